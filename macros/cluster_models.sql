@@ -1,0 +1,12 @@
+{#- Fitted models of both lanes, one row per model. -#}
+{% macro all_cluster_models() -%}
+select
+    'internal' as lane,
+    *
+from {{ ref('internal_cluster_models') }}
+union all
+select
+    'external' as lane,
+    *
+from {{ ref('external_cluster_models') }}
+{%- endmacro %}

@@ -1,0 +1,72 @@
+{#- The relation of an input: the example seed, or the location in `vars.inputs`.
+
+    Either way the lineage is true: the seed is referenced, or the declared source is. -#}
+{% macro input(name) -%}
+    {%- set location = (var('inputs') or {}).get(name) -%}
+    {%- if location -%}
+        {%- do source('inputs', name) -%}
+        {{ return(input_reader(location)) }}
+    {%- elif name in example_inputs() -%}
+        {{ return(ref('raw_' ~ name)) }}
+    {%- else -%}
+        {#- told by check_project() in words; at parse time the source stands for it -#}
+        {{ return(source('inputs', name)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Inputs that the project brings example seeds for. -#}
+{% macro example_inputs() -%}
+    {{ return(['sales', 'products', 'demographics', 'foot_traffic', 'competition']) }}
+{%- endmacro %}
+
+
+{#- Names of the external inputs that have a staging model, whether they take part or not. -#}
+{% macro known_external_sources() -%}
+    {{ return(['demographics', 'foot_traffic', 'competition', 'promotions']) }}
+{%- endmacro %}
+
+
+{#- SQL that reads a location. CSV is read as text: staging decides what is a number and says in
+    `rejected_rows` what is not. Dispatched, so that another engine can bring its own readers. -#}
+{% macro input_reader(location) -%}
+    {{ return(adapter.dispatch('input_reader')(location)) }}
+{%- endmacro %}
+
+
+{% macro duckdb__input_reader(location) -%}
+    {%- set quoted = "'" ~ input_path(location) | replace("'", "''") ~ "'" -%}
+    {%- if is_parquet(location) -%}
+        {{ return('read_parquet(' ~ quoted ~ ', union_by_name = true)') }}
+    {%- elif is_delimited_text(location) -%}
+        {{ return('read_csv(' ~ quoted ~ ', all_varchar = true, header = true, union_by_name = true)') }}
+    {%- else -%}
+        {{ return(location) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Relative paths start at the project root, so that the working directory does not matter. -#}
+{% macro input_path(location) -%}
+    {%- if location.startswith('/') or '://' in location or location[1:2] == ':' -%}
+        {{ return(location) }}
+    {%- else -%}
+        {{ return(invocation_args_dict.project_dir ~ '/' ~ location) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro is_parquet(location) -%}
+    {{ return(modules.re.search('\\.(parquet|pq)$', location | lower) is not none) }}
+{%- endmacro %}
+
+
+{% macro is_delimited_text(location) -%}
+    {{ return(modules.re.search('\\.(csv|tsv|txt)(\\.(gz|zst))?$', location | lower) is not none) }}
+{%- endmacro %}
+
+
+{#- A location that names a table: database.schema.table, schema.table or table. -#}
+{% macro is_table_name(location) -%}
+    {{ return(modules.re.search('^\\w+(\\.\\w+){0,2}$', location) is not none) }}
+{%- endmacro %}

@@ -1,0 +1,68 @@
+-- A store that stands in any input, even if only in rows that were rejected, is a row here.
+with sales as (
+    select
+        store_id,
+        count(distinct category) as n_categories,
+        sum(sales_amount) as sales_amount
+    from {{ ref('int_sales_by_need_state') }}
+    group by all
+),
+
+sales_dates as (
+    select
+        store_id,
+        min(sold_on) as first_sold_on,
+        max(sold_on) as last_sold_on
+    from {{ ref('stg_internal__sales') }}
+    group by all
+),
+
+external_sources as (
+    select
+        store_id,
+        list(distinct source order by source) as external_sources
+    from {{ ref('int_external_cells') }}
+    where cell is not null
+    group by all
+),
+
+rejected as (
+    select
+        store_id,
+        count(*) as n_rejected_rows
+    from {{ ref('rejected_rows') }}
+    where store_id is not null
+    group by all
+),
+
+store_ids as (
+    select store_id from sales
+    union
+    select store_id from {{ ref('int_external_cells') }}
+    union
+    select store_id from rejected
+)
+
+select
+    -- ids
+    store_ids.store_id,
+
+    -- numbers
+    coalesce(sales.n_categories, 0) as n_categories,
+    coalesce(sales.sales_amount, 0) as sales_amount,
+    coalesce(rejected.n_rejected_rows, 0) as n_rejected_rows,
+    coalesce(external_sources.external_sources, []) as external_sources,
+
+    -- booleans
+    sales.store_id is not null as has_sales,
+    external_sources.store_id is not null as has_external,
+
+    -- dates
+    sales_dates.first_sold_on,
+    sales_dates.last_sold_on
+from store_ids
+left join sales on store_ids.store_id = sales.store_id
+left join sales_dates on store_ids.store_id = sales_dates.store_id
+left join external_sources on store_ids.store_id = external_sources.store_id
+left join rejected on store_ids.store_id = rejected.store_id
+order by store_ids.store_id

@@ -1,0 +1,12 @@
+"""Numeric columns and indicators of all external sources, as one vector per store."""
+
+from segmentation.features import external_features
+
+
+def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+    """Read the long table, shape it with Polars, return one row per store."""
+    return external_features(
+        values=dbt.ref("int_external_features").pl(),
+        scope_features=dbt.ref("scope_features").pl(),
+        stores=dbt.ref("dim_stores").pl(),
+    )

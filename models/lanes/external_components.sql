@@ -1,0 +1,2 @@
+{{ components('external') }}
+order by scope, store_id

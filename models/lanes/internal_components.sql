@@ -1,0 +1,2 @@
+{{ components('internal') }}
+order by scope, store_id

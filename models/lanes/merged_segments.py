@@ -1,0 +1,16 @@
+"""Internal and external clusters of every category joined, small cells dissolved."""
+
+from segmentation.merging import merge_lanes
+from segmentation.settings import Settings
+
+
+def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+    """Read clusters and components of both lanes, return one row per category and store."""
+    return merge_lanes(
+        sells=dbt.ref("feat_internal").select("scope as category, store_id").pl(),
+        internal_clusters=dbt.ref("internal_clusters").pl(),
+        external_clusters=dbt.ref("external_clusters").pl(),
+        internal_components=dbt.ref("internal_components").pl(),
+        external_components=dbt.ref("external_components").pl(),
+        settings=Settings(dbt.config.get("segmentation")),
+    )

@@ -1,0 +1,49 @@
+with outcomes as (
+    select
+        'sales' as input,
+        'accepted' as outcome,
+        null as reason,
+        count(*) as n_rows,
+        sum(sales_amount) as sales_amount
+    from {{ ref('stg_internal__sales') }}
+    union all
+    select
+        'products' as input,
+        'accepted' as outcome,
+        null as reason,
+        count(*) as n_rows,
+        null as sales_amount
+    from {{ ref('stg_internal__products') }}
+    {%- for source_name in var('external_sources') or [] %}
+    union all
+    select
+        '{{ source_name }}' as input,
+        'accepted' as outcome,
+        null as reason,
+        count(*) as n_rows,
+        null as sales_amount
+    from {{ ref('stg_external__' ~ source_name) }}
+    {%- endfor %}
+    union all
+    select
+        input,
+        'rejected' as outcome,
+        reason,
+        count(*) as n_rows,
+        sum(sales_amount) as sales_amount
+    from {{ ref('rejected_rows') }}
+    where is_whole_row
+    group by all
+)
+
+select
+    -- text
+    input,
+    outcome,
+    reason,
+
+    -- numbers
+    n_rows,
+    sales_amount
+from outcomes
+order by input, outcome, reason

@@ -1,0 +1,17 @@
+"""Fitted models of the external lane; a scope whose model is in the table already is not fitted."""
+
+from segmentation.progress import report
+from segmentation.registry import fit_lane
+from segmentation.settings import Settings
+
+
+def model(dbt, session):
+    """Read the features and the models so far, return the rows that are new."""
+    return fit_lane(
+        lane="external",
+        features=dbt.ref("feat_external").pl(),
+        scope_features=dbt.ref("scope_features").pl(),
+        settings=Settings(dbt.config.get("segmentation")),
+        existing=session.table(str(dbt.this)).pl() if dbt.is_incremental else None,
+        report=report,
+    )

@@ -1,0 +1,3 @@
+{{ config(enabled='competition' in var('external_sources')) }}
+
+{{ stage_external('competition') }}

@@ -1,0 +1,3 @@
+{{ config(enabled='demographics' in var('external_sources')) }}
+
+{{ stage_external('demographics') }}

@@ -1,0 +1,3 @@
+{{ config(enabled='promotions' in var('external_sources')) }}
+
+{{ stage_external('promotions') }}

@@ -1,0 +1,273 @@
+"""The number of clusters: every candidate measured, gated, ranked and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+from sklearn.metrics import (
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_score,
+)
+
+from segmentation.features import Matrix
+from segmentation.settings import ScopeSettings
+
+Labels = npt.NDArray[np.intp]
+
+#: Rounding below which two indices count as equal when candidates are ranked.
+RANK_DECIMALS = 12
+
+
+class Clusterer(Protocol):
+    """What the search needs of an estimator (scikit-learn's names)."""
+
+    labels_: Labels
+    cluster_centers_: Matrix
+    inertia_: float
+
+    def fit(self, X: Matrix) -> Clusterer:
+        """Find the clusters of the rows of `X`."""
+        ...
+
+    def predict(self, X: Matrix) -> Labels:
+        """Give the nearest cluster of each row of `X`."""
+        ...
+
+
+#: Makes an unfitted estimator for a number of clusters, restarts and a seed.
+MakeClusterer = Callable[[int, int, int], Clusterer]
+
+#: Restarts of K-means: for a candidate, and for each of its many resamples and references.
+CANDIDATE_RESTARTS = 10
+RESAMPLE_RESTARTS = 3
+
+
+@dataclass
+class Candidate:
+    """One number of clusters with everything that speaks for or against it."""
+
+    k: int
+    silhouette: float
+    calinski_harabasz: float
+    davies_bouldin: float
+    inertia: float
+    smallest_cluster: int
+    stability: float
+    least_stable_cluster: float
+    rank_sum: float | None = None
+    gap: float | None = None
+    gap_standard_error: float | None = None
+    verdict: str = ""
+    model: Clusterer = field(repr=False, kw_only=True)
+
+
+@dataclass
+class SearchResult:
+    """All candidates, and the winner or the reason why there is none."""
+
+    candidates: list[Candidate]
+    chosen: Candidate | None
+    reason: str
+
+
+def choose_clusters(
+    z: Matrix, settings: ScopeSettings, make_clusterer: MakeClusterer
+) -> SearchResult:
+    """Measure every k and choose one.
+
+    Gates come first: the smallest cluster has `min_cluster_size` stores, the bootstrap stability
+    reaches `stability_threshold`. Among those that pass, `selection` decides: `vote` adds up the
+    ranks of silhouette, Calinski-Harabasz and Davies-Bouldin, ties go to the smaller k; an index
+    by name takes its best value. The winner must then beat one single cluster (gap statistic).
+
+    Parameters
+    ----------
+    z
+        Stores x components, the rows on which the model is fitted.
+    settings
+        Settings of the scope.
+    make_clusterer
+        Estimator factory: (clusters, restarts, seed).
+
+    Returns
+    -------
+    SearchResult
+        `chosen` is None where the data has no structure; `reason` says why.
+
+    References
+    ----------
+    Rousseeuw (1987) for the silhouette; Calinski and Harabasz (1974); Davies and Bouldin (1979);
+    Hennig (2007), Cluster-wise assessment of cluster stability; Tibshirani, Walther and Hastie
+    (2001), Estimating the number of clusters in a data set via the gap statistic.
+    """
+    distinct = len(np.unique(z, axis=0))
+    largest = min(settings.max_clusters, distinct - 1, len(z) // settings.min_cluster_size)
+    if largest < settings.min_clusters:
+        return SearchResult(
+            [],
+            None,
+            f"{len(z)} training stores ({distinct} different ones) are too few for "
+            f"{settings.min_clusters} clusters of at least {settings.min_cluster_size}",
+        )
+    candidates = [
+        _measure(z, k, settings, make_clusterer) for k in range(settings.min_clusters, largest + 1)
+    ]
+    passing = [candidate for candidate in candidates if _passes(candidate, settings)]
+    if not passing:
+        return SearchResult(
+            candidates,
+            None,
+            f"no k from {settings.min_clusters} to {largest} passes the gates "
+            f"(smallest cluster at least {settings.min_cluster_size} stores, "
+            f"stability at least {settings.stability_threshold:g})",
+        )
+    winner = _best(passing, settings.selection)
+    if not _has_structure(z, winner, settings, make_clusterer):
+        reason = (
+            f"one cluster explains the data as well as the best k = {winner.k} "
+            "(gap statistic, Tibshirani 2001)"
+        )
+        winner.verdict = f"best of the candidates, but {reason}"
+        return SearchResult(candidates, None, reason)
+    winner.verdict = f"chosen: {winner.verdict}"
+    return SearchResult(candidates, winner, f"k = {winner.k} {winner.verdict}")
+
+
+def _measure(
+    z: Matrix, k: int, settings: ScopeSettings, make_clusterer: MakeClusterer
+) -> Candidate:
+    """Fit one candidate and compute its indices."""
+    model = make_clusterer(k, CANDIDATE_RESTARTS, settings.seed).fit(z)
+    labels = model.labels_
+    per_cluster = bootstrap_jaccard(
+        z, labels, k, settings.stability_resamples, settings.seed, make_clusterer
+    )
+    return Candidate(
+        k=k,
+        silhouette=sampled_silhouette(z, labels, settings.silhouette_sample, settings.seed),
+        calinski_harabasz=float(calinski_harabasz_score(z, labels)),
+        davies_bouldin=float(davies_bouldin_score(z, labels)),
+        inertia=float(model.inertia_),
+        smallest_cluster=int(np.bincount(labels, minlength=k).min()),
+        stability=float(per_cluster.mean()),
+        least_stable_cluster=float(per_cluster.min()),
+        model=model,
+    )
+
+
+def sampled_silhouette(z: Matrix, labels: Labels, sample: int, seed: int) -> float:
+    """Mean silhouette: exact up to `sample` rows, above that of a fixed seeded sample."""
+    if len(z) <= sample:
+        return float(silhouette_score(z, labels))
+    rows = np.sort(np.random.default_rng(seed).choice(len(z), size=sample, replace=False))
+    if len(np.unique(labels[rows])) < 2:  # noqa: PLR2004 (a silhouette needs two clusters)
+        return 0.0
+    return float(silhouette_score(z[rows], labels[rows]))
+
+
+def bootstrap_jaccard(
+    z: Matrix, labels: Labels, k: int, resamples: int, seed: int, make_clusterer: MakeClusterer
+) -> Matrix:
+    """Stability of each cluster: mean over resamples of its best Jaccard similarity.
+
+    Every resample draws as many rows as there are, with replacement, and is clustered again; the
+    comparison uses the distinct rows drawn (Hennig 2007, the "boot" scheme of `clusterboot`).
+
+    Returns
+    -------
+    Matrix
+        Shape (k,), values from 0 to 1.
+    """
+    generator = np.random.default_rng(seed)
+    total = np.zeros(k)
+    seen = np.zeros(k)
+    for resample in range(resamples):
+        drawn = np.sort(generator.integers(0, len(z), size=len(z)))
+        again = make_clusterer(k, RESAMPLE_RESTARTS, seed + resample + 1).fit(z[drawn])
+        rows, first = np.unique(drawn, return_index=True)
+        overlap = np.zeros((k, k))
+        np.add.at(overlap, (labels[rows], again.labels_[first]), 1.0)
+        sizes = overlap.sum(axis=1)
+        union = sizes[:, None] + overlap.sum(axis=0)[None, :] - overlap
+        best = (overlap / np.maximum(union, 1.0)).max(axis=1)
+        total += best
+        seen += sizes > 0
+    stability: Matrix = total / np.maximum(seen, 1.0)
+    return stability
+
+
+def _passes(candidate: Candidate, settings: ScopeSettings) -> bool:
+    """Apply the gates and leave the verdict of one that fails."""
+    if candidate.smallest_cluster < settings.min_cluster_size:
+        candidate.verdict = (
+            f"rejected: smallest cluster has {candidate.smallest_cluster} stores, "
+            f"fewer than {settings.min_cluster_size}"
+        )
+    elif candidate.stability < settings.stability_threshold:
+        candidate.verdict = (
+            f"rejected: stability {candidate.stability:.2f} is below "
+            f"{settings.stability_threshold:g}"
+        )
+    return not candidate.verdict
+
+
+def _best(passing: list[Candidate], selection: str) -> Candidate:
+    """Rank the candidates that passed, leave a verdict on each, return the first."""
+    columns = {
+        "silhouette": [-candidate.silhouette for candidate in passing],
+        "calinski_harabasz": [-candidate.calinski_harabasz for candidate in passing],
+        "davies_bouldin": [candidate.davies_bouldin for candidate in passing],
+    }
+    ranks = {
+        name: rankdata(np.round(values, RANK_DECIMALS), method="min")
+        for name, values in columns.items()
+    }
+    for position, candidate in enumerate(passing):
+        candidate.rank_sum = float(sum(rank[position] for rank in ranks.values()))
+    if selection == "vote":
+        score = [candidate.rank_sum or 0.0 for candidate in passing]
+        rule = "rank sum of the three indices"
+    else:
+        score = [float(rank) for rank in ranks[selection]]
+        rule = selection
+    order = sorted(range(len(passing)), key=lambda position: (score[position], passing[position].k))
+    winner = passing[order[0]]
+    for place, position in enumerate(order, start=1):
+        passing[position].verdict = (
+            f"best by {rule}" if place == 1 else f"place {place} by {rule}, behind k = {winner.k}"
+        )
+    return winner
+
+
+def _has_structure(
+    z: Matrix, winner: Candidate, settings: ScopeSettings, make_clusterer: MakeClusterer
+) -> bool:
+    """Gap statistic of the winner against k = 1, references uniform over the range of `z`.
+
+    There is structure when ``gap(k) - s_k > gap(1)``, the rule of Tibshirani et al. (2001) between
+    one cluster and the winner. The rows are already principal components, so the box of their
+    ranges is the aligned reference distribution that the paper recommends.
+    """
+    generator = np.random.default_rng(settings.seed)
+    low, high = z.min(axis=0), z.max(axis=0)
+    references = np.empty((settings.gap_references, 2))
+    for row in range(settings.gap_references):
+        uniform = generator.uniform(low, high, size=z.shape)
+        fitted = make_clusterer(winner.k, RESAMPLE_RESTARTS, settings.seed + row + 1).fit(uniform)
+        references[row] = np.log([_within(uniform), fitted.inertia_])
+    gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), winner.inertia])
+    error = references[:, 1].std() * np.sqrt(1.0 + 1.0 / settings.gap_references)
+    winner.gap = float(gap_winner - gap_one)
+    winner.gap_standard_error = float(error)
+    return bool(winner.gap > winner.gap_standard_error)
+
+
+def _within(z: Matrix) -> float:
+    """Sum of squared distances to the one common mean."""
+    return float(((z - z.mean(axis=0)) ** 2).sum())

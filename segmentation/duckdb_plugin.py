@@ -1,0 +1,69 @@
+"""SQL functions that dbt-duckdb registers on its connection, so that hooks can ask the package.
+
+dbt-duckdb loads the module named in `profiles.yml` and calls the hooks of its class `Plugin`
+(https://github.com/duckdb/dbt-duckdb, "Plugins"). Only the names of the hooks matter, so the
+package needs no import of dbt.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import duckdb
+
+from segmentation.inputs import input_problems
+from segmentation.settings import Lane, Settings, SettingsError
+
+
+def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
+    """All that is wrong with the vars of this invocation, as JSON list of lines.
+
+    Parameters
+    ----------
+    project_vars
+        JSON object with the vars `segmentation`, `inputs` and `external_sources`.
+    readers
+        JSON object: input name to the DuckDB expression that reads its file.
+    known
+        JSON list: external inputs that have a staging model.
+    """
+    given = json.loads(project_vars)
+    problems = input_problems(
+        given.get("inputs") or {},
+        given.get("external_sources") or [],
+        json.loads(readers),
+        json.loads(known),
+    )
+    try:
+        Settings(given.get("segmentation"))
+    except SettingsError as error:
+        problems.extend(str(error).splitlines())
+    return json.dumps(problems)
+
+
+def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) -> str:
+    """One setting in force as JSON: of a scope where `scope` is given, else of the project."""
+    settings = Settings(json.loads(segmentation))
+    block = settings.for_scope(cast("Lane", lane), scope) if scope else settings.project
+    return json.dumps(block.model_dump(mode="json")[name])
+
+
+class Plugin:
+    """What dbt-duckdb asks of a plugin; only the connection's set-up does something here."""
+
+    def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
+        self.name = name
+        self.plugin_config = plugin_config
+        self.credentials = credentials
+
+    def update_connection_config(self, creds: object, config: dict[str, Any]) -> None:
+        """Leave the connection's configuration as the profile has it."""
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Register the functions of this module, once per database connection."""
+        for function in (segmentation_problems, segmentation_setting):
+            conn.create_function(function.__name__, function)
+
+    def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Leave cursors as they are: they share the functions of their connection."""

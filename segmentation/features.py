@@ -1,0 +1,226 @@
+"""Long feature tables to one vector per store.
+
+Every vector follows the order of the scope's feature list (model `scope_features`), so that a
+position in `x` means the same feature for all stores of the scope.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
+
+Matrix = npt.NDArray[np.float64]
+
+INTERNAL_SCHEMA: Final = pl.Schema(
+    {
+        "scope": pl.String(),
+        "store_id": pl.String(),
+        "sales_amount": pl.Float64(),
+        "shares": pl.List(pl.Float64),
+        "x": pl.List(pl.Float64),
+    }
+)
+EXTERNAL_SCHEMA: Final = pl.Schema(
+    {
+        "scope": pl.String(),
+        "store_id": pl.String(),
+        "sales_amount": pl.Float64(),
+        "x": pl.List(pl.Float64),
+    }
+)
+
+
+def closure(amounts: Matrix) -> Matrix:
+    """Divide each row by its sum: amounts to shares.
+
+    Parameters
+    ----------
+    amounts
+        Stores x need states, non-negative, every row with a positive sum.
+
+    Returns
+    -------
+    Matrix
+        Same shape, every row sums to 1.
+
+    Raises
+    ------
+    ValueError
+        If an amount is negative or a row sums to zero.
+
+    References
+    ----------
+    Aitchison (1986), The Statistical Analysis of Compositional Data, section 2.3.
+    """
+    totals = amounts.sum(axis=1, keepdims=True)
+    if (amounts < 0).any() or (totals <= 0).any():
+        raise ValueError("shares need non-negative amounts and a positive total in every row")
+    shares: Matrix = amounts / totals
+    return shares
+
+
+def centred_log_ratio(shares: Matrix, zero_replacement: float) -> Matrix:
+    """Centred log-ratios of smoothed shares.
+
+    Zeros have no logarithm. Each store is mixed with a small even share of every need state,
+    ``(share + w / D) / (1 + w)`` with ``w = zero_replacement``: the posterior mean of a
+    composition under an even Dirichlet prior whose weight is ``w`` times the store's sales. That
+    keeps the ratios of large shares and damps the noise of the tiny ones.
+
+    Parameters
+    ----------
+    shares
+        Stores x need states, every row sums to 1.
+    zero_replacement
+        Weight ``w`` of the even composition against the store's own one, above 0.
+
+    Returns
+    -------
+    Matrix
+        Same shape, every row sums to 0.
+
+    References
+    ----------
+    Aitchison (1986), section 4.6 (the transform). Martin-Fernandez et al. (2015),
+    Bayesian-multiplicative treatment of count zeros in compositional data sets, Statistical
+    Modelling 15(2) (the replacement by a Dirichlet posterior mean).
+    """
+    smoothed = (shares + zero_replacement / shares.shape[1]) / (1.0 + zero_replacement)
+    logs = np.log(smoothed)
+    centred: Matrix = logs - logs.mean(axis=1, keepdims=True)
+    return centred
+
+
+def transform_shares(
+    shares: Matrix, transform: Literal["clr", "share"], zero_replacement: float
+) -> Matrix:
+    """Shares as the fit sees them: centred log-ratios, or the shares themselves."""
+    return shares if transform == "share" else centred_log_ratio(shares, zero_replacement)
+
+
+def internal_features(
+    sales: pl.DataFrame, scope_features: pl.DataFrame, settings: Settings
+) -> pl.DataFrame:
+    """Need-state shares per category and store.
+
+    Parameters
+    ----------
+    sales
+        `int_sales_by_need_state`: store_id, category, need_state, sales_amount (money).
+    scope_features
+        `scope_features`: lane, scope, position (1-based), feature.
+    settings
+        Gives `transform` and `zero_replacement` per category.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per category (`scope`) and store, sorted: total sales, `shares` and `x` in the
+        order of the scope's feature list.
+    """
+    cells = sales.join(
+        scope_features.filter(pl.col("lane") == "internal").select(
+            category="scope", need_state="feature", position="position"
+        ),
+        on=["category", "need_state"],
+        how="inner",
+    ).select("category", "store_id", "position", pl.col("sales_amount").cast(pl.Float64))
+    frames = []
+    for (scope,), part in sorted(cells.group_by("category")):
+        stores, amounts = _to_matrix(part, "sales_amount", fill=0.0)
+        shares = closure(amounts)
+        chosen = settings.for_scope("internal", str(scope))
+        frames.append(
+            pl.DataFrame(
+                {
+                    "scope": [str(scope)] * len(stores),
+                    "store_id": stores,
+                    "sales_amount": amounts.sum(axis=1),
+                    "shares": _to_lists(shares),
+                    "x": _to_lists(
+                        transform_shares(shares, chosen.transform, chosen.zero_replacement)
+                    ),
+                },
+                schema=INTERNAL_SCHEMA,
+            )
+        )
+    return pl.concat(frames) if frames else pl.DataFrame(schema=INTERNAL_SCHEMA)
+
+
+def external_features(
+    values: pl.DataFrame, scope_features: pl.DataFrame, stores: pl.DataFrame
+) -> pl.DataFrame:
+    """Numeric columns and indicators of all external sources, one vector per store.
+
+    Parameters
+    ----------
+    values
+        `int_external_features`: store_id, feature, value (missing values are null).
+    scope_features
+        `scope_features`: lane, scope, position (1-based), feature.
+    stores
+        `dim_stores`: store_id, sales_amount (0 for a store without sales).
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per store that any source knows, sorted; `x` keeps missing values as null.
+    """
+    cells = values.join(
+        scope_features.filter(pl.col("lane") == "external").select("feature", "position"),
+        on="feature",
+        how="inner",
+    )
+    if cells.is_empty():
+        return pl.DataFrame(schema=EXTERNAL_SCHEMA)
+    ids, matrix = _to_matrix(cells, "value", fill=np.nan)
+    return (
+        pl.DataFrame({"store_id": ids, "x": _to_lists(matrix)})
+        .join(stores.select("store_id", "sales_amount"), on="store_id", how="left")
+        .select(
+            pl.lit(EXTERNAL_SCOPE).alias("scope"),
+            "store_id",
+            pl.col("sales_amount").cast(pl.Float64),
+            "x",
+        )
+        .sort("store_id")
+        .cast(dict(EXTERNAL_SCHEMA))  # type: ignore[arg-type]
+    )
+
+
+def to_matrix(vectors: pl.Series) -> Matrix:
+    """List column of one scope to a stores x features matrix; nulls become NaN."""
+    width = 0 if vectors.is_empty() else int(vectors.list.len().max() or 0)  # type: ignore[arg-type]
+    if width == 0:
+        return np.empty((len(vectors), 0))
+    flat = vectors.explode().fill_null(np.nan).to_numpy()
+    return np.ascontiguousarray(flat.reshape(len(vectors), width), dtype=np.float64)
+
+
+def lane_features(frame: pl.DataFrame, lane: Lane) -> pl.Series:
+    """Values in which a person would call a feature constant: shares, or the external values."""
+    return frame["shares" if lane == "internal" else "x"]
+
+
+def _to_matrix(cells: pl.DataFrame, column: str, fill: float) -> tuple[list[str], Matrix]:
+    """Long cells (store_id, position, column) to sorted store ids and a dense matrix."""
+    stores = cells["store_id"].unique().sort()
+    rows = cells.join(
+        pl.DataFrame({"store_id": stores}).with_row_index("row"), on="store_id", how="inner"
+    ).drop_nulls(column)
+    width = int(cells["position"].max())  # type: ignore[arg-type]
+    matrix = np.full((len(stores), width), fill)
+    matrix[rows["row"].to_numpy(), rows["position"].to_numpy() - 1] = rows[column].to_numpy()
+    return stores.to_list(), matrix
+
+
+def _to_lists(matrix: Matrix) -> pl.Series:
+    """Dense matrix to a list column; NaN becomes null, as SQL has no other word for missing."""
+    width = matrix.shape[1]
+    flat = pl.Series(matrix.ravel()).fill_nan(None)
+    return flat.reshape((matrix.shape[0], width)).arr.to_list()

@@ -1,0 +1,247 @@
+"""Two lanes into segments: cells of the cross-table, small ones dissolved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from segmentation.features import Matrix, to_matrix
+from segmentation.settings import Settings
+
+_MOVE = pl.Struct(
+    {
+        "step": pl.Int32(),
+        "from_cell": pl.String(),
+        "into_cell": pl.String(),
+        "n_stores": pl.Int64(),
+        "distance": pl.Float64(),
+    }
+)
+
+MERGED_SCHEMA: Final = pl.Schema(
+    {
+        "category": pl.String(),
+        "store_id": pl.String(),
+        "internal_cluster": pl.Int32(),
+        "external_cluster": pl.Int32(),
+        "cell_id": pl.String(),
+        "segment_id": pl.String(),
+        "was_reassigned": pl.Boolean(),
+        "moves": pl.List(_MOVE),
+    }
+)
+
+#: How a missing lane is written in the name of a cell.
+_MISSING: Final = "x"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One dissolved cell: at which step, its size then, where it went and how far that was."""
+
+    step: int
+    from_cell: str
+    into_cell: str
+    n_stores: int
+    distance: float | None
+
+
+def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str:
+    """Name of a cell: both cluster numbers, `x` for a lane that does not know the store."""
+    parts = (internal_cluster, external_cluster)
+    return "-".join(_MISSING if part is None else str(part) for part in parts)
+
+
+def dissolve_small_cells(
+    cells: Sequence[str], lanes: Sequence[Matrix], minimum: int
+) -> tuple[dict[str, str], list[Move]]:
+    """Dissolve cells below `minimum` bottom-up, as in agglomerative clustering by centroids.
+
+    The smallest cell joins the one whose centroid is nearest, centroids are computed again, until
+    every cell is large enough or one is left. A joined cell keeps the name of the larger part.
+    The squared distance of two cells is the mean, over the lanes that know both, of the squared
+    distance in that lane, so that cells with one and with two lanes are comparable. Cells that no
+    lane knows both come last. Ties go to the cell whose name sorts first.
+
+    Parameters
+    ----------
+    cells
+        Cell of each store.
+    lanes
+        One matrix per lane, stores x components; rows of NaN where it does not know the store.
+    minimum
+        Smallest size of a segment, in stores.
+
+    Returns
+    -------
+    dict, list of Move
+        Segment of each cell, and the moves in their order.
+    """
+    names = sorted(set(cells))
+    index = {name: number for number, name in enumerate(names)}
+    member = np.array([index[cell] for cell in cells], dtype=np.intp)
+    sizes = np.bincount(member, minlength=len(names)).astype(np.int64)
+    sums = [np.zeros((len(names), z.shape[1])) for z in lanes]
+    counts = np.zeros((len(names), len(lanes)))
+    for lane, z in enumerate(lanes):
+        known = ~np.isnan(z).any(axis=1) if z.shape[1] else np.zeros(len(z), dtype=bool)
+        np.add.at(sums[lane], member[known], z[known])
+        np.add.at(counts[:, lane], member[known], 1.0)
+    parent = list(range(len(names)))
+    alive = set(range(len(names)))
+    moves: list[Move] = []
+    while len(alive) > 1:
+        smallest = min(alive, key=lambda cell: (sizes[cell], names[cell]))
+        if sizes[smallest] >= minimum:
+            break
+        distances = {
+            cell: _distance(sums, counts, smallest, cell) for cell in alive if cell != smallest
+        }
+        target = min(distances, key=lambda cell: (distances[cell], names[cell]))
+        distance = distances[target]
+        moves.append(
+            Move(
+                step=len(moves) + 1,
+                from_cell=names[smallest],
+                into_cell=names[target],
+                n_stores=int(sizes[smallest]),
+                distance=distance if np.isfinite(distance) else None,
+            )
+        )
+        for totals in sums:
+            totals[target] += totals[smallest]
+        counts[target] += counts[smallest]
+        sizes[target] += sizes[smallest]
+        parent[smallest] = target
+        alive.remove(smallest)
+    return {name: names[_root(parent, number)] for name, number in index.items()}, moves
+
+
+def _distance(sums: Sequence[Matrix], counts: Matrix, first: int, second: int) -> float:
+    """Distance of two centroids over the lanes that know both; infinite where none does."""
+    squares = [
+        float(
+            (
+                (totals[first] / counts[first, lane] - totals[second] / counts[second, lane]) ** 2
+            ).sum()
+        )
+        for lane, totals in enumerate(sums)
+        if counts[first, lane] > 0 and counts[second, lane] > 0
+    ]
+    return float(np.sqrt(np.mean(squares))) if squares else float("inf")
+
+
+def _root(parent: list[int], cell: int) -> int:
+    """Follow the moves of a cell to the segment it ended in."""
+    while parent[cell] != cell:
+        cell = parent[cell]
+    return cell
+
+
+def with_unit_variance(z: Matrix) -> Matrix:
+    """Scale the component scores of a lane so that the lanes weigh the same.
+
+    Parameters
+    ----------
+    z
+        Stores x components; rows of NaN where the lane does not know the store.
+
+    Returns
+    -------
+    Matrix
+        Same shape; the variances of the columns add up to 1 (or all are 0).
+    """
+    known = z[~np.isnan(z).any(axis=1)]
+    total = float(known.var(axis=0).sum()) if known.size else 0.0
+    return z / np.sqrt(total) if total > 0 else z
+
+
+def merge_lanes(
+    sells: pl.DataFrame,
+    internal_clusters: pl.DataFrame,
+    external_clusters: pl.DataFrame,
+    internal_components: pl.DataFrame,
+    external_components: pl.DataFrame,
+    settings: Settings,
+) -> pl.DataFrame:
+    """Segments of every category.
+
+    Parameters
+    ----------
+    sells
+        category, store_id: every store in every category it sells in.
+    internal_clusters, external_clusters
+        scope, store_id, cluster of each lane.
+    internal_components, external_components
+        scope, store_id, z of each lane.
+    settings
+        Gives `min_segment_size` per category.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `MERGED_SCHEMA`, one row per category and store, sorted.
+    """
+    external = external_clusters.select("store_id", external_cluster="cluster").join(
+        external_components.select("store_id", external_z="z"), on="store_id", how="left"
+    )
+    internal = internal_clusters.select(
+        "store_id", category="scope", internal_cluster="cluster"
+    ).join(
+        internal_components.select("store_id", category="scope", internal_z="z"),
+        on=["category", "store_id"],
+        how="left",
+    )
+    stores = (
+        sells.select("category", "store_id")
+        .join(internal, on=["category", "store_id"], how="left")
+        .join(external, on="store_id", how="left")
+        .sort("category", "store_id")
+    )
+    parts = [
+        _merge_category(part, settings.for_scope("internal", str(category)).min_segment_size)
+        for (category,), part in stores.group_by("category", maintain_order=True)
+    ]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=MERGED_SCHEMA)
+
+
+def _merge_category(stores: pl.DataFrame, minimum: int) -> pl.DataFrame:
+    """Cells and segments of one category."""
+    cells = [
+        cell_name(*clusters)
+        for clusters in stores.select("internal_cluster", "external_cluster").iter_rows()
+    ]
+    lanes = [
+        with_unit_variance(_matrix_with_gaps(stores[column]))
+        for column in ("internal_z", "external_z")
+    ]
+    segment_of, moves = dissolve_small_cells(cells, lanes, minimum)
+    path: dict[str, list[dict[str, object]]] = {cell: [] for cell in segment_of}
+    for move in moves:
+        for cell, taken in path.items():
+            here = taken[-1]["into_cell"] if taken else cell
+            if here == move.from_cell:
+                taken.append(vars(move))
+    return stores.select(
+        "category",
+        "store_id",
+        "internal_cluster",
+        "external_cluster",
+        pl.Series("cell_id", cells),
+        pl.Series("segment_id", [segment_of[cell] for cell in cells]),
+        pl.Series("was_reassigned", [segment_of[cell] != cell for cell in cells]),
+        pl.Series("moves", [path[cell] for cell in cells], dtype=MERGED_SCHEMA["moves"]),
+    ).cast(dict(MERGED_SCHEMA))  # type: ignore[arg-type]
+
+
+def _matrix_with_gaps(vectors: pl.Series) -> Matrix:
+    """List column in which whole rows may be null; those become rows of NaN."""
+    present = vectors.drop_nulls()
+    matrix = to_matrix(present)
+    full = np.full((len(vectors), matrix.shape[1]), np.nan)
+    full[vectors.is_not_null().to_numpy()] = matrix
+    return full

@@ -1,0 +1,247 @@
+"""What is fitted again and what is not: one row per model, addressed by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from segmentation.features import Matrix, lane_features, to_matrix
+from segmentation.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
+from segmentation.settings import Lane, ScopeSettings, Settings
+
+#: Libraries whose version can move a number.
+_LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
+#: Settings that act after the fit; they do not belong to a model.
+_AFTER_FIT: Final = frozenset({"min_segment_size"})
+_FIT_MODULES: Final = (
+    "cluster_search",
+    "features",
+    "fitting",
+    "labels",
+    "model",
+    "selection",
+    "weights",
+)
+_ID_LENGTH: Final = 16
+
+Report = Callable[[str], None]
+
+
+def fit_lane(
+    lane: Lane,
+    features: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    settings: Settings,
+    existing: pl.DataFrame | None,
+    report: Report,
+) -> pl.DataFrame:
+    """Rows to add to `<lane>_cluster_models` so that every scope has the model of today's data.
+
+    A scope whose model stands in the table already is not fitted; if an older row of the table
+    fits today's data, that row comes back with a new place in the order. A scope whose fit fails
+    becomes a row with status `failed` and the reason, and is tried again by the next build; the
+    other scopes go on.
+
+    Parameters
+    ----------
+    lane
+        `internal` or `external`.
+    features
+        `feat_<lane>`: scope, store_id, sales_amount, x (and shares in the internal lane).
+    scope_features
+        `scope_features`: lane, scope, position, feature.
+    settings
+        Parsed settings.
+    existing
+        All rows of the table so far, None on the first build.
+    report
+        Called with one line of progress per scope.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `MODEL_SCHEMA`; no row where nothing is new.
+    """
+    known = pl.DataFrame(schema=MODEL_SCHEMA) if existing is None else existing
+    rows = []
+    scopes = sorted(features["scope"].unique().to_list())
+    if lane == "external" and not scopes:
+        report("external: no external data")
+    for place, scope in enumerate(scopes, start=1):
+        row = _fit_or_find(
+            lane,
+            scope,
+            features.filter(pl.col("scope") == scope),
+            scope_features.filter((pl.col("lane") == lane) & (pl.col("scope") == scope)),
+            settings,
+            known.filter(pl.col("scope") == scope).sort("in_force_order"),
+            partial(_report_place, report, f"{lane} lane {place}/{len(scopes)}"),
+        )
+        rows.extend(row)
+    return pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row")
+
+
+def training_data(
+    lane: Lane, features: pl.DataFrame, scope_features: pl.DataFrame, settings: ScopeSettings
+) -> TrainingData:
+    """Stores of one scope with enough sales to learn from, sorted by id.
+
+    `min_training_sales` above zero also keeps stores without any sales out of training.
+    """
+    chosen = features.sort("store_id")
+    if settings.min_training_sales > 0:
+        chosen = chosen.filter(pl.col("sales_amount").fill_null(0.0) >= settings.min_training_sales)
+    columns = scope_features.sort("position")
+    x = to_matrix(chosen["x"]).reshape(len(chosen), -1)
+    raw = to_matrix(lane_features(chosen, lane)).reshape(len(chosen), -1)
+    return TrainingData(
+        scope=str(features["scope"][0]),
+        store_ids=tuple(chosen["store_id"].to_list()),
+        names=tuple(columns["feature"].to_list()),
+        groups=tuple(columns["category_column"].to_list()),
+        raw=raw,
+        x=x,
+    )
+
+
+def training_data_sha256(data: TrainingData) -> str:
+    """Hash of stores, features and values; the same data gives the same hash on any machine."""
+    digest = hashlib.sha256()
+    groups = (group or "" for group in data.groups)
+    for part in (data.scope, *data.names, *groups, *data.store_ids):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    for matrix in (data.raw, data.x):
+        digest.update(_canonical(matrix))
+    return digest.hexdigest()
+
+
+def code_version() -> str:
+    """Version of the package and hash of the modules that a fit runs through."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in _FIT_MODULES:
+        digest.update((folder / f"{name}.py").read_bytes().replace(b"\r\n", b"\n"))
+    return f"store-segments {metadata.version('store-segments')} {digest.hexdigest()[:12]}"
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries whose release can move a number."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def model_id(training_sha256: str, settings: Mapping[str, Any], fitted_by: str) -> str:
+    """Address of a model: hash of data, settings, code and library versions."""
+    content = json.dumps(
+        [training_sha256, dict(settings), fitted_by, library_versions()], sort_keys=True
+    )
+    return hashlib.sha256(content.encode()).hexdigest()[:_ID_LENGTH]
+
+
+def _fit_or_find(
+    lane: Lane,
+    scope: str,
+    features: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    settings: Settings,
+    known: pl.DataFrame,
+    report: Report,
+) -> list[ModelRow]:
+    """No row where the newest model of the scope is the right one, else the one that is."""
+    chosen = settings.for_scope(lane, scope)
+    data = training_data(lane, features, scope_features, chosen)
+    given = {
+        key: value for key, value in chosen.model_dump(mode="json").items() if key not in _AFTER_FIT
+    }
+    sha256, fitted_by = training_data_sha256(data), code_version()
+    identity = {
+        "model_id": model_id(sha256, given, fitted_by),
+        "scope": scope,
+        "in_force_order": int(known["in_force_order"].max() or 0) + 1,  # type: ignore[arg-type]
+        "settings": _named(given),
+        "versions": _named(library_versions()),
+        "training_data_sha256": sha256,
+        "fitted_by": fitted_by,
+    }
+    usable = known.filter(pl.col("status") != "failed")
+    if settings.project.retrain == "never":
+        if not usable.is_empty():
+            report(f"{scope}: retrain is never, model {usable['model_id'][-1]} stays")
+            return []
+        return [_failed(identity, data, "retrain is never and the scope has no model yet")]
+    same = usable.filter(pl.col("model_id") == identity["model_id"])
+    if not same.is_empty():
+        if usable["model_id"][-1] == identity["model_id"]:
+            report(f"{scope}: unchanged, model {identity['model_id']}")
+            return []
+        report(f"{scope}: data and settings of an earlier model, {identity['model_id']} again")
+        return [{**same.row(0, named=True), "in_force_order": identity["in_force_order"]}]
+    report(f"{scope}: fitting {len(data.store_ids)} stores x {len(data.names)} features")
+    previous = AffineModel.from_row(usable.row(-1, named=True)) if len(usable) else None
+    from segmentation.fitting import fit_scope  # noqa: PLC0415 (scikit-learn, then PyCaret)
+
+    try:
+        fit = fit_scope(data, chosen, previous, _highest_cluster(usable))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        report(f"{scope}: FAILED, {reason}")
+        return [_failed(identity, data, reason)]
+    report(f"{scope}: {fit['status']}, {fit['k']} cluster(s)")
+    return [{**identity, **fit}]
+
+
+def _report_place(report: Report, place: str, text: str) -> None:
+    """Put the place in the work in front of a line of progress."""
+    report(f"{place}: {text}")
+
+
+def _failed(identity: Mapping[str, Any], data: TrainingData, reason: str) -> ModelRow:
+    """Row of a scope without a usable model: status and reason, no numbers."""
+    return {
+        **identity,
+        "status": "failed",
+        "reason": reason,
+        "n_stores": len(data.store_ids),
+        "n_outliers": 0,
+        "features": [],
+        "components": [],
+        "search": [],
+        "k": None,
+        "centroids": [],
+        "outlier_store_ids": [],
+    }
+
+
+def _highest_cluster(known: pl.DataFrame) -> int:
+    """Highest cluster number that any model of the scope has used."""
+    return max(
+        (
+            centroid["cluster"]
+            for centroids in known["centroids"].to_list()
+            for centroid in centroids
+        ),
+        default=0,
+    )
+
+
+def _named(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Mapping to sorted name and value pairs; every value as JSON text unless it is text."""
+    return [
+        {"name": name, "value": value if isinstance(value, str) else json.dumps(value)}
+        for name, value in sorted(values.items())
+    ]
+
+
+def _canonical(matrix: Matrix) -> bytes:
+    """Bytes of a matrix in which every missing value and every zero is written one way."""
+    tidy = np.where(np.isnan(matrix), np.nan, matrix) + 0.0
+    shape = ",".join(str(length) for length in tidy.shape)
+    return shape.encode() + np.ascontiguousarray(tidy, dtype="<f8").tobytes()

@@ -1,0 +1,208 @@
+"""The `segmentation` var of `dbt_project.yml`: names, defaults, limits and overrides.
+
+Precedence, weakest first: the default of the setting, the default of the lane, the top level of
+the var, its `internal:` or `external:` block, its `scopes: <name>:` block.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+Lane = Literal["internal", "external"]
+LANES: Final[tuple[Lane, Lane]] = ("internal", "external")
+EXTERNAL_SCOPE: Final = "external"
+
+#: Where the lanes differ by default; DECISIONS.md has the measurement behind each line.
+LANE_DEFAULTS: Final[dict[Lane, dict[str, Any]]] = {
+    "internal": {"normalize_method": "none"},
+    "external": {"normalize_method": "robust"},
+}
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message is one line per problem, written for people."""
+
+
+class _Strict(BaseModel):
+    """Base of all settings: unknown keys are errors, values cannot change after parsing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SalesWindow(_Strict):
+    """First and last day of the sales that count, both included; `None` is open."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+
+class ScopeSettings(_Strict):
+    """Everything that shapes the model of one scope (a product category, or `external`)."""
+
+    seed: int = Field(42, ge=0, le=2**31 - 1)
+    ignore_features: tuple[str, ...] = ()
+    max_missing_share: float = Field(0.5, ge=0, le=1)
+    low_variance_threshold: float = Field(0.01, ge=0, lt=1)
+    multicollinearity_threshold: float = Field(0.95, gt=0, le=1)
+    max_categories: int = Field(20, ge=2, le=200)
+    log_skewness_threshold: float = Field(1.0, ge=0)
+    transform: Literal["clr", "share"] = "clr"
+    zero_replacement: float = Field(0.02, gt=0, lt=1)
+    numeric_imputation: Literal["mean", "median", "mode"] = "median"
+    normalize_method: Literal["robust", "zscore", "minmax", "maxabs", "none"] = "robust"
+    outlier_method: Literal["iforest", "none"] = "iforest"
+    outlier_fraction: float = Field(0.05, ge=0, le=0.5)
+    pca_variance: float = Field(0.8, gt=0, le=1)
+    min_components: int = Field(5, ge=1)
+    algorithm: Literal["kmeans"] = "kmeans"
+    min_clusters: int = Field(2, ge=2, le=100)
+    max_clusters: int = Field(10, ge=2, le=100)
+    selection: Literal["vote", "silhouette", "calinski_harabasz", "davies_bouldin"] = "vote"
+    stability_threshold: float = Field(0.6, ge=0, le=1)
+    stability_resamples: int = Field(20, ge=2, le=1000)
+    gap_references: int = Field(20, ge=2, le=1000)
+    silhouette_sample: int = Field(5000, ge=100)
+    min_cluster_size: int = Field(5, ge=1)
+    min_segment_size: int = Field(20, ge=1)
+    min_training_sales: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_clusters > self.max_clusters:
+            raise ValueError(
+                f"min_clusters ({self.min_clusters}) must not exceed "
+                f"max_clusters ({self.max_clusters})"
+            )
+        return self
+
+
+#: The same names with the same limits, each of them optional: what may stand in an override block.
+ScopeOverrides: type[BaseModel] = create_model(
+    "ScopeOverrides",
+    __base__=_Strict,
+    **{  # type: ignore[call-overload]
+        name: (field.rebuild_annotation() | None, None)
+        for name, field in ScopeSettings.model_fields.items()
+    },
+)
+
+
+class _ProjectBlock(_Strict):
+    """What is said once for the project, beside the blocks of the lanes and scopes."""
+
+    sales_window: SalesWindow = SalesWindow()
+    duplicate_sales: Literal["reject", "keep"] = "reject"
+    retrain: Literal["auto", "never"] = "auto"
+    pinned_models: dict[str, str] = Field(default_factory=dict)
+    internal: ScopeOverrides | None = None  # type: ignore[valid-type]
+    external: ScopeOverrides | None = None  # type: ignore[valid-type]
+    scopes: dict[str, ScopeOverrides] = Field(default_factory=dict)  # type: ignore[valid-type]
+
+
+_PROJECT_NAMES: Final = tuple(_ProjectBlock.model_fields)
+_SCOPE_NAMES: Final = tuple(ScopeSettings.model_fields)
+
+
+class Settings:
+    """The parsed `segmentation` var.
+
+    Parameters
+    ----------
+    given
+        The mapping as it stands in the project file or in `--vars`; `None` is an empty one.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown key or an impossible value; one line for each, with the path of the var,
+        the value and what is allowed.
+
+    Examples
+    --------
+    >>> settings = Settings({"max_clusters": 6, "scopes": {"Snacks": {"max_clusters": 4}}})
+    >>> settings.for_scope("internal", "Snacks").max_clusters
+    4
+    >>> settings.for_scope("external", "external").max_clusters
+    6
+    """
+
+    def __init__(self, given: Mapping[str, Any] | None) -> None:
+        if given is not None and not isinstance(given, Mapping):
+            raise SettingsError(
+                f"segmentation: {given!r} is not allowed; it is a mapping of settings"
+            )
+        given = {key: value for key, value in (given or {}).items() if value is not None}
+        problems: list[str] = []
+        at_top = {key: value for key, value in given.items() if key not in _PROJECT_NAMES}
+        for model, part in (
+            (_ProjectBlock, {key: given[key] for key in given if key in _PROJECT_NAMES}),
+            (ScopeOverrides, at_top),
+        ):
+            try:
+                model.model_validate(part)
+            except ValidationError as error:
+                problems.extend(_explain(error))
+        if problems:
+            raise SettingsError("\n".join(problems))
+        self.project = _ProjectBlock.model_validate(
+            {key: given[key] for key in given if key in _PROJECT_NAMES}
+        )
+        self._given = given
+        self._at_top = at_top
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        """Resolve every scope that is named, so that a wrong combination is found at once."""
+        for lane in LANES:
+            self.for_scope(lane, EXTERNAL_SCOPE)
+        for scope in self.project.scopes:
+            self.for_scope("external" if scope == EXTERNAL_SCOPE else "internal", scope)
+
+    def for_scope(self, lane: Lane, scope: str) -> ScopeSettings:
+        """Settings in force for one scope of one lane, overrides applied."""
+        layers: Iterable[Mapping[str, Any]] = (
+            LANE_DEFAULTS[lane],
+            self._at_top,
+            self._given.get(lane) or {},
+            (self._given.get("scopes") or {}).get(scope) or {},
+        )
+        merged = {
+            key: value for layer in layers for key, value in layer.items() if value is not None
+        }
+        try:
+            return ScopeSettings.model_validate(merged)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_explain(error, prefix=f"({lane}, {scope}) "))) from error
+
+
+def _explain(error: ValidationError, prefix: str = "") -> list[str]:
+    """Turn pydantic's errors into lines with the var's path, the value and what is allowed."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=True):
+        path = ".".join(["segmentation", *(str(part) for part in item["loc"])])
+        if item["type"] == "extra_forbidden":
+            name = str(item["loc"][-1])
+            at_top = len(item["loc"]) == 1
+            allowed = sorted([*_SCOPE_NAMES, *(_PROJECT_NAMES if at_top else ())])
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            lines.append(
+                f"{prefix}{path}: unknown setting; {hint}allowed here: {', '.join(allowed)}"
+            )
+        elif item["type"] == "value_error":
+            lines.append(f"{prefix}{path}: {item['ctx']['error']}")
+        else:
+            message = item["msg"][0].lower() + item["msg"][1:]
+            lines.append(f"{prefix}{path}: {item['input']!r} is not allowed; {message}")
+    return lines
