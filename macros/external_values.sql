@@ -2,13 +2,12 @@
 
     A column of its own keeps the query valid for a source that has nothing but ids. -#}
 {% macro external_cells() -%}
-    {%- set sources = var('external_sources') or [] -%}
-    {%- for source_name in sources %}
+    {%- for source_name in external_sources() %}
     select
         store_id,
         '{{ source_name }}' as source,
         column_name,
-        {{ clean_text('cell') }} as cell
+        {{ tidy_text('cell') }} as cell
     from (
         select
             store_id,

@@ -3,10 +3,10 @@
     Either way the lineage is true: the seed is referenced, or the declared source is. -#}
 {% macro input(name) -%}
     {%- set location = (var('inputs') or {}).get(name) -%}
-    {%- if location -%}
+    {%- if location is string and location -%}
         {%- do source('inputs', name) -%}
         {{ return(input_reader(location)) }}
-    {%- elif name in example_inputs() -%}
+    {%- elif not location and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}
     {%- else -%}
         {#- told by check_project() in words; at parse time the source stands for it -#}
@@ -24,6 +24,17 @@
 {#- Names of the external inputs that have a staging model, whether they take part or not. -#}
 {% macro known_external_sources() -%}
     {{ return(['demographics', 'foot_traffic', 'competition', 'promotions']) }}
+{%- endmacro %}
+
+
+{#- The external inputs that take part. (A name without a staging model is left out here, so that the
+    project parses and check_project can say so in words.) -#}
+{% macro external_sources() -%}
+    {%- set names = [] -%}
+    {%- for name in var('external_sources') or [] if name in known_external_sources() -%}
+        {%- do names.append(name) -%}
+    {%- endfor -%}
+    {{ return(names) }}
 {%- endmacro %}
 
 

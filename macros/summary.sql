@@ -19,10 +19,10 @@
 
 {#- Each query gives the lines of one part of the summary, ready to print. -#}
 {% macro summary_lines() -%}
-    {%- set registry = api.Relation.create(schema='governance', identifier='model_registry') -%}
-    {%- set summary = api.Relation.create(schema='segments', identifier='segment_summary') -%}
-    {%- set stores = api.Relation.create(schema='features', identifier='dim_stores') -%}
-    {%- set rejected = api.Relation.create(schema='governance', identifier='rejected_rows') -%}
+    {%- set registry = api.Relation.create(database=target.database, schema='governance', identifier='model_registry') -%}
+    {%- set summary = api.Relation.create(database=target.database, schema='segments', identifier='segment_summary') -%}
+    {%- set stores = api.Relation.create(database=target.database, schema='features', identifier='dim_stores') -%}
+    {%- set rejected = api.Relation.create(database=target.database, schema='governance', identifier='rejected_rows') -%}
     {%- set lines = ['', 'Store segments'] -%}
     {%- set queries = [
         "select '  ' || count(*) || ' stores, ' || count(*) filter (where has_sales) || ' with sales, '
@@ -39,8 +39,8 @@
                 where other.scope = model_registry.scope and other.lane = model_registry.lane))
             order by lane desc, scope",
         "select ''",
-        "select format('  {:<24} {:<8} {:>6}  {}', 'Category', 'Segment', 'Stores', 'Name')",
-        "select format('  {:<24} {:<8} {:>6}  {}', left(category, 24), segment_id, n_stores, segment_name)
+        "select format('  {:<24} {:<8} {:>6} {:>6}  {}', 'Category', 'Segment', 'Stores', 'Thin', 'Name')",
+        "select format('  {:<24} {:<8} {:>6} {:>6}  {}', left(category, 24), segment_id, n_stores, n_thin, segment_name)
             from " ~ summary ~ " order by category, segment_id limit " ~ 40,
         "select '  … and ' || (count(*) - 40) || ' more in segments.segment_summary' from " ~ summary ~ " having count(*) > 40",
         "select ''",

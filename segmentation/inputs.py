@@ -13,6 +13,8 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "products": ("product_id", "category", "need_state"),
 }
 EXTERNAL_COLUMNS: Final = ("store_id",)
+#: DuckDB's first lines name the cause, the others are advice on its reader's options.
+_LINES_OF_CAUSE: Final = 3
 MUST_HAVE_ROWS: Final = ("sales", "products")
 
 
@@ -92,7 +94,8 @@ def _file_problems(name: str, location: str, reader: str) -> list[str]:
             columns = [str(column[0]) for column in head.description or []]
             has_rows = head.fetchone() is not None
         except duckdb.Error as error:
-            cause = str(error).splitlines()[0].removeprefix("IO Error: ")
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            cause = " ".join(lines[:_LINES_OF_CAUSE]).removeprefix("IO Error: ")
             return [f"inputs.{name}: cannot read {location!r}: {cause}"]
     lower = [column.lower() for column in columns]
     required = REQUIRED_COLUMNS.get(name, EXTERNAL_COLUMNS)

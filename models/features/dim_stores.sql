@@ -3,17 +3,10 @@ with sales as (
     select
         store_id,
         count(distinct category) as n_categories,
-        sum(sales_amount) as sales_amount
+        sum(sales_amount) as sales_amount,
+        min(first_sold_on) as first_sold_on,
+        max(last_sold_on) as last_sold_on
     from {{ ref('int_sales_by_need_state') }}
-    group by all
-),
-
-sales_dates as (
-    select
-        store_id,
-        min(sold_on) as first_sold_on,
-        max(sold_on) as last_sold_on
-    from {{ ref('stg_internal__sales') }}
     group by all
 ),
 
@@ -58,11 +51,10 @@ select
     external_sources.store_id is not null as has_external,
 
     -- dates
-    sales_dates.first_sold_on,
-    sales_dates.last_sold_on
+    sales.first_sold_on,
+    sales.last_sold_on
 from store_ids
 left join sales on store_ids.store_id = sales.store_id
-left join sales_dates on store_ids.store_id = sales_dates.store_id
 left join external_sources on store_ids.store_id = external_sources.store_id
 left join rejected on store_ids.store_id = rejected.store_id
 order by store_ids.store_id

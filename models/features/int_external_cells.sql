@@ -4,11 +4,16 @@ with cells as (
     {{ external_cells() | indent(4) }}
 ),
 
+known as (
+    select * replace ({{ meaning('cell') }} as cell)
+    from cells
+),
+
 parsed as (
     select
         *,
         try_cast(cell as double) as number
-    from cells
+    from known
 ),
 
 columns_judged as (
@@ -36,7 +41,9 @@ select
     end as rejection_reason,
 
     -- numbers
-    case when columns_judged.is_numeric and isfinite(parsed.number) and abs(parsed.number) <= 1e100 then parsed.number end as number,
+    case
+        when columns_judged.is_numeric and isfinite(parsed.number) and abs(parsed.number) <= 1e100 then parsed.number
+    end as number,
 
     -- booleans
     columns_judged.is_numeric

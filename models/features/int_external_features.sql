@@ -1,5 +1,5 @@
--- Numeric columns keep their values; one that is skewed and has no negative values enters as its
--- logarithm, and its feature says so by name. A categorical column becomes one indicator per level,
+-- Numeric columns keep their values; one that is skewed, has no negative values and is not a share
+-- between 0 and 1 enters as its logarithm, and its feature says so by name. A categorical column becomes one indicator per level,
 -- the rarest levels together as "other". A missing value stays missing until imputation.
 {% set max_categories = setting('max_categories', 'external', 'external') %}
 {% set skewness = setting('log_skewness_threshold', 'external', 'external') %}
@@ -14,6 +14,7 @@ column_shapes as (
         column_name,
         case
             when count(distinct number) <= 2 or min(number) < 0 then 'plain'
+            when min(number) >= 0 and max(number) <= 1 then 'plain'
             when coalesce(skewness(number), 0) <= {{ skewness }} then 'plain'
             when min(number) > 0 then 'log'
             else 'log1p'
@@ -86,7 +87,7 @@ levels as (
         case
             when
                 row_number() over (
-                    partition by source, column_name order by n_stores desc, level
+                    partition by source, column_name order by n_stores desc, level asc
                 ) <= {{ max_categories }}
                 then level
             else 'other'

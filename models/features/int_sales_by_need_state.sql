@@ -17,7 +17,9 @@ sales_by_divisor as (
         product_need_states.n_need_states,
         sum(sales.sales_amount) as sales_amount,
         sum(sales.units) as units,
-        count(*) as n_rows
+        count(*) as n_rows,
+        min(sales.sold_on) as first_sold_on,
+        max(sales.sold_on) as last_sold_on
     from {{ ref('stg_internal__sales') }} as sales
     inner join product_need_states on sales.product_id = product_need_states.product_id
     group by all
@@ -34,7 +36,11 @@ select
     -- numbers
     sum((sales_amount / n_need_states)::decimal(38, 10)) as sales_amount,
     sum((units / n_need_states)::decimal(38, 10)) as units,
-    sum(n_rows)::bigint as n_rows
+    sum(n_rows)::bigint as n_rows,
+
+    -- dates
+    min(first_sold_on) as first_sold_on,
+    max(last_sold_on) as last_sold_on
 from sales_by_divisor
 group by all
 order by category, store_id, need_state

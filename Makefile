@@ -1,0 +1,67 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+WORKERS ?= 2
+DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
+
+# dbt finds the project from any working directory
+export DBT_PROJECT_DIR := $(CURDIR)
+export DBT_PROFILES_DIR := $(CURDIR)
+export PATH := $(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help build test check docs demo lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: $(VENV)/.installed  ## Build the store segments (dbt build) and print a summary
+	dbt build
+
+test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
+	pytest -n $(WORKERS) --dist loadfile
+
+check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, sqlfluff, dbt metadata
+	ruff check .
+	ruff format --check .
+	mypy
+	dbt --quiet parse --target-path target/check
+	sqlfluff lint models tests/dbt
+	dbt-bouncer run --config-file dbt-bouncer.yml
+
+docs: $(VENV)/.installed  ## Make the docs site in target/ (dbt docs serve shows it)
+	dbt docs generate
+
+demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
+	python scripts/prepare_complete_journey.py
+	STORE_SEGMENTS_DB=$(DEMO_DATABASE) dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
+
+lock:  ## Resolve the hashed lock files for all supported Pythons anew
+	scripts/lock.sh
+
+clean:  ## Remove the environment, databases and build products
+	rm -rf $(VENV) target logs build demo/data *.duckdb *.duckdb.wal .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/activate:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1); name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@printf '\nexport DBT_PROJECT_DIR="%s" DBT_PROFILES_DIR="%s"\n' "$(CURDIR)" "$(CURDIR)" >> $@
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/activate
+	@echo "Installing the locked packages into $(VENV) (two to three minutes, once) ..."
+	@pip install --quiet --require-hashes -r requirements.txt
+	@pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
+	@pip install --quiet --require-hashes -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "Installing the packages for tests and checks ..."
+	@pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
