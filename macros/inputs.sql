@@ -39,7 +39,7 @@
 
 
 {#- SQL that reads a location. CSV is read as text: staging decides what is a number and says in
-    `rejected_rows` what is not. Dispatched, so that another engine can bring its own readers. -#}
+    `rejected_rows` what is not; a line that is too short has nulls where it ends. Dispatched, so that another engine can bring its own readers. -#}
 {% macro input_reader(location) -%}
     {{ return(adapter.dispatch('input_reader')(location)) }}
 {%- endmacro %}
@@ -50,7 +50,7 @@
     {%- if is_parquet(location) -%}
         {{ return('read_parquet(' ~ quoted ~ ', union_by_name = true)') }}
     {%- elif is_delimited_text(location) -%}
-        {{ return('read_csv(' ~ quoted ~ ', all_varchar = true, header = true, union_by_name = true)') }}
+        {{ return('read_csv(' ~ quoted ~ ', all_varchar = true, header = true, null_padding = true, union_by_name = true)') }}
     {%- else -%}
         {{ return(location) }}
     {%- endif -%}

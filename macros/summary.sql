@@ -2,13 +2,14 @@
     of the invocation and succeeded. -#}
 {% macro print_summary(results) -%}
     {%- if execute and segments_were_built(results) -%}
-        {%- for line in summary_lines() -%}
-            {%- do log(line, info=true) -%}
+        {%- for row in run_query(summary_query()).rows -%}
+            {%- do log(row[0] or '', info=true) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 
 
+{#- Whether the last table of the graph was built by this invocation. -#}
 {% macro segments_were_built(results) -%}
     {%- for result in results if result.node.name == 'segment_summary' and result.status == 'success' -%}
         {{ return(true) }}
@@ -17,44 +18,122 @@
 {%- endmacro %}
 
 
-{#- Each query gives the lines of one part of the summary, ready to print. -#}
-{% macro summary_lines() -%}
-    {%- set registry = api.Relation.create(database=target.database, schema='governance', identifier='model_registry') -%}
-    {%- set summary = api.Relation.create(database=target.database, schema='segments', identifier='segment_summary') -%}
-    {%- set stores = api.Relation.create(database=target.database, schema='features', identifier='dim_stores') -%}
-    {%- set rejected = api.Relation.create(database=target.database, schema='governance', identifier='rejected_rows') -%}
-    {%- set lines = ['', 'Store segments'] -%}
-    {%- set queries = [
-        "select '  ' || count(*) || ' stores, ' || count(*) filter (where has_sales) || ' with sales, '
-            || count(*) filter (where has_external) || ' with external data' from " ~ stores,
-        "select '  ' || count(distinct category) || ' categories, ' || count(*) || ' segments' from " ~ summary,
-        "select ''",
-        "select format('  {:<30} {:>2}  {:>10}  {:>17}  {:>14}  {:>9}', 'Model', 'k', 'silhouette',
-            'Calinski-Harabasz', 'Davies-Bouldin', 'stability')",
-        "select case when status = 'fitted' then format('  {:<30} {:>2}  {:>10.2f}  {:>17.1f}  {:>14.2f}  {:>9.2f}',
-                left(scope, 30), k, silhouette, calinski_harabasz, davies_bouldin, stability)
-            else format('  {:<30} {:>2}  {}: {}', left(scope, 30), coalesce(k::varchar, '-'), status, reason) end
-            from " ~ registry ~ " where is_in_force or (status = 'failed' and in_force_order = (
-                select max(other.in_force_order) from " ~ registry ~ " as other
-                where other.scope = model_registry.scope and other.lane = model_registry.lane))
-            order by lane desc, scope",
-        "select ''",
-        "select format('  {:<24} {:<8} {:>6} {:>6}  {}', 'Category', 'Segment', 'Stores', 'Thin', 'Name')",
-        "select format('  {:<24} {:<8} {:>6} {:>6}  {}', left(category, 24), segment_id, n_stores, n_thin, segment_name)
-            from " ~ summary ~ " order by category, segment_id limit " ~ 40,
-        "select '  … and ' || (count(*) - 40) || ' more in segments.segment_summary' from " ~ summary ~ " having count(*) > 40",
-        "select ''",
-        "select '  ' || count(*) || ' rejected input rows or values, each with its reason, in governance.rejected_rows'
-            from " ~ rejected,
-        "select '  Database: ' || path from duckdb_databases() where database_name = current_database()",
-        "select '  Try: select * from segments.store_segments where store_id = ''' || min(store_id) || ''''
-            from " ~ stores ~ " where has_sales",
-        "select ''",
-    ] -%}
-    {%- for query in queries -%}
-        {%- for row in run_query(query).rows -%}
-            {%- do lines.append(row[0]) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ return(lines) }}
+{#- One row per line of the summary, in order. (Tables are named by hand: a hook has no refs.) -#}
+{% macro summary_query(max_segments=40) -%}
+{%- set database = adapter.quote(target.database) -%}
+with models as (
+    select * from {{ database }}.governance.model_registry
+),
+
+current_scopes as (
+    select
+        'internal' as lane,
+        scope
+    from {{ database }}.features.feat_internal
+    union
+    select
+        'external' as lane,
+        scope
+    from {{ database }}.features.feat_external
+),
+
+-- the model in force of each scope, or the failure of a scope that has none
+shown_models as (
+    select models.*
+    from models
+    inner join current_scopes on models.lane = current_scopes.lane and models.scope = current_scopes.scope
+    qualify row_number() over (
+        partition by models.lane, models.scope order by models.is_in_force desc, models.in_force_order desc
+    ) = 1
+),
+
+stores as (
+    select
+        count(*) as n_stores,
+        count(*) filter (where has_sales) as n_with_sales,
+        count(*) filter (where has_external) as n_with_external,
+        min(store_id) filter (where has_sales) as example_id
+    from {{ database }}.features.dim_stores
+),
+
+segments as (
+    select
+        *,
+        row_number() over (order by category, segment_id) as place,
+        count(*) over () as n_segments
+    from {{ database }}.segments.segment_summary
+),
+
+lines (part, place, line) as (
+    select 0, 0, ''
+    union all
+    select 1, 0, 'Store segments'
+    union all
+    select 2, 0, format(
+        '  {} stores, {} with sales, {} with external data', n_stores, n_with_sales, n_with_external
+    )
+    from stores
+    union all
+    select 3, 0, format('  {} categories, {} segments', count(distinct category), count(*))
+    from segments
+    union all
+    select 4, 0, '  No sales row was accepted; governance.rejected_rows says why for each.'
+    from stores
+    where n_with_sales = 0
+    union all
+    select 5, 0, ''
+    union all
+    select 6, 0, format(
+        '  {:<30} {:>2}  {:>10}  {:>17}  {:>14}  {:>9}',
+        'Model', 'k', 'silhouette', 'Calinski-Harabasz', 'Davies-Bouldin', 'stability'
+    )
+    union all
+    select
+        7,
+        row_number() over (order by lane desc, scope),
+        case
+            when status = 'fitted' then format(
+                '  {:<30} {:>2}  {:>10.2f}  {:>17.1f}  {:>14.2f}  {:>9.2f}',
+                left(scope, 30), k, silhouette, calinski_harabasz, davies_bouldin, stability
+            )
+            else format('  {:<30} {:>2}  {}: {}', left(scope, 30), coalesce(k::varchar, '-'), status, reason)
+        end
+    from shown_models
+    union all
+    select 8, 0, ''
+    union all
+    select 9, 0, format(
+        '  {:<26} {:<8} {:>6} {:>6}  {}', 'Category', 'Segment', 'Stores', 'Thin', 'Name'
+    )
+    union all
+    select 10, place, format(
+        '  {:<26} {:<8} {:>6} {:>6}  {}', left(category, 26), segment_id, n_stores, n_thin, segment_name
+    )
+    from segments
+    where place <= {{ max_segments }}
+    union all
+    select distinct 11, 0, format('  ... and {} more in segments.segment_summary', n_segments - {{ max_segments }})
+    from segments
+    where n_segments > {{ max_segments }}
+    union all
+    select 12, 0, ''
+    union all
+    select 13, 0, format('  {} input rows or values set aside, each with its reason: governance.rejected_rows', count(*))
+    from {{ database }}.governance.rejected_rows
+    union all
+    select 14, 0, '  Database: ' || path
+    from duckdb_databases()
+    where database_name = {{ sql_text(target.database) }}
+    union all
+    select 15, 0, format(
+        '  Try: select category, segment_name, margin from segments.store_segments where store_id = ''{}''', example_id
+    )
+    from stores
+    where example_id is not null
+    union all
+    select 16, 0, ''
+)
+
+select line from lines
+order by part, place
 {%- endmacro %}

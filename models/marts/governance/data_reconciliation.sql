@@ -14,15 +14,15 @@ with outcomes as (
         count(*) as n_rows,
         null as sales_amount
     from {{ ref('stg_internal__products') }}
-    {%- for source_name in var('external_sources') or [] %}
-    union all
-    select
-        '{{ source_name }}' as input,
-        'accepted' as outcome,
-        null as reason,
-        count(*) as n_rows,
-        null as sales_amount
-    from {{ ref('stg_external__' ~ source_name) }}
+    {%- for source_name in external_sources() %}
+        union all
+        select
+            '{{ source_name }}' as input,
+            'accepted' as outcome,
+            null as reason,
+            count(*) as n_rows,
+            null as sales_amount
+        from {{ ref('stg_external__' ~ source_name) }}
     {%- endfor %}
     union all
     select

@@ -7,10 +7,10 @@ products as (
     {{ validated_products() | indent(4) }}
 ),
 
-{% for source_name in var('external_sources') or [] %}
-{{ source_name }} as (
-    {{ validated_external(source_name) | indent(4) }}
-),
+{% for source_name in external_sources() %}
+    {{ source_name }} as (
+        {{ validated_external(source_name) | indent(4) }}
+    ),
 
 {% endfor %}
 
@@ -34,17 +34,17 @@ rejected as (
         _input_row as input_row
     from products
     where _rejection_reason is not null
-    {%- for source_name in var('external_sources') or [] %}
-    union all
-    select
-        '{{ source_name }}' as input,
-        store_id,
-        null as column_name,
-        _rejection_reason as reason,
-        null as sales_amount,
-        _input_row as input_row
-    from {{ source_name }}
-    where _rejection_reason is not null
+    {%- for source_name in external_sources() %}
+        union all
+        select
+            '{{ source_name }}' as input,
+            store_id,
+            null as column_name,
+            _rejection_reason as reason,
+            null as sales_amount,
+            _input_row as input_row
+        from {{ source_name }}
+        where _rejection_reason is not null
     {%- endfor %}
     union all
     select

@@ -5,19 +5,29 @@
 
 with differences as (
     select
-        category,
-        segment_id,
-        lane,
+        profiles.category,
+        profiles.segment_id,
+        profiles.lane,
         case
-            when label like '% = %' and difference_in_sd > 0 then replace(replace(label, '_', ' '), ' = ', ': ')
-            when label like '% = %' then 'not ' || replace(replace(label, '_', ' '), ' = ', ': ')
-            else replace(label, '_', ' ') || if(difference_in_sd > 0, ' high', ' low')
+            when scope_features.category_column is null
+                then
+                    if(profiles.lane = 'external', replace(profiles.label, '_', ' '), profiles.label)
+                    || if(profiles.difference_in_sd > 0, ' high', ' low')
+            else
+                if(profiles.difference_in_sd > 0, '', 'not ')
+                || replace(replace(profiles.label, '_', ' '), ' = ', ': ')
         end as phrase,
         row_number() over (
-            partition by category, segment_id, lane order by abs(difference_in_sd) desc, feature
+            partition by profiles.category, profiles.segment_id, profiles.lane
+            order by abs(profiles.difference_in_sd) desc, profiles.feature asc
         ) as place
-    from {{ ref('segment_profiles') }}
-    where is_used and abs(difference_in_sd) >= {{ clear_difference }}
+    from {{ ref('segment_profiles') }} as profiles
+    inner join {{ ref('scope_features') }} as scope_features
+        on
+            profiles.lane = scope_features.lane
+            and profiles.feature = scope_features.feature
+            and scope_features.scope = if(profiles.lane = 'internal', profiles.category, 'external')
+    where profiles.is_used and abs(profiles.difference_in_sd) >= {{ clear_difference }}
 ),
 
 phrases as (
@@ -49,8 +59,7 @@ named as (
         segments.segment_id,
         case
             when segments.n_segments = 1 then 'All stores'
-            else coalesce(phrases.internal_phrase, 'average mix')
-                || coalesce(' | ' || phrases.external_phrase, '')
+            else coalesce(phrases.internal_phrase, 'average mix') || coalesce(' | ' || phrases.external_phrase, '')
         end as name
     from segments
     left join phrases

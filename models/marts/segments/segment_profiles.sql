@@ -1,12 +1,30 @@
 -- Profiles speak in the unit people know: shares in the internal lane, original values in the
 -- external one. How far a segment stands out is measured on the transformed values, where a few
 -- extreme stores do not hide the rest.
-with members as (
+with flagged as (
+    select
+        merged.category,
+        merged.segment_id,
+        merged.store_id,
+        coalesce(internal_clusters.is_thin_history, false)
+        or coalesce(external_clusters.is_thin_history, false) as is_thin_history
+    from {{ ref('merged_segments') }} as merged
+    left join {{ ref('internal_clusters') }} as internal_clusters
+        on merged.category = internal_clusters.scope and merged.store_id = internal_clusters.store_id
+    left join {{ ref('external_clusters') }} as external_clusters
+        on merged.store_id = external_clusters.store_id
+),
+
+-- stores with too little history to learn from say little about their segment either, unless it
+-- has no others; the same goes for the category
+members as (
     select
         category,
         segment_id,
-        store_id
-    from {{ ref('merged_segments') }}
+        store_id,
+        not is_thin_history or bool_and(is_thin_history) over (partition by category) as is_typical
+    from flagged
+    qualify not is_thin_history or bool_and(is_thin_history) over (partition by category, segment_id)
 ),
 
 cells as (
@@ -14,6 +32,7 @@ cells as (
         members.category,
         members.segment_id,
         members.store_id,
+        members.is_typical,
         feature_values.lane,
         feature_values.feature,
         feature_values.label,
@@ -47,6 +66,7 @@ overall as (
         fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean,
         count(transformed_value) as n_values
     from cells
+    where is_typical
     group by all
 ),
 
@@ -62,6 +82,7 @@ spread as (
     from cells
     inner join overall
         on cells.category = overall.category and cells.lane = overall.lane and cells.feature = overall.feature
+    where cells.is_typical
     group by all
 ),
 

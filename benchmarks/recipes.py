@@ -1,0 +1,399 @@
+"""Which transform, scaling and smoothing find the stores' true groups? Measured, not argued.
+
+``python benchmarks/recipes.py planted`` draws stores with known groups and needs nothing;
+``external`` reads a database built from the seeds, ``real`` one built from the Complete Journey
+(``make demo``). All fits run through `segmentation.fitting.fit_scope`. Tables go to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import OutlierMixin
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from segmentation.cluster_search import CANDIDATE_RESTARTS
+from segmentation.features import Matrix, centred_log_ratio, closure
+from segmentation.fitting import fit_scope
+from segmentation.model import AffineModel, ModelRow, TrainingData
+from segmentation.registry import training_data
+from segmentation.settings import ScopeSettings
+
+Labels = npt.NDArray[Any]
+
+ROOT = Path(__file__).resolve().parents[1]
+TRUTH = ROOT / "tests" / "data" / "planted_archetypes.csv"
+NOISES = (0.35, 0.5, 0.7, 0.9, 1.2)  # sd of a store's log shares around its archetype
+STORES, ARCHETYPES, SEEDS, VOTE_SEEDS = 300, 5, 8, 3
+MEDIAN_BASKET_ITEMS = 300.0  # of the sparse family: small stores miss the rare need states
+REAL_KS = (2, 3, 4)
+SEARCH_KEYS = ("stability", "least_stable_cluster", "silhouette")
+#: Sales of the Complete Journey are a sample of households: below this a mix is chance.
+MIN_SALES = {"Grocery": 5000.0, "Drug & General Merchandise": 1000.0, "Nutrition": 250.0}
+MIN_SALES |= {"Pastry": 250.0}
+MIN_SALES_ELSEWHERE, MIN_SALES_EXTERNAL = 500.0, 5000.0
+#: Search as cheap as it gets, gates open: for a k that is given.
+FIXED: dict[str, Any] = {
+    "stability_resamples": 2,
+    "gap_references": 2,
+    "stability_threshold": 0.0,
+    "min_cluster_size": 1,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way from shares to components; `hellinger` and `weighted` are not in the package."""
+
+    transform: str
+    normalize: str
+    floor: int = 5
+    smoothing: float = 0.02
+
+    def __str__(self) -> str:
+        """Name of the recipe in a table."""
+        smoothing = f" {self.smoothing:g}" if self.transform in {"clr", "weighted"} else ""
+        return f"{self.transform}{smoothing} / {self.normalize} / at least {self.floor}"
+
+    def vectors(self, shares: Matrix) -> Matrix:
+        """Transform shares: square roots, or log-ratios weighted by size (Greenacre 2007)."""
+        if self.transform == "share":
+            return shares
+        if self.transform == "hellinger":
+            return np.asarray(np.sqrt(shares))
+        ratios = centred_log_ratio(shares, self.smoothing)
+        if self.transform == "clr":
+            return ratios
+        masses = shares.mean(axis=0)
+        return np.asarray((ratios - ratios @ masses[:, None]) * np.sqrt(masses))
+
+    def settings(self, **more: Any) -> ScopeSettings:
+        """Settings of the package with this recipe's scaling; all else is the default."""
+        return ScopeSettings.model_validate(
+            {"normalize_method": self.normalize, "min_components": self.floor, **more}
+        )
+
+    def data(self, shares: Matrix) -> TrainingData:
+        """Wrap shares as the training data of a scope."""
+        stores, width = shares.shape
+        ids = tuple(f"s{row:05d}" for row in range(stores))
+        names = tuple(f"n{column:03d}" for column in range(width))
+        return TrainingData("bench", ids, names, (None,) * width, shares, self.vectors(shares))
+
+
+PACKAGE = [
+    Recipe(transform, scaling, floor)
+    for transform, scaling, floor in product(
+        ("share", "clr"), ("robust", "zscore", "minmax", "none"), (1, 5)
+    )
+]
+OUTSIDE = [Recipe("hellinger", "none"), Recipe("hellinger", "zscore"), Recipe("weighted", "none")]
+SMOOTHINGS = [Recipe("clr", "none", 5, smoothing) for smoothing in (0.001, 0.1, 0.3, 1.0)]
+
+
+@contextmanager
+def remembered_outliers() -> Iterator[None]:
+    """Keep what an isolation forest said of the same rows: PyCaret asks two or three times."""
+    original, answers = OutlierMixin.fit_predict, dict[Any, Any]()
+
+    def fit_predict(self: Any, X: Any, y: Any = None, **more: Any) -> Any:
+        key = (type(self), str(self.get_params()), np.asarray(X).tobytes())
+        if key not in answers:
+            answers[key] = original(self, X, y, **more)
+        return answers[key]
+
+    OutlierMixin.fit_predict = fit_predict
+    try:
+        yield
+    finally:
+        OutlierMixin.fit_predict = original
+
+
+def scores(row: ModelRow, data: TrainingData) -> Matrix:
+    """Component scores of all stores, outliers included, by the plain numbers of the model."""
+    return AffineModel.from_row(row).transform(data.names, data.x)
+
+
+def labels_at(row: ModelRow, data: TrainingData, k: int) -> Labels:
+    """Clusters of all stores at a given k, whatever the vote and the gates said."""
+    if not row["components"]:
+        return np.zeros(len(data.store_ids))
+    z, outliers = scores(row, data), set(row["outlier_store_ids"])
+    inside = np.array([store not in outliers for store in data.store_ids])
+    model = KMeans(k, n_init=CANDIDATE_RESTARTS, random_state=42).fit(z[inside])
+    return np.asarray(model.predict(z))
+
+
+def labels_chosen(row: ModelRow, data: TrainingData) -> Labels:
+    """Clusters of all stores as the model has them; one cluster where there is no structure."""
+    return AffineModel.from_row(row).predict(scores(row, data))
+
+
+def eta_squared(values: Matrix, labels: Labels) -> float:
+    """Share of the variance of `values` that lies between the groups."""
+    between = sum(
+        (labels == group).sum() * (values[labels == group].mean() - values.mean()) ** 2
+        for group in np.unique(labels)
+    )
+    return float(between / ((values - values.mean()) ** 2).sum())
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write one Markdown table; fractions with three decimals."""
+    texts = [
+        [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows
+    ]
+    lines = [f"\n### {title}\n", *(" | ".join(row) for row in [header, ["---"] * len(header)])]
+    lines += [" | ".join(row) for row in texts]
+    sys.stdout.write("\n".join(f"| {line} |" if " | " in line else line for line in lines) + "\n")
+    sys.stdout.flush()
+
+
+def dense_family(seed: int, noise: float) -> tuple[Matrix, Labels, Matrix]:
+    """Ten need states of like size, seen without sampling error: shares, truth, log sales."""
+    random = np.random.default_rng(seed)
+    profiles = random.normal(size=(ARCHETYPES, 10))
+    truth = random.integers(ARCHETYPES, size=STORES)
+    logs = profiles[truth] + noise * random.normal(size=(STORES, 10))
+    return closure(np.exp(logs)), truth, random.normal(size=STORES)
+
+
+def sparse_family(seed: int) -> tuple[Matrix, Labels, Matrix]:
+    """Fourteen need states from large to tiny, finite baskets: shares, truth, log sales."""
+    random = np.random.default_rng(1000 + seed)
+    popularity = random.normal(scale=1.5, size=14)
+    profiles = popularity + random.normal(scale=0.7, size=(ARCHETYPES, 14))
+    truth = random.integers(ARCHETYPES, size=STORES)
+    expected = closure(np.exp(profiles[truth] + 0.4 * random.normal(size=(STORES, 14))))
+    items = np.exp(np.log(MEDIAN_BASKET_ITEMS) + random.normal(size=STORES)).astype(int) + 10
+    return closure(random.multinomial(items, expected).astype(float)), truth, np.log(items)
+
+
+def planted() -> None:
+    """Adjusted Rand index against the truth: at the true k, then at the k of the vote."""
+    for chosen, seeds in ((False, SEEDS), (True, VOTE_SEEDS)):
+        recipes = [
+            recipe
+            for recipe in [*PACKAGE, *SMOOTHINGS, *OUTSIDE]
+            if not chosen or recipe.floor > 1 or recipe.normalize in {"robust", "none"}
+        ]
+        rows = []
+        for recipe in recipes:
+            line: list[object] = [recipe]
+            found: list[float] = []
+            for noise in NOISES:
+                found.append(0.0)
+                numbers = [
+                    _planted_fit(recipe, *dense_family(s, noise)[:2], chosen) for s in range(seeds)
+                ]
+                found[-1] = float(np.mean([ari for ari, _ in numbers]))
+                line.append(f"{found[-1]:.3f}" + _mean_k(numbers, chosen))
+            sparse = [_planted_fit(recipe, *sparse_family(s)[:2], chosen) for s in range(seeds)]
+            mean = float(np.mean([ari for ari, _ in sparse]))
+            rows.append([*line, float(np.mean(found)), f"{mean:.3f}" + _mean_k(sparse, chosen)])
+            sys.stderr.write(" | ".join(str(cell) for cell in rows[-1]) + "\n")
+        table(
+            f"Planted need states, ARI of all stores, {'k of the vote' if chosen else 'true k'}",
+            ["recipe", *(f"noise {noise:g}" for noise in NOISES), "mean", "sparse"],
+            rows,
+        )
+
+
+def _planted_fit(
+    recipe: Recipe, shares: Matrix, truth: Labels, chosen: bool
+) -> tuple[float, float]:
+    """ARI and number of clusters of one planted draw."""
+    data = recipe.data(shares)
+    if chosen:
+        row = fit_scope(data, recipe.settings())
+        return float(adjusted_rand_score(truth, labels_chosen(row, data))), float(row["k"])
+    limits = {"min_clusters": ARCHETYPES, "max_clusters": ARCHETYPES}
+    row = fit_scope(data, recipe.settings(**FIXED, **limits))
+    return float(adjusted_rand_score(truth, labels_at(row, data, ARCHETYPES))), float(ARCHETYPES)
+
+
+def _mean_k(numbers: Sequence[tuple[float, float]], chosen: bool) -> str:
+    """Mean number of clusters in brackets, where it was not given."""
+    return f" (k {np.mean([k for _, k in numbers]):.1f})" if chosen else ""
+
+
+def external(database: Path) -> None:
+    """External lane of the seeds: scaling, logarithms, weight of categories."""
+    data = _lane_data(database, "external", "external", ScopeSettings.model_validate({}))
+    with TRUTH.open(encoding="utf-8") as file:
+        archetype = {
+            row["store_id"]: row["archetype"]
+            for row in csv.DictReader(file)
+            if row["lane"] == "external"
+        }
+    known = np.array([store in archetype for store in data.store_ids])
+    truth = np.array([archetype[store] for store in data.store_ids if store in archetype])
+    rows = []
+    for scaling, logs, weighted in product(("robust", "zscore", "minmax"), (1, 0), (1, 0)):
+        variant = data if logs else replace(data, raw=_without_logs(data), x=_without_logs(data))
+        if not weighted:
+            variant = replace(variant, groups=(None,) * len(data.names))
+        row = fit_scope(variant, ScopeSettings.model_validate({"normalize_method": scaling}))
+        at_truth = labels_at(row, variant, len(set(truth.tolist())))[known]
+        found = labels_chosen(row, variant)[known]
+        rows.append(
+            [
+                f"{scaling} / logarithms {'on' if logs else 'off'} / "
+                f"categories {'weighted' if weighted else 'as they are'}",
+                float(adjusted_rand_score(truth, at_truth)),
+                float(adjusted_rand_score(truth, found)),
+                row["k"],
+                len(row["components"]),
+            ]
+        )
+    table("External lane of the seeds", ["recipe", "ARI, k = 4", "ARI, vote", "k", "pc"], rows)
+
+
+def _without_logs(data: TrainingData) -> Matrix:
+    """Undo the logarithms that `int_external_features` took; the names say where."""
+    x = data.x.copy()
+    for column, name in enumerate(data.names):
+        if name.startswith("log1p("):
+            x[:, column] = np.expm1(x[:, column])
+        elif name.startswith("log("):
+            x[:, column] = np.exp(x[:, column])
+    return x
+
+
+def _lane_data(database: Path, lane: Any, scope: str, settings: ScopeSettings) -> TrainingData:
+    """Training data of a scope from a built database, as the package itself reads it."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        features = connection.execute(
+            f"select * from features.feat_{lane} where scope = ?",  # noqa: S608 (a constant)
+            [scope],
+        ).pl()
+        columns = connection.execute(
+            "select * from features.scope_features where lane = ? and scope = ?", [lane, scope]
+        ).pl()
+    return training_data(lane, features, columns, settings)
+
+
+@dataclass(frozen=True)
+class RealScope:
+    """A category of the Complete Journey: stores, log sales, and the mix of odd and even weeks."""
+
+    data: TrainingData
+    size: Matrix
+    halves: tuple[Matrix, Matrix]
+
+
+def _real_scopes(database: Path) -> dict[str, RealScope]:
+    """Read everything once; the two halves are two independent looks at the same stores."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        cells = connection.execute(
+            """
+            select
+                category, store_id, need_state, week(sold_on) % 2 as half,
+                sum(sales_amount)::double as sales_amount
+            from staging.stg_internal__sales
+            inner join staging.stg_internal__products using (product_id)
+            group by all
+            """
+        ).pl()
+    found = {}
+    for scope in sorted(cells["category"].unique()):
+        least = MIN_SALES.get(scope, MIN_SALES_ELSEWHERE)
+        settings = ScopeSettings.model_validate({"min_training_sales": least})
+        data = _lane_data(database, "internal", scope, settings)
+        row = {store: index for index, store in enumerate(data.store_ids)}
+        column = {name: index for index, name in enumerate(data.names)}
+        amounts = np.zeros((2, len(row), len(column)))
+        for _, store, name, half, amount in cells.filter(category=scope).iter_rows():
+            if store in row:
+                amounts[half, row[store], column[name]] += amount
+        size = np.log(amounts.sum(axis=(0, 2)))
+        found[scope] = RealScope(data, size, (closure(amounts[0]), closure(amounts[1])))
+    return found
+
+
+def real(database: Path) -> None:
+    """Complete Journey: stability, repeatability and what store size explains, k = 2, 3, 4."""
+    scopes = _real_scopes(database)
+    recipes = [
+        Recipe(transform, scaling, 5, smoothing)
+        for transform, smoothings in (("share", (0.02,)), ("clr", (0.001, 0.02, 0.1, 0.3, 1.0)))
+        for smoothing, scaling in product(smoothings, ("robust", "zscore", "none"))
+    ]
+    rows: list[list[object]] = []
+    for recipe in [*recipes, *OUTSIDE]:
+        fits = [_real_fit(scope, recipe) for scope in scopes.values()]
+        figures = np.mean([figure for figure, _ in fits], axis=0)
+        worst = min(figure[0] for figure, _ in fits)
+        chosen = " ".join("-" if k == 1 else str(k) for _, k in fits)
+        rows.append([recipe, *figures.tolist(), worst, chosen])
+        sys.stderr.write(" | ".join(str(cell) for cell in rows[-1]) + "\n")
+    header = ["recipe", "stability", "least stable cluster", "smallest cluster (share of stores)"]
+    header += ["silhouette", "ARI odd / even weeks", "eta2 of log sales"]
+    header += ["stability of the worst category", "k per category"]
+    table(f"Complete Journey, mean over k = 2, 3, 4 of {', '.join(scopes)}", header, rows)
+    rows = []
+    for scaling in ("robust", "zscore", "minmax"):
+        settings = ScopeSettings.model_validate(
+            {"normalize_method": scaling, "min_training_sales": MIN_SALES_EXTERNAL}
+        )
+        row = fit_scope(_lane_data(database, "external", "external", settings), settings)
+        search = [entry for entry in row["search"] if entry["k"] in REAL_KS]
+        means = [float(np.mean([entry[key] for entry in search])) for key in SEARCH_KEYS]
+        rows.append([scaling, *means, row["k"]])
+    table("Complete Journey, external lane", ["scaling", *SEARCH_KEYS, "k"], rows)
+
+
+def _real_fit(scope: RealScope, recipe: Recipe) -> tuple[list[float], int]:
+    """Figures of one category, averaged over k = 2, 3, 4, and the k that the package chose."""
+    data = replace(scope.data, x=recipe.vectors(scope.data.raw))
+    row = fit_scope(data, recipe.settings())
+    search = {entry["k"]: entry for entry in row["search"]}
+    halves = [recipe.data(half) for half in scope.halves]
+    limits = {"min_clusters": 2, "max_clusters": 2}
+    models = [fit_scope(half, recipe.settings(**FIXED, **limits)) for half in halves]
+    figures = []
+    for k in REAL_KS:
+        twice = [labels_at(model, half, k) for model, half in zip(models, halves, strict=True)]
+        entry = search[k]
+        figures.append(
+            [
+                entry["stability"],
+                entry["least_stable_cluster"],
+                entry["smallest_cluster"] / len(data.store_ids),
+                entry["silhouette"],
+                float(adjusted_rand_score(*twice)),
+                eta_squared(scope.size, labels_at(row, data, k)),
+            ]
+        )
+    return np.mean(figures, axis=0).tolist(), int(row["k"])
+
+
+def main() -> None:
+    """Parse the part to measure and run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("planted", "external", "real"))
+    parser.add_argument("--database", type=Path, default=ROOT / "store_segments.duckdb")
+    arguments = parser.parse_args()
+    with remembered_outliers():
+        if arguments.part == "planted":
+            planted()
+        elif arguments.part == "external":
+            external(arguments.database)
+        else:
+            real(arguments.database)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+-- The minimum may differ per category; the package resolves it, as everywhere.
+with segments as (
+    select
+        category,
+        segment_id,
+        count(*) as n_stores,
+        count(*) over (partition by category) as n_segments
+    from {{ ref('store_segments') }}
+    group by category, segment_id
+),
+
+minimums as (
+    select
+        category,
+        segmentation_setting(
+            {{ sql_text(tojson(var('segmentation') or {})) }}, 'internal', category, 'min_segment_size'
+        )::integer as min_segment_size
+    from (select distinct category from segments)
+)
+
+select
+    segments.category,
+    segments.segment_id,
+    segments.n_stores,
+    minimums.min_segment_size
+from segments
+inner join minimums on segments.category = minimums.category
+where segments.n_segments > 1 and segments.n_stores < minimums.min_segment_size

@@ -1,0 +1,252 @@
+"""The real dbt on the real project, in a folder of its own, and small inputs to give it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import polars as pl
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.adapters.factory import cleanup_connections, reset_adapters
+from dbt.cli.main import dbtRunner
+
+REPOSITORY: Final = Path(__file__).parents[2]
+
+#: For builds whose point is not the data tests.
+WITHOUT_TESTS: Final = (
+    "--exclude-resource-type",
+    "test",
+    "--exclude-resource-type",
+    "unit_test",
+)
+#: For builds on own inputs: the example seeds are not read then.
+OWN_INPUTS: Final = (*WITHOUT_TESTS, "--exclude-resource-type", "seed")
+
+#: Settings that make a fit of a few dozen stores quick; nothing else about it changes.
+QUICK: Final[Mapping[str, Any]] = {
+    "stability_resamples": 5,
+    "gap_references": 5,
+    "max_clusters": 4,
+    "min_cluster_size": 3,
+    "min_segment_size": 5,
+}
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """What one call of dbt came to.
+
+    `shown` is all a person would see on the terminal, `statuses` the outcome of every node by name.
+    """
+
+    success: bool
+    statuses: dict[str, str]
+    shown: str
+
+    def lines_with(self, text: str) -> list[str]:
+        """Lines on the terminal that hold a text."""
+        return [line for line in self.shown.splitlines() if text in line]
+
+
+@dataclass(frozen=True)
+class Project:
+    """The repository's dbt project with a database, a target folder and a log folder in `folder`."""
+
+    folder: Path
+    database_name: str = "stores.duckdb"
+
+    @property
+    def database(self) -> Path:
+        """The database file of this project, and of no other."""
+        return self.folder / self.database_name
+
+    def dbt(
+        self, command: str, *arguments: str, variables: Mapping[str, Any] | None = None
+    ) -> DbtRun:
+        """Call dbt in this process; the database is closed again afterwards."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _database_variable(self.database), _terminal(self.folder / "stderr.txt") as shown:
+            outcome = dbtRunner().invoke([*self.command(command, variables), *arguments])
+            _close_database()
+        results = getattr(outcome.result, "results", None) or ()
+        return DbtRun(
+            success=outcome.success,
+            statuses={result.node.name: str(result.status) for result in results},
+            shown=_COLOURS.sub("", "\n".join(shown)),
+        )
+
+    def build(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> DbtRun:
+        """Call `dbt build`, which has to succeed."""
+        run = self.dbt("build", *arguments, variables=variables)
+        assert run.success, run.shown
+        return run
+
+    def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
+        """Arguments of dbt: the repository's project, everything written into `folder`."""
+        return [
+            command,
+            "--project-dir",
+            str(REPOSITORY),
+            "--profiles-dir",
+            str(REPOSITORY),
+            "--target-path",
+            str(self.folder / "target"),
+            "--log-path",
+            str(self.folder / "logs"),
+            "--no-use-colors",
+            "--vars",
+            json.dumps(dict(variables or {})),
+        ]
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+        """Result of a query of the database, which nothing else has open."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql, list(parameters)).pl()
+
+    def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """The single value of a query."""
+        return self.query(sql, parameters).item()
+
+    def table(self, name: str) -> pl.DataFrame:
+        """All of a table, every row in a fixed place."""
+        return self.query(f"select * from {name} order by all")
+
+
+@contextlib.contextmanager
+def _database_variable(path: Path) -> Iterator[None]:
+    """`STORE_SEGMENTS_DB` for the time of one call."""
+    before = os.environ.get("STORE_SEGMENTS_DB")
+    os.environ["STORE_SEGMENTS_DB"] = str(path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["STORE_SEGMENTS_DB"]
+        else:
+            os.environ["STORE_SEGMENTS_DB"] = before
+
+
+@contextlib.contextmanager
+def _terminal(errors: Path) -> Iterator[list[str]]:
+    """Collect standard output, and standard error down to the file descriptor.
+
+    The progress of the Python models goes past `sys.stderr`, so the descriptor is redirected.
+    """
+    shown: list[str] = []
+    output = io.StringIO()
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with errors.open("wb") as stream:
+            os.dup2(stream.fileno(), 2)
+            with contextlib.redirect_stdout(output):
+                yield shown
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+    shown.extend([output.getvalue(), errors.read_text(errors="replace")])
+
+
+def _close_database() -> None:
+    """End dbt's process-wide connection, which would stay open until the next call."""
+    cleanup_connections()
+    reset_adapters()
+    environment = DuckDBConnectionManager._ENV  # noqa: SLF001
+    if environment is not None:
+        environment.close()
+    DuckDBConnectionManager.close_all_connections()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Small inputs with three kinds of stores, to be damaged by the test and written to files."""
+
+    sales: pl.DataFrame
+    products: pl.DataFrame
+    demographics: pl.DataFrame
+
+    def write(self, folder: Path, suffix: str = "csv") -> dict[str, Any]:
+        """Write the inputs, return the vars `inputs` and `external_sources` that name them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        locations = {}
+        for name, frame in vars(self).items():
+            path = folder / f"{name}.{suffix}"
+            write_frame(frame, path)
+            locations[name] = str(path)
+        return {"inputs": locations, "external_sources": ["demographics"]}
+
+
+def write_frame(frame: pl.DataFrame, path: Path) -> None:
+    """Write a table as Parquet or CSV, by the name of the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".parquet":
+        frame.write_parquet(path)
+    else:
+        frame.write_csv(path)
+
+
+def small_inputs(
+    stores: int = 40,
+    categories: Sequence[str] = ("Bread", "Cheese"),
+    need_states: Sequence[str] = ("Basic", "Fancy", "Fresh", "Late", "Organic"),
+    seed: int = 1,
+) -> Inputs:
+    """Inputs of stores in three kinds: each sells more of some need states and stands elsewhere.
+
+    Every store sells one product of every need state of every category; a product's id is
+    `<number of the category>-<number of the need state>`.
+    """
+    generator = np.random.default_rng(seed)
+    ids = [f"S{number:03d}" for number in range(1, stores + 1)]
+    kinds = np.arange(stores) % 3
+    sales, products = [], []
+    for category_number, category in enumerate(categories, start=1):
+        tastes = generator.dirichlet(np.full(len(need_states), 0.7), size=3)
+        for state_number, need_state in enumerate(need_states, start=1):
+            product = f"{category_number}-{state_number}"
+            products.append(
+                {
+                    "product_id": product,
+                    "product_name": f"{need_state} product",
+                    "category": category,
+                    "need_state": need_state,
+                }
+            )
+            amounts = 20.0 + 1000.0 * tastes[kinds, state_number - 1]
+            amounts *= generator.lognormal(sigma=0.15, size=stores)
+            sales.extend(
+                {
+                    "store_id": store,
+                    "product_id": product,
+                    "sold_on": "2025-01-31",
+                    "sales_amount": f"{amount:.2f}",
+                    "units": "3",
+                }
+                for store, amount in zip(ids, amounts, strict=True)
+            )
+    demographics = {
+        "store_id": ids,
+        "median_income_usd": _numbers(generator, np.array([40e3, 60e3, 90e3])[kinds], 0.08),
+        "median_age_years": _numbers(generator, np.array([30.0, 45.0, 38.0])[kinds], 0.05),
+        "area_type": [("urban", "town", "rural")[kind] for kind in kinds],
+    }
+    return Inputs(pl.DataFrame(sales), pl.DataFrame(products), pl.DataFrame(demographics))
+
+
+def _numbers(generator: np.random.Generator, centers: Any, spread: float) -> list[str]:
+    """Centres with relative noise, as they stand in a CSV file."""
+    noisy = centers * generator.normal(1.0, spread, size=len(centers))
+    return [f"{value:.1f}" for value in noisy]

@@ -1,0 +1,315 @@
+"""Scoring in SQL against the PyCaret pipeline itself, store by store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pytest
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
+
+from segmentation.cluster_search import CANDIDATE_RESTARTS
+from segmentation.weights import WeightCategories
+
+from .conftest import SeedsBuild
+from .helpers import Project
+
+Matrix = npt.NDArray[np.float64]
+
+SCOPES: Final = (
+    ("external", "external"),
+    ("internal", "Baby & Family Care"),
+    ("internal", "Household Cleaning"),
+    ("internal", "Oral Care"),
+    ("internal", "Snacks"),
+)
+TOLERANCE: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """One scope, fitted again with PyCaret from the feature tables alone.
+
+    `imputed` is what the first step of the pipeline gives, in the unit of the table, `scaled` what
+    the last step before the components gives; `features` name the columns of both.
+    """
+
+    store_ids: list[str]
+    x: Matrix
+    features: list[str]
+    imputed: Matrix
+    scaled: Matrix
+    z: Matrix
+    labels: npt.NDArray[np.int64]
+    distances: Matrix
+    centers: Matrix
+    left_out: set[str]
+
+
+@pytest.fixture(scope="module", params=SCOPES, ids=lambda scope: scope[1])
+def scope(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Lane and scope, one after the other."""
+    found: tuple[str, str] = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(seeds_build: SeedsBuild) -> Project:
+    """The build of the example seeds."""
+    return seeds_build.project
+
+
+@pytest.fixture(scope="module")
+def model(project: Project, scope: tuple[str, str]) -> dict[str, Any]:
+    """Row of the model in force."""
+    lane, name = scope
+    rows = project.query(
+        f"""
+        select models.*
+        from lanes.{lane}_cluster_models as models
+        inner join governance.current_cluster_models as in_force
+            on models.model_id = in_force.model_id and in_force.lane = ?
+        where models.scope = ?
+        """,
+        [lane, name],
+    )
+    return rows.row(0, named=True)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(project: Project, scope: tuple[str, str], model: dict[str, Any]) -> Rebuilt:
+    """Set PyCaret up as a user would, with the stored settings, and let it transform all stores."""
+    lane, name = scope
+    features = project.query(
+        f"select store_id, sales_amount, x from features.feat_{lane} where scope = ? order by 1",
+        [name],
+    )
+    positions = project.query(
+        "select feature, category_column from features.scope_features"
+        " where lane = ? and scope = ? order by position",
+        [lane, name],
+    )
+    settings = {item["name"]: _parsed(item["value"]) for item in model["settings"]}
+    kept = [item["name"] for item in model["features"] if item["kept"]]
+    names = positions["feature"].to_list()
+    columns = [names.index(feature) for feature in kept]
+    groups = [positions["category_column"][column] for column in columns]
+    x = np.array(features["x"].to_list(), dtype=np.float64)[:, columns]
+    trained = (
+        (features["sales_amount"].fill_null(0.0) >= settings["min_training_sales"]).to_numpy()
+        if settings["min_training_sales"] > 0
+        else np.ones(len(x), dtype=bool)
+    )
+    with threadpool_limits(limits=1):
+        return _rebuild(features["store_id"].to_list(), kept, x, trained, groups, settings, model)
+
+
+def _parsed(value: str) -> Any:
+    """A setting as the table keeps it: text as it is, everything else as JSON."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _rebuild(
+    store_ids: list[str],
+    kept: list[str],
+    x: Matrix,
+    trained: npt.NDArray[np.bool_],
+    groups: Sequence[str | None],
+    settings: dict[str, Any],
+    model: dict[str, Any],
+) -> Rebuilt:
+    """PyCaret's pipeline on the training stores, applied to all stores."""
+    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    import pandas as pd  # noqa: PLC0415
+    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes seconds)
+
+    scales = settings["normalize_method"] != "none"
+    unit = np.array(
+        [
+            np.nanstd(values) if scales and group is None else 1.0
+            for values, group in zip(x[trained].T, groups, strict=True)
+        ]
+    )
+    names = [f"f{column:05d}" for column in range(len(kept))]
+    everything = pd.DataFrame(x / unit, columns=names)
+    training = everything[trained].reset_index(drop=True)
+    experiment = ClusteringExperiment().setup(
+        training,
+        session_id=settings["seed"],
+        numeric_features=names,
+        numeric_imputation=settings["numeric_imputation"],
+        low_variance_threshold=0.0,
+        remove_multicollinearity=True,
+        multicollinearity_threshold=settings["multicollinearity_threshold"],
+        remove_outliers=settings["outlier_method"] != "none",
+        outliers_method="iforest",
+        outliers_threshold=settings["outlier_fraction"],
+        normalize=scales,
+        normalize_method=settings["normalize_method"] if scales else "zscore",
+        pca=True,
+        pca_components=len(model["components"]),
+        custom_pipeline=[("weights", WeightCategories(groups))],
+        custom_pipeline_position=-2,
+        n_jobs=1,
+        memory=False,
+        html=False,
+        verbose=False,
+        system_log=False,
+    )
+    pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
+    fitted_rows = pipeline.fit_transform(training)
+    estimator = experiment.models(internal=True).loc[settings["algorithm"]]
+    clusterer = estimator["Class"](
+        **{
+            **estimator["Args"],
+            "n_clusters": model["k"],
+            "n_init": CANDIDATE_RESTARTS,
+            "random_state": settings["seed"],
+        }
+    ).fit(np.ascontiguousarray(fitted_rows.to_numpy(), dtype=np.float64))
+    after = {}
+    frame = everything
+    for name, step in pipeline.steps:
+        if name != "remove_outliers":  # it takes part in fitting only
+            frame = step.transform(frame)
+        after[name] = frame
+    z = np.ascontiguousarray(pipeline.transform(everything).to_numpy(), dtype=np.float64)
+    training_ids = [store for store, chosen in zip(store_ids, trained, strict=True) if chosen]
+    remaining = set(fitted_rows.index)
+    assert list(after["weights"].columns) == names
+    return Rebuilt(
+        store_ids=store_ids,
+        x=x,
+        features=kept,
+        imputed=after["numerical_imputer"].to_numpy(dtype=np.float64) * unit,
+        scaled=after["weights"].to_numpy(dtype=np.float64),
+        z=z,
+        labels=clusterer.predict(z).astype(np.int64),
+        distances=np.sort(clusterer.transform(z), axis=1),
+        centers=clusterer.cluster_centers_,
+        left_out={store for row, store in enumerate(training_ids) if row not in remaining},
+    )
+
+
+def _lasting_numbers(rebuilt: Rebuilt, model: dict[str, Any]) -> npt.NDArray[np.int64]:
+    """Cluster number in the table of each cluster of the estimator, by their equal centroids."""
+    stored = np.array([centroid["center"] for centroid in model["centroids"]])
+    apart = np.abs(rebuilt.centers[:, None, :] - stored[None, :, :]).max(axis=2)
+    place = apart.argmin(axis=1)
+    assert sorted(place.tolist()) == list(range(model["k"]))
+    np.testing.assert_allclose(apart[np.arange(model["k"]), place], 0.0, atol=TOLERANCE)
+    return np.array([centroid["cluster"] for centroid in model["centroids"]])[place]
+
+
+def test_the_seeds_build_with_every_test_of_the_project(seeds_build: SeedsBuild) -> None:
+    assert seeds_build.run.success, seeds_build.run.shown
+    assert set(seeds_build.run.statuses.values()) <= {"success", "pass", "no-op"}
+
+
+def test_every_scope_of_the_seeds_is_compared_here(project: Project) -> None:
+    in_force = project.query("select lane, scope, status from governance.current_cluster_models")
+    assert set(in_force.select("lane", "scope").iter_rows()) == set(SCOPES)
+    assert set(in_force["status"]) == {"fitted"}
+
+
+def test_components_in_sql_are_the_transform_of_the_pipeline(
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt
+) -> None:
+    lane, name = scope
+    table = project.query(
+        f"select store_id, z from lanes.{lane}_components where scope = ? order by 1", [name]
+    )
+    assert table["store_id"].to_list() == rebuilt.store_ids
+    np.testing.assert_allclose(np.array(table["z"].to_list()), rebuilt.z, rtol=0, atol=TOLERANCE)
+
+
+def test_clusters_in_sql_are_the_predictions_of_the_estimator(
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt, model: dict[str, Any]
+) -> None:
+    lane, name = scope
+    table = project.query(
+        "select store_id, cluster, distance, second_distance, margin"
+        f" from lanes.{lane}_clusters where scope = ? order by 1",
+        [name],
+    )
+    assert table["store_id"].to_list() == rebuilt.store_ids
+    expected = _lasting_numbers(rebuilt, model)[rebuilt.labels]
+    assert table["cluster"].to_list() == expected.tolist()
+    distances = table.select("distance", "second_distance").to_numpy()
+    np.testing.assert_allclose(distances, rebuilt.distances[:, :2], rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(
+        table["margin"].to_numpy(),
+        1.0 - rebuilt.distances[:, 0] / rebuilt.distances[:, 1],
+        rtol=0,
+        atol=TOLERANCE,
+    )
+
+
+def test_scaled_features_are_the_steps_of_the_pipeline(
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt
+) -> None:
+    lane, name = scope
+    table = project.query(
+        "select store_id, feature, imputed_value, scaled_value, was_imputed"
+        f" from lanes.{lane}_scaled_features where scope = ?",
+        [name],
+    )
+    for column, expected in (
+        ("imputed_value", rebuilt.imputed),
+        ("scaled_value", rebuilt.scaled),
+        ("was_imputed", np.isnan(rebuilt.x)),
+    ):
+        wide = table.pivot(on="feature", index="store_id", values=column).sort("store_id")
+        assert wide["store_id"].to_list() == rebuilt.store_ids
+        found = wide.select(rebuilt.features).to_numpy()
+        np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_the_outliers_are_those_that_the_pipeline_leaves_out(
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt
+) -> None:
+    lane, name = scope
+    outliers = project.query(
+        f"select store_id, cluster from lanes.{lane}_clusters where scope = ? and is_outlier",
+        [name],
+    )
+    assert len(outliers) > 0
+    assert set(outliers["store_id"]) == rebuilt.left_out
+    assert outliers["cluster"].null_count() == 0
+
+
+def test_missing_values_are_among_what_is_compared(project: Project) -> None:
+    imputed = project.value("select count(*) from lanes.external_scaled_features where was_imputed")
+    assert imputed > 0
+
+
+@pytest.mark.parametrize("lane", ["internal", "external"])
+def test_every_store_with_features_is_scored(project: Project, lane: str) -> None:
+    for table in (f"{lane}_components", f"{lane}_clusters"):
+        missing = project.query(
+            f"""
+            select scope, store_id from features.feat_{lane}
+            except
+            select scope, store_id from lanes.{table}
+            """
+        )
+        assert missing.is_empty()
+        rows = project.value(f"select count(*) from lanes.{table}")
+        assert rows == project.value(f"select count(*) from features.feat_{lane}")
+
+
+def test_a_store_is_in_the_segments_of_every_category_it_sells_in(project: Project) -> None:
+    sells = project.query("select store_id, category from features.int_sales_by_need_state")
+    segments = project.query("select store_id, category from segments.store_segments")
+    assert segments.n_unique() == len(segments)
+    assert set(sells.iter_rows()) == set(segments.iter_rows())

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from segmentation.inputs import input_problems
+
+KNOWN = ("demographics", "foot_traffic")
+GOOD_FILES = {
+    "sales": "store_id,product_id,sales_amount\ns1,p1,1.5\n",
+    "products": "product_id,category,need_state\np1,Snacks,salty\n",
+    "demographics": "store_id,income\ns1,10\n",
+    "foot_traffic": "store_id,visits\ns1,10\n",
+}
+
+
+def write(folder: Path, files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Write CSV files; give the var `inputs` and the readers the warehouse would use."""
+    for name, text in files.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    inputs = {name: str(folder / f"{name}.csv") for name in files}
+    return inputs, {name: f"read_csv('{path}')" for name, path in inputs.items()}
+
+
+def problems_of_files(folder: Path, **changed: str) -> list[str]:
+    """Problems when some of the good files have another content."""
+    inputs, readers = write(folder, {**GOOD_FILES, **changed})
+    return input_problems(inputs, list(KNOWN), readers, KNOWN)
+
+
+def test_good_files_of_all_inputs_are_no_problem(tmp_path: Path) -> None:
+    assert problems_of_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("inputs", [{}, {"sales": None}, {"sales": ""}])
+def test_without_any_location_the_example_seeds_are_no_problem(inputs: dict[str, Any]) -> None:
+    assert input_problems(inputs, list(KNOWN), {}, KNOWN) == []
+
+
+def test_tables_of_an_attached_database_are_left_to_the_warehouse() -> None:
+    inputs = {"sales": "lake.raw.sales", "products": "lake.raw.products"}
+    assert input_problems(inputs, [], {}, KNOWN) == []
+
+
+def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None:
+    (tmp_path / "sales").mkdir()
+    for part in ("a", "b"):
+        pl.DataFrame({"STORE_ID": ["s1"], "Product_Id": ["p"], "sales_amount": [1.0]}).write_parquet(
+            tmp_path / "sales" / f"{part}.parquet"
+        )
+    inputs, readers = write(tmp_path, {"products": GOOD_FILES["products"]})
+    inputs["sales"] = str(tmp_path / "sales" / "*.parquet")
+    readers["sales"] = f"read_parquet('{inputs['sales']}')"
+    assert input_problems(inputs, [], readers, KNOWN) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        (["sales"], "inputs: ['sales'] is not allowed; it is a mapping of input name to location"),
+        ("sales", "inputs: 'sales' is not allowed; it is a mapping of input name to location"),
+    ],
+)
+def test_inputs_that_are_no_mapping_are_refused(inputs: object, expected: str) -> None:
+    assert input_problems(inputs, [], {}, KNOWN) == [expected]
+
+
+@pytest.mark.parametrize("sources", ["demographics", 5, {"demographics": 1}])
+def test_external_sources_that_are_no_list_are_refused(sources: object) -> None:
+    assert input_problems({}, sources, {}, KNOWN) == [
+        f"external_sources: {sources!r} is not allowed; it is a list of names"
+    ]
+
+
+def test_unknown_inputs_and_sources_are_refused_with_the_names_that_are_known() -> None:
+    assert input_problems({"sale": None}, ["weather", "demographics"], {}, KNOWN) == [
+        "inputs.sale: unknown input; known ones: sales, products, demographics, foot_traffic",
+        "external_sources: 'weather' has no staging model stg_external__weather; "
+        "known ones: demographics, foot_traffic",
+    ]
+
+
+def test_own_data_does_not_mix_with_the_example_seeds() -> None:
+    lines = input_problems({"sales": "lake.raw.sales"}, ["demographics"], {}, KNOWN)
+    assert lines == [
+        "inputs.products: no location given, while inputs.sales has one; give a location "
+        "(own data and the example seeds do not mix)",
+        "inputs.demographics: no location given, while inputs.sales has one; give a location "
+        "or take the name out of external_sources (own data and the example seeds do not mix)",
+    ]
+
+
+def test_an_external_input_that_takes_no_part_needs_no_location() -> None:
+    inputs = {"sales": "lake.raw.sales", "products": "lake.raw.products"}
+    assert input_problems(inputs, [], {}, KNOWN) == []
+    assert len(input_problems(inputs, ["foot_traffic"], {}, KNOWN)) == 1
+
+
+def test_a_file_that_is_not_there_is_named_with_the_cause(tmp_path: Path) -> None:
+    inputs, readers = write(tmp_path, GOOD_FILES)
+    (tmp_path / "sales.csv").unlink()
+    (line,) = input_problems(inputs, list(KNOWN), readers, KNOWN)
+    assert line.startswith(f"inputs.sales: cannot read {inputs['sales']!r}: No files found")
+    assert "\n" not in line
+
+
+def test_a_file_that_is_not_what_its_name_says_is_named_with_the_cause(tmp_path: Path) -> None:
+    inputs, readers = write(tmp_path, GOOD_FILES)
+    broken = tmp_path / "products.parquet"
+    broken.write_text("this is no parquet", encoding="utf-8")
+    inputs["products"], readers["products"] = str(broken), f"read_parquet('{broken}')"
+    (line,) = input_problems(inputs, list(KNOWN), readers, KNOWN)
+    assert line.startswith(f"inputs.products: cannot read {str(broken)!r}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("sales", "store_id"),
+        ("sales", "product_id"),
+        ("sales", "sales_amount"),
+        ("products", "product_id"),
+        ("products", "category"),
+        ("products", "need_state"),
+        ("demographics", "store_id"),
+    ],
+)
+def test_each_column_that_an_input_needs_is_missed(
+    tmp_path: Path, name: str, missing: str
+) -> None:
+    text = GOOD_FILES[name].replace(missing, "something_else", 1)
+    columns = text.splitlines()[0].replace(",", ", ")
+    (line,) = problems_of_files(tmp_path, **{name: text})
+    location = str(tmp_path / f"{name}.csv")
+    assert line == f"inputs.{name}: {location!r} has no column {missing!r}; it has: {columns}"
+
+
+def test_columns_are_found_in_upper_and_lower_case(tmp_path: Path) -> None:
+    text = GOOD_FILES["products"].replace("product_id", "PRODUCT_ID")
+    assert problems_of_files(tmp_path, products=text) == []
+
+
+@pytest.mark.parametrize(("name", "count"), [("sales", 1), ("products", 1), ("demographics", 0)])
+def test_sales_and_products_without_rows_leave_nothing_to_segment(
+    tmp_path: Path, name: str, count: int
+) -> None:
+    header = GOOD_FILES[name].splitlines()[0] + "\n"
+    lines = problems_of_files(tmp_path, **{name: header})
+    assert len(lines) == count
+    assert all(line.endswith("has no rows; there is nothing to segment") for line in lines)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    inputs, readers = write(
+        tmp_path, {**GOOD_FILES, "sales": "shop,amount\n1,2\n", "products": "product_id\n"}
+    )
+    (tmp_path / "demographics.csv").unlink()
+    del inputs["foot_traffic"], readers["foot_traffic"]
+    inputs["weather"] = "weather.csv"
+    lines = input_problems(inputs, [*KNOWN, "events"], readers, KNOWN)
+    assert sorted(line.split(":")[0] for line in lines) == sorted(
+        [
+            "inputs.weather",  # unknown
+            "external_sources",  # events is unknown
+            "inputs.foot_traffic",  # no location
+            "inputs.events",  # no location either
+            "inputs.demographics",  # no file
+            *["inputs.products"] * 2,  # two columns
+            *["inputs.sales"] * 3,  # three columns
+        ]
+    )
