@@ -96,7 +96,7 @@ class Project:
     def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
         """Arguments of dbt: the repository's project, everything written into `folder`."""
         return [
-            command,
+            *command.split(),
             "--project-dir",
             str(REPOSITORY),
             "--profiles-dir",

@@ -48,7 +48,7 @@ def training(
         scope=scope,
         store_ids=tuple(f"s{row:03d}" for row in range(stores)),
         names=tuple(f"n{column}" for column in range(features)),
-        groups=(None,) * features if groups is None else tuple(groups),
+        groups=tuple(groups or [None] * features),
         raw=x if raw is None else raw,
         x=x,
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ from .helpers import FAR_CENTERS, blobs, kmeans, scope_settings
 FALSE_POSITIVES_ALLOWED = 1
 
 
-def search(z: Matrix, **given_settings: object) -> SearchResult:
+def search(z: Matrix, **given_settings: Any) -> SearchResult:
     """Search with few resamples and references unless a test asks for more."""
     quick = {"max_clusters": 5, "stability_resamples": 6, "gap_references": 10}
     return choose_clusters(z, scope_settings(**{**quick, **given_settings}), kmeans)
@@ -36,7 +38,9 @@ def naive_stability(z: Matrix, labels: Labels, k: int, resamples: int, seed: int
     for resample in range(resamples):
         drawn = sorted(random.integers(0, len(z), size=len(z)).tolist())
         again = kmeans(k, RESAMPLE_RESTARTS, seed + resample + 1).fit(z[drawn]).labels_.tolist()
-        new = [{row for row, label in zip(drawn, again, strict=True) if label == c} for c in range(k)]
+        new = [
+            {row for row, label in zip(drawn, again, strict=True) if label == c} for c in range(k)
+        ]
         for cluster in range(k):
             old = {row for row in drawn if labels[row] == cluster}
             if old:
@@ -51,7 +55,9 @@ def naive_gap(z: Matrix, k: int, references: int, seed: int) -> tuple[float, flo
     for reference in range(references):
         uniform = random.uniform(z.min(axis=0), z.max(axis=0), size=z.shape)
         log_one.append(np.log(kmeans(1, 1, 0).fit(uniform).inertia_))
-        log_k.append(np.log(kmeans(k, RESAMPLE_RESTARTS, seed + reference + 1).fit(uniform).inertia_))
+        log_k.append(
+            np.log(kmeans(k, RESAMPLE_RESTARTS, seed + reference + 1).fit(uniform).inertia_)
+        )
     gap_one = np.mean(log_one) - np.log(kmeans(1, 1, 0).fit(z).inertia_)
     gap_k = np.mean(log_k) - np.log(kmeans(k, CANDIDATE_RESTARTS, seed).fit(z).inertia_)
     return float(gap_k - gap_one), float(np.std(log_k) * np.sqrt(1 + 1 / references))
@@ -141,9 +147,7 @@ def test_the_silhouette_is_exact_up_to_the_sample_size() -> None:
     assert sampled_silhouette(z, labels, 119, 0) != exact
 
 
-def test_above_the_sample_size_the_silhouette_is_that_of_a_fixed_sample_close_to_the_exact_one() -> (
-    None
-):
+def test_a_sampled_silhouette_is_fixed_by_the_seed_and_close_to_the_exact_one() -> None:
     z = blobs([600, 600], FAR_CENTERS, spread=4.0)
     labels = kmeans(2, 3, 0).fit(z).labels_
     sampled = sampled_silhouette(z, labels, 400, 5)
@@ -213,9 +217,7 @@ def test_an_unstable_candidate_is_rejected_with_its_stability() -> None:
     rejected = [candidate for candidate in result.candidates if candidate.stability < 0.99]
     assert rejected
     for candidate in rejected:
-        assert candidate.verdict == (
-            f"rejected: stability {candidate.stability:.2f} is below 0.99"
-        )
+        assert candidate.verdict == (f"rejected: stability {candidate.stability:.2f} is below 0.99")
     assert result.chosen is not None
     assert result.chosen.k == 3
 

@@ -42,7 +42,9 @@ def test_sql_can_ask_for_the_problems_of_the_vars(connection: duckdb.DuckDBPyCon
 
 def test_good_vars_have_no_problems(connection: duckdb.DuckDBPyConnection) -> None:
     given = {"segmentation": {"seed": 1}, "inputs": {}, "external_sources": ["demographics"]}
-    assert ask(connection, "segmentation_problems", json.dumps(given), "{}", '["demographics"]') == []
+    assert (
+        ask(connection, "segmentation_problems", json.dumps(given), "{}", '["demographics"]') == []
+    )
 
 
 @pytest.mark.parametrize(

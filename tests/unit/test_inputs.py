@@ -49,9 +49,9 @@ def test_tables_of_an_attached_database_are_left_to_the_warehouse() -> None:
 def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None:
     (tmp_path / "sales").mkdir()
     for part in ("a", "b"):
-        pl.DataFrame({"STORE_ID": ["s1"], "Product_Id": ["p"], "sales_amount": [1.0]}).write_parquet(
-            tmp_path / "sales" / f"{part}.parquet"
-        )
+        pl.DataFrame(
+            {"STORE_ID": ["s1"], "Product_Id": ["p"], "sales_amount": [1.0]}
+        ).write_parquet(tmp_path / "sales" / f"{part}.parquet")
     inputs, readers = write(tmp_path, {"products": GOOD_FILES["products"]})
     inputs["sales"] = str(tmp_path / "sales" / "*.parquet")
     readers["sales"] = f"read_parquet('{inputs['sales']}')"
@@ -129,9 +129,7 @@ def test_a_file_that_is_not_what_its_name_says_is_named_with_the_cause(tmp_path:
         ("demographics", "store_id"),
     ],
 )
-def test_each_column_that_an_input_needs_is_missed(
-    tmp_path: Path, name: str, missing: str
-) -> None:
+def test_each_column_that_an_input_needs_is_missed(tmp_path: Path, name: str, missing: str) -> None:
     text = GOOD_FILES[name].replace(missing, "something_else", 1)
     columns = text.splitlines()[0].replace(",", ", ")
     (line,) = problems_of_files(tmp_path, **{name: text})

@@ -12,14 +12,14 @@ from segmentation.labels import match_clusters, order_clusters
 PAIRS = st.integers(1, 4).flatmap(
     lambda k: st.tuples(
         st.just(k),
-        st.lists(st.tuples(st.integers(0, k - 1), st.sampled_from([1, 2, 5, 9])), min_size=1, max_size=40),
+        st.lists(
+            st.tuples(st.integers(0, k - 1), st.sampled_from([1, 2, 5, 9])), min_size=1, max_size=40
+        ),
     )
-)  # fmt: skip
+)
 
 
-def stores_that_keep_their_number(
-    new: list[int], previous: list[int], lasting: list[int]
-) -> int:
+def stores_that_keep_their_number(new: list[int], previous: list[int], lasting: list[int]) -> int:
     """Count them, one store after the other."""
     return sum(lasting[cluster] == number for cluster, number in zip(new, previous, strict=True))
 
@@ -144,7 +144,7 @@ def test_renaming_the_past_renames_the_numbers_where_only_one_match_is_the_best(
     }
     assume(len(matches) == 1)
     rename = dict(zip([1, 2, 5, 9], other, strict=True))
-    expected = [rename[number] if number in rename else 10 for number in matches.pop()]
+    expected = [rename.get(number, 10) for number in matches.pop()]
     after = match(new, [rename[number] for number in previous], k, 9)
     assert [min(number, 10) for number in after] == expected
 

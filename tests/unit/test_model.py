@@ -32,7 +32,8 @@ def test_scores_are_weights_times_values_plus_bias() -> None:
 def test_missing_values_take_the_imputed_value() -> None:
     model = AffineModel.from_row(row())
     z = model.transform(["age", "income"], np.array([[np.nan, 3.0], [10.0, np.nan]]))
-    np.testing.assert_allclose(z, model.transform(["age", "income"], [[40.0, 3.0], [10.0, 5.0]]))  # type: ignore[arg-type]
+    expected = model.transform(["age", "income"], np.array([[40.0, 3.0], [10.0, 5.0]]))
+    np.testing.assert_allclose(z, expected)
 
 
 def test_features_are_found_by_name_in_any_order_among_any_others() -> None:

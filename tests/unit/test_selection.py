@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,7 @@ def with_missing(values: Matrix, share: float) -> Matrix:
     return gaps
 
 
-def decide(x: Matrix, raw: Matrix | None = None, **given_settings: object) -> list[FeatureDecision]:
+def decide(x: Matrix, raw: Matrix | None = None, **given_settings: Any) -> list[FeatureDecision]:
     """Decisions on columns that are called a, b, c, ..."""
     names = [chr(ord("a") + column) for column in range(x.shape[1])]
     return select_features(names, x if raw is None else raw, x, scope_settings(**given_settings))

@@ -1,0 +1,291 @@
+"""What a later build does to the models and tables of an earlier one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pytest
+
+from .helpers import OWN_INPUTS, QUICK, DbtRun, Inputs, Project, small_inputs
+
+#: Runs dbt, then says whether PyCaret was imported on the way.
+_PROBE: Final = """
+import json, sys
+from dbt.cli.main import dbtRunner
+outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
+print(json.dumps({"success": outcome.success, "pycaret": "pycaret" in sys.modules}))
+"""
+_CLUSTERS: Final = "select scope, store_id, cluster from lanes.internal_clusters order by all"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A project after a build, the vars it was built with, and what dbt showed."""
+
+    project: Project
+    variables: dict[str, Any]
+    run: DbtRun
+
+    def continued(self, folder: Path, **changed: Any) -> Built:
+        """Build again in a copy of the database, with some of the vars changed."""
+        project = copy_of(self.project, folder)
+        variables = {**self.variables, **changed}
+        return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
+
+    def models(self) -> dict[str, list[str]]:
+        """Model ids of every scope, in the order in which they came into force."""
+        rows = self.project.query(
+            "select scope, model_id from governance.model_registry order by scope, in_force_order"
+        )
+        return {
+            str(scope): part["model_id"].to_list()
+            for (scope,), part in rows.group_by("scope", maintain_order=True)
+        }
+
+    def in_force(self) -> dict[str, str]:
+        """Model id of every scope that scores its stores."""
+        rows = self.project.query(
+            "select scope, model_id from governance.current_cluster_models order by scope"
+        )
+        return dict(rows.iter_rows())
+
+    def fitted_scopes(self) -> set[str]:
+        """Scopes that this build fitted, as the terminal says."""
+        lines = self.run.lines_with(": fitting ")
+        return {line.split(": fitting ")[0].rsplit(": ", 1)[-1] for line in lines}
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    """A project with a copy of the database; the parsed project is copied along to save time."""
+    folder.mkdir(parents=True)
+    copied = Project(folder)
+    shutil.copy(project.database, copied.database)
+    (folder / "target").mkdir()
+    shutil.copy(project.folder / "target" / "partial_parse.msgpack", folder / "target")
+    return copied
+
+
+def all_tables(project: Project) -> dict[str, pl.DataFrame]:
+    """Every table and view of the database, rows in a fixed order."""
+    names = project.query(
+        "select table_schema || '.' || table_name as name from information_schema.tables"
+        " where table_catalog = current_database() order by 1"
+    )
+    return {name: project.table(name) for name in names["name"]}
+
+
+def with_noise(inputs: Inputs, category: str, largest: float) -> Inputs:
+    """The sales of one category changed by up to a share, each amount by another one."""
+    factor = 1.0 + largest * (pl.int_range(pl.len()) * 7919 % 201 - 100) / 100
+    amount = pl.col("sales_amount").cast(pl.Float64) * factor
+    products = inputs.products.filter(pl.col("category") == category)["product_id"].to_list()
+    changed = pl.when(pl.col("product_id").is_in(products)).then(amount.round(2).cast(pl.String))
+    return replace(
+        inputs,
+        sales=inputs.sales.with_columns(changed.otherwise("sales_amount").alias("sales_amount")),
+    )
+
+
+def run_process(command: list[str], database: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own, in an empty working directory."""
+    folder.mkdir(parents=True)
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "STORE_SEGMENTS_DB": str(database)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of all projects of this file."""
+    return tmp_path_factory.mktemp("rebuild")
+
+
+@pytest.fixture(scope="module")
+def working_directory(folder: Path) -> Path:
+    """Where the first build is called from."""
+    return folder / "elsewhere"
+
+
+@pytest.fixture(scope="module")
+def first(folder: Path, working_directory: Path) -> Built:
+    """The first build, by the dbt command in a process of its own, called from elsewhere."""
+    project = Project(folder / "first")
+    project.folder.mkdir()
+    variables = {**small_inputs().write(folder / "inputs"), "segmentation": dict(QUICK)}
+    process = run_process(
+        [
+            str(Path(sys.executable).with_name("dbt")),
+            *project.command("build", variables),
+            *OWN_INPUTS,
+        ],
+        project.database,
+        working_directory,
+    )
+    shown = process.stdout + process.stderr
+    assert process.returncode == 0, shown
+    return Built(project, variables, DbtRun(success=True, statuses={}, shown=shown))
+
+
+@pytest.fixture(scope="module")
+def changed_sales(first: Built, folder: Path) -> Built:
+    """A later build, for which the sales of one category have changed a little."""
+    inputs = with_noise(small_inputs(), "Bread", 0.03)
+    return first.continued(folder / "changed", **inputs.write(folder / "changed-inputs"))
+
+
+def test_dbt_called_from_elsewhere_leaves_nothing_there(
+    first: Built, working_directory: Path
+) -> None:
+    assert first.fitted_scopes() == {"Bread", "Cheese", "external"}
+    assert list(working_directory.iterdir()) == []
+
+
+def test_unchanged_inputs_give_the_same_tables_without_a_fit_and_without_pycaret(
+    first: Built, folder: Path
+) -> None:
+    again = copy_of(first.project, folder / "again")
+    arguments = [*again.command("build", first.variables), *OWN_INPUTS]
+    process = run_process(
+        [sys.executable, "-c", _PROBE, json.dumps(arguments)], again.database, folder / "probe"
+    )
+    shown = process.stdout + process.stderr
+    assert json.loads(process.stdout.splitlines()[-1]) == {"success": True, "pycaret": False}, shown
+    assert shown.count(": unchanged, model ") == 3
+    assert ": fitting " not in shown
+    before, after = all_tables(first.project), all_tables(again)
+    assert list(before) == list(after)
+    for name, table in before.items():
+        assert table.equals(after[name]), name
+
+
+def test_changed_sales_of_one_category_fit_that_category_only(
+    first: Built, changed_sales: Built
+) -> None:
+    assert changed_sales.fitted_scopes() == {"Bread"}
+    before, after = first.models(), changed_sales.models()
+    assert after["Bread"][0] == before["Bread"][0]
+    assert len(after["Bread"]) == 2
+    assert changed_sales.in_force()["Bread"] == after["Bread"][1]
+    assert {scope: after[scope] for scope in ("Cheese", "external")} == {
+        scope: before[scope] for scope in ("Cheese", "external")
+    }
+
+
+def test_cluster_numbers_last_when_the_data_changes_a_little(
+    first: Built, changed_sales: Built
+) -> None:
+    before, after = first.project.query(_CLUSTERS), changed_sales.project.query(_CLUSTERS)
+    assert before["cluster"].n_unique() > 1
+    assert before.equals(after)
+
+
+def test_the_same_inputs_as_earlier_bring_the_earlier_model_back_without_a_fit(
+    first: Built, changed_sales: Built, folder: Path
+) -> None:
+    back = changed_sales.continued(folder / "back", inputs=first.variables["inputs"])
+    assert back.fitted_scopes() == set()
+    assert back.in_force() == first.in_force()
+    for name in ("lanes.internal_clusters", "segments.store_segments", "segments.segment_summary"):
+        assert back.project.table(name).equals(first.project.table(name)), name
+
+
+def test_a_pinned_model_scores_although_a_newer_one_is_there(
+    first: Built, changed_sales: Built, folder: Path
+) -> None:
+    earlier = first.in_force()["Bread"]
+    pinned = changed_sales.continued(
+        folder / "pinned", segmentation={**QUICK, "pinned_models": {"Bread": earlier}}
+    )
+    assert pinned.fitted_scopes() == set()
+    assert pinned.in_force()["Bread"] == earlier
+    used = pinned.project.query(
+        "select distinct internal_model_id from segments.store_segments where category = 'Bread'"
+    )
+    assert used.to_series().to_list() == [earlier]
+
+
+def test_a_pinned_model_that_does_not_exist_stops_the_build_and_names_those_that_do(
+    first: Built, folder: Path
+) -> None:
+    project = copy_of(first.project, folder / "unknown-pin")
+    settings = {**QUICK, "pinned_models": {"Bread": "0000000000000000"}}
+    run = project.dbt(
+        "build", *OWN_INPUTS, variables={**first.variables, "segmentation": settings}
+    )
+    assert not run.success
+    assert run.statuses == {}
+    (line,) = run.lines_with("segmentation.pinned_models.Bread")
+    assert "'0000000000000000'" in line
+    assert first.in_force()["Bread"] in line
+    assert "Traceback" not in run.shown
+
+
+def test_a_changed_setting_fits_the_scopes_it_concerns(first: Built, folder: Path) -> None:
+    scopes = {"Cheese": {"pca_variance": 0.9}}
+    changed = first.continued(folder / "setting", segmentation={**QUICK, "scopes": scopes})
+    assert changed.fitted_scopes() == {"Cheese"}
+    assert len(changed.models()["Cheese"]) == 2
+
+
+def test_a_full_refresh_keeps_the_models_and_fits_nothing(first: Built, folder: Path) -> None:
+    project = copy_of(first.project, folder / "refreshed")
+    run = project.build("--full-refresh", *OWN_INPUTS, variables=first.variables)
+    refreshed = Built(project, first.variables, run)
+    assert refreshed.fitted_scopes() == set()
+    assert refreshed.models() == first.models()
+
+
+def test_retrain_never_scores_new_stores_with_the_models_that_are_there(
+    first: Built, folder: Path
+) -> None:
+    inputs = small_inputs()
+    names = [f"S{number:03d}" for number in range(1, 7)]
+    twins = {
+        field: pl.concat(
+            [
+                table,
+                table.filter(pl.col("store_id").is_in(names)).with_columns(
+                    pl.format("N{}", "store_id").alias("store_id")
+                ),
+            ]
+        )
+        for field, table in (("sales", inputs.sales), ("demographics", inputs.demographics))
+    }
+    never = first.continued(
+        folder / "never",
+        **replace(inputs, **twins).write(folder / "never-inputs"),
+        segmentation={**QUICK, "retrain": "never"},
+    )
+    assert never.models() == first.models()
+    assert never.fitted_scopes() == set()
+    rows = never.project.query(
+        "select store_id, category, internal_cluster, external_cluster"
+        " from segments.store_segments order by all"
+    )
+    new = rows.filter(pl.col("store_id").str.starts_with("N"))
+    old = rows.filter(pl.col("store_id").is_in(names))
+    assert new.height == len(names) * 2
+    assert new.drop("store_id").equals(old.drop("store_id"))
+
+
+@pytest.mark.parametrize("command", ["compile", "docs generate"])
+def test_an_empty_database_can_be_compiled_and_documented(tmp_path: Path, command: str) -> None:
+    project = Project(tmp_path)
+    run = project.dbt(command)
+    assert run.success, run.shown
+    assert set(run.statuses.values()) <= {"success"}
+    compiled = tmp_path / "target" / "compiled" / "store_segments" / "models"
+    assert len(list(compiled.rglob("*_components.sql"))) == 2
