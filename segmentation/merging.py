@@ -47,7 +47,7 @@ class Move:
     from_cell: str
     into_cell: str
     n_stores: int
-    distance: float | None
+    distance: float
 
 
 def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str:
@@ -63,9 +63,10 @@ def dissolve_small_cells(
 
     The smallest cell joins the one whose centroid is nearest, centroids are computed again, until
     every cell is large enough or one is left. A joined cell keeps the name of the larger part.
-    The squared distance of two cells is the mean, over the lanes that know both, of the squared
-    distance in that lane, so that cells with one and with two lanes are comparable. Cells that no
-    lane knows both come last. Ties go to the cell whose name sorts first.
+    The squared distance of two cells is the mean over the lanes of the squared distance in that
+    lane. A lane that does not know both cells counts with its typical value, the mean over all
+    pairs of cells it knows: not to know a cell makes it neither near nor far. Ties go to the cell
+    whose name sorts first.
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ def dissolve_small_cells(
         known = ~np.isnan(z).any(axis=1) if z.shape[1] else np.zeros(len(z), dtype=bool)
         np.add.at(sums[lane], member[known], z[known])
         np.add.at(counts[:, lane], member[known], 1.0)
+    typical = [_typical_square(totals, counts[:, lane]) for lane, totals in enumerate(sums)]
     parent = list(range(len(names)))
     alive = set(range(len(names)))
     moves: list[Move] = []
@@ -99,17 +101,18 @@ def dissolve_small_cells(
         if sizes[smallest] >= minimum:
             break
         distances = {
-            cell: _distance(sums, counts, smallest, cell) for cell in alive if cell != smallest
+            cell: _distance(sums, counts, typical, smallest, cell)
+            for cell in alive
+            if cell != smallest
         }
         target = min(distances, key=lambda cell: (distances[cell], names[cell]))
-        distance = distances[target]
         moves.append(
             Move(
                 step=len(moves) + 1,
                 from_cell=names[smallest],
                 into_cell=names[target],
                 n_stores=int(sizes[smallest]),
-                distance=distance if np.isfinite(distance) else None,
+                distance=distances[target],
             )
         )
         for totals in sums:
@@ -121,18 +124,29 @@ def dissolve_small_cells(
     return {name: names[_root(parent, number)] for name, number in index.items()}, moves
 
 
-def _distance(sums: Sequence[Matrix], counts: Matrix, first: int, second: int) -> float:
-    """Distance of two centroids over the lanes that know both; infinite where none does."""
-    squares = [
-        float(
-            (
-                (totals[first] / counts[first, lane] - totals[second] / counts[second, lane]) ** 2
-            ).sum()
-        )
-        for lane, totals in enumerate(sums)
-        if counts[first, lane] > 0 and counts[second, lane] > 0
-    ]
-    return float(np.sqrt(np.mean(squares))) if squares else float("inf")
+def _distance(
+    sums: Sequence[Matrix], counts: Matrix, typical: Sequence[float], first: int, second: int
+) -> float:
+    """Distance of the centroids of two cells, typical values in for lanes that miss one."""
+    squares = []
+    for lane, totals in enumerate(sums):
+        if counts[first, lane] > 0 and counts[second, lane] > 0:
+            difference = totals[first] / counts[first, lane] - totals[second] / counts[second, lane]
+            squares.append(float((difference**2).sum()))
+        else:
+            squares.append(typical[lane])
+    return float(np.sqrt(np.mean(squares)))
+
+
+def _typical_square(totals: Matrix, counts: Matrix) -> float:
+    """Mean squared distance of the centroids of all pairs of cells that a lane knows."""
+    known = counts > 0
+    centroids = totals[known] / counts[known, None]
+    pairs = len(centroids) * (len(centroids) - 1)
+    if pairs == 0:
+        return 0.0
+    squares = ((centroids[:, None, :] - centroids[None, :, :]) ** 2).sum(axis=2)
+    return float(squares.sum()) / pairs
 
 
 def _root(parent: list[int], cell: int) -> int:
