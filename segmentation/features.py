@@ -193,9 +193,14 @@ def external_features(
     )
 
 
-def to_matrix(vectors: pl.Series) -> Matrix:
-    """List column of one scope to a stores x features matrix; nulls become NaN."""
-    width = 0 if vectors.is_empty() else int(vectors.list.len().max() or 0)  # type: ignore[arg-type]
+def to_matrix(vectors: pl.Series, width: int = 0) -> Matrix:
+    """List column of one scope to a stores x features matrix; nulls become NaN.
+
+    `width` is the number of columns where there is no row to read it from.
+    """
+    if vectors.is_empty():
+        return np.empty((0, width))
+    width = int(vectors.list.len().max() or 0)  # type: ignore[arg-type]
     if width == 0:
         return np.empty((len(vectors), 0))
     flat = vectors.explode().fill_null(np.nan).to_numpy()

@@ -83,7 +83,7 @@ def fit_scope(
             f"{settings.min_clusters} clusters"
         )
         without = [replace(decision, kept=False) for decision in decisions]
-        return _single_cluster(data, without, reason)
+        return _single_cluster(data, without, reason, previous, highest_used)
     with threadpool_limits(limits=1):
         pipeline = _fit_pipeline(
             data.x[:, selected], [data.groups[column] for column in selected], settings
@@ -289,9 +289,20 @@ def _model_row(
 
 
 def _single_cluster(
-    data: TrainingData, decisions: Sequence[FeatureDecision], reason: str
+    data: TrainingData,
+    decisions: Sequence[FeatureDecision],
+    reason: str,
+    previous: AffineModel | None,
+    highest_used: int,
 ) -> ModelRow:
     """Put all stores in one group, without features and components."""
+    stores = range(len(data.store_ids))
+    (cluster,) = match_clusters(
+        np.zeros(len(stores), dtype=np.int64),
+        _previous_labels(previous, data, stores),
+        1,
+        highest_used,
+    ).tolist()
     return {
         "status": "no_structure",
         "reason": reason,
@@ -304,7 +315,7 @@ def _single_cluster(
         "components": [],
         "search": [],
         "k": 1,
-        "centroids": [{"cluster": 1, "n_stores": len(data.store_ids), "center": []}],
+        "centroids": [{"cluster": cluster, "n_stores": len(data.store_ids), "center": []}],
         "outlier_store_ids": [],
     }
 

@@ -100,8 +100,8 @@ def training_data(
     if settings.min_training_sales > 0:
         chosen = chosen.filter(pl.col("sales_amount").fill_null(0.0) >= settings.min_training_sales)
     columns = scope_features.sort("position")
-    x = to_matrix(chosen["x"]).reshape(len(chosen), -1)
-    raw = to_matrix(lane_features(chosen, lane)).reshape(len(chosen), -1)
+    x = to_matrix(chosen["x"], len(columns))
+    raw = to_matrix(lane_features(chosen, lane), len(columns))
     return TrainingData(
         scope=str(features["scope"][0]),
         store_ids=tuple(chosen["store_id"].to_list()),

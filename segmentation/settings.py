@@ -142,11 +142,11 @@ class Settings:
             raise SettingsError(
                 f"segmentation: {given!r} is not allowed; it is a mapping of settings"
             )
-        given = {key: value for key, value in (given or {}).items() if value is not None}
+        given = dict(given or {})
         problems: list[str] = []
         at_top = {key: value for key, value in given.items() if key not in _PROJECT_NAMES}
         for model, part in (
-            (_ProjectBlock, {key: given[key] for key in given if key in _PROJECT_NAMES}),
+            (_ProjectBlock, _said(given)),
             (ScopeOverrides, at_top),
         ):
             try:
@@ -155,19 +155,17 @@ class Settings:
                 problems.extend(_explain(error))
         if problems:
             raise SettingsError("\n".join(problems))
-        self.project = _ProjectBlock.model_validate(
-            {key: given[key] for key in given if key in _PROJECT_NAMES}
-        )
+        self.project = _ProjectBlock.model_validate(_said(given))
         self._given = given
         self._at_top = at_top
         self._check_combinations()
 
     def _check_combinations(self) -> None:
         """Resolve every scope that is named, so that a wrong combination is found at once."""
-        for lane in LANES:
-            self.for_scope(lane, EXTERNAL_SCOPE)
-        for scope in self.project.scopes:
-            self.for_scope("external" if scope == EXTERNAL_SCOPE else "internal", scope)
+        self.for_scope("external", EXTERNAL_SCOPE)
+        for scope in ["", *self.project.scopes]:
+            if scope != EXTERNAL_SCOPE:
+                self.for_scope("internal", scope)
 
     def for_scope(self, lane: Lane, scope: str) -> ScopeSettings:
         """Settings in force for one scope of one lane, overrides applied."""
@@ -183,7 +181,15 @@ class Settings:
         try:
             return ScopeSettings.model_validate(merged)
         except ValidationError as error:
-            raise SettingsError("\n".join(_explain(error, prefix=f"({lane}, {scope}) "))) from error
+            place = f"({lane}, {scope}) " if scope else f"({lane}) "
+            raise SettingsError("\n".join(_explain(error, prefix=place))) from error
+
+
+def _said(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Project settings among the given ones; null is the same as not given."""
+    return {
+        key: value for key, value in given.items() if key in _PROJECT_NAMES and value is not None
+    }
 
 
 def _explain(error: ValidationError, prefix: str = "") -> list[str]:
@@ -193,8 +199,7 @@ def _explain(error: ValidationError, prefix: str = "") -> list[str]:
         path = ".".join(["segmentation", *(str(part) for part in item["loc"])])
         if item["type"] == "extra_forbidden":
             name = str(item["loc"][-1])
-            at_top = len(item["loc"]) == 1
-            allowed = sorted([*_SCOPE_NAMES, *(_PROJECT_NAMES if at_top else ())])
+            allowed = _allowed_beside(item["loc"])
             close = difflib.get_close_matches(name, allowed, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             lines.append(
@@ -206,3 +211,10 @@ def _explain(error: ValidationError, prefix: str = "") -> list[str]:
             message = item["msg"][0].lower() + item["msg"][1:]
             lines.append(f"{prefix}{path}: {item['input']!r} is not allowed; {message}")
     return lines
+
+
+def _allowed_beside(location: tuple[int | str, ...]) -> list[str]:
+    """Names that may stand where an unknown one was found."""
+    if location[0] == "sales_window":
+        return sorted(SalesWindow.model_fields)
+    return sorted([*_SCOPE_NAMES, *(_PROJECT_NAMES if len(location) == 1 else ())])

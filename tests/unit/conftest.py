@@ -8,7 +8,9 @@ import hypothesis
 import pytest
 from threadpoolctl import threadpool_limits
 
-hypothesis.settings.register_profile("unit", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "unit", deadline=None, derandomize=True, database=None, max_examples=50
+)
 hypothesis.settings.load_profile("unit")
 
 

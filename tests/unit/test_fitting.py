@@ -134,7 +134,7 @@ def test_clusters_from_the_row_are_those_of_scikit_learns_nearest_centroid(
 
 
 def test_the_planted_clouds_are_found_and_numbered_from_large_to_small() -> None:
-    row = fitted()
+    row = fitted("zscore")
     assert (row["status"], row["k"]) == ("fitted", 3)
     assert row["reason"].startswith("k = 3 chosen: best by rank sum")
     clusters = AffineModel.from_row(row).predict(scores(row))
@@ -144,7 +144,7 @@ def test_the_planted_clouds_are_found_and_numbered_from_large_to_small() -> None
 
 
 def test_centroids_are_the_means_of_the_stores_that_were_learned_from() -> None:
-    row = fitted()
+    row = fitted("zscore")
     z, usual = scores(row), ~outlier_rows(row)
     clusters = AffineModel.from_row(row).predict(z)
     assert [centroid["cluster"] for centroid in row["centroids"]] == [1, 2, 3]
@@ -173,7 +173,7 @@ def test_outliers_are_those_of_scikit_learns_isolation_forest() -> None:
 
 
 def test_every_store_gets_a_cluster_outliers_and_stores_without_any_value_too() -> None:
-    row = fitted()
+    row = fitted("zscore")
     model = AffineModel.from_row(row)
     nothing = np.full((1, len(GROUPS)), np.nan)
     z = model.transform(planted().names, np.concatenate([planted().x, nothing]))
@@ -273,11 +273,10 @@ def test_a_feature_whose_middle_half_is_constant_does_not_outweigh_the_others() 
     assert len(set(clusters[:25].tolist())) == len(set(clusters[25:].tolist())) == 1
 
 
-@pytest.mark.parametrize("unit", [1e-3, 1e3])
-def test_the_unit_of_a_measurement_changes_no_cluster(unit: float) -> None:
+def test_the_units_of_the_measurements_change_no_cluster() -> None:
     settings = scope_settings(**QUICK, multicollinearity_threshold=1)
     x = clouds()
-    other = x * [unit, 1.0, 1.0, 1.0]
+    other = x * [1e-3, 1.0, 1e3, 1e6]
     clusters = []
     for matrix in (x, other):
         model = AffineModel.from_row(fit_scope(training(matrix), settings))
@@ -369,7 +368,6 @@ def test_a_cluster_that_is_new_gets_a_number_above_all_that_were_ever_used() -> 
     assert [centroid["cluster"] for centroid in row["centroids"]] == [1, 6]
 
 
-@pytest.mark.xfail(strict=True, reason="the single cluster is always number 1")
 def test_a_single_cluster_without_features_does_not_take_a_number_back() -> None:
     # the model before has number 2 only; number 1 has been retired
     before = AffineModel(
@@ -389,5 +387,5 @@ def test_a_fit_leaves_no_file_in_the_working_directory(
 
 
 def test_values_too_large_for_the_pipeline_are_an_error_and_no_model() -> None:
-    with pytest.raises(ValueError, match="infinity or a value too large"):
+    with pytest.raises(ValueError, match=r"infinity or a value too large|Eigenvalues did not"):
         fit_scope(training(clouds() * 1e200), scope_settings("internal", "Snacks", **QUICK))

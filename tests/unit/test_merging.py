@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -51,49 +53,61 @@ def centroid(rows: list[list[float]]) -> list[float]:
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
 
 
-def brute_force(
-    cells: list[str], lanes: list[Matrix], minimum: int
-) -> tuple[dict[str, str], list[Move]]:
-    """Dissolve cells with every centroid computed from its stores, again at every step."""
-    segment_of = {cell: cell for cell in cells}
-    moves: list[Move] = []
-    while True:
-        members: dict[str, list[int]] = {}
-        for store, cell in enumerate(cells):
-            members.setdefault(segment_of[cell], []).append(store)
-        size, smallest = min((len(stores), name) for name, stores in members.items())
-        if size >= minimum or len(members) == 1:
-            return segment_of, moves
-        distances = []
-        for name, stores in members.items():
-            if name == smallest:
-                continue
-            squares = []
-            for lane in lanes:
-                sides = [
-                    [row for row in lane[side].tolist() if not any(math.isnan(v) for v in row)]
-                    for side in (members[smallest], stores)
-                ]
-                if all(sides):
-                    first, second = (centroid(side) for side in sides)
-                    squares.append(sum((a - b) ** 2 for a, b in zip(first, second, strict=True)))
-            distance = math.sqrt(sum(squares) / len(squares)) if squares else math.inf
-            distances.append((distance, name))
-        distance, target = min(distances)
-        moves.append(
-            Move(len(moves) + 1, smallest, target, size, None if distance == math.inf else distance)
-        )
-        segment_of = {
-            cell: target if segment == smallest else segment for cell, segment in segment_of.items()
-        }
+def squared_distance(first: list[float], second: list[float]) -> float:
+    """Squared Euclidean distance of two points."""
+    return sum((one - other) ** 2 for one, other in zip(first, second, strict=True))
+
+
+def known_centroids(members: dict[str, list[int]], lane: Matrix) -> dict[str, list[float]]:
+    """Centroids of the cells that a lane knows, from all their stores."""
+    rows = {
+        name: [row for row in lane[stores].tolist() if not any(math.isnan(v) for v in row)]
+        for name, stores in members.items()
+    }
+    return {name: centroid(inside) for name, inside in rows.items() if inside}
+
+
+def distances_from_scratch(
+    cells: list[str], segment_of: dict[str, str], lanes: list[Matrix], smallest: str
+) -> dict[str, float]:
+    """Distance from one segment to each other, every centroid computed from its stores."""
+    original: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
+    for store, cell in enumerate(cells):
+        original.setdefault(cell, []).append(store)
+        members.setdefault(segment_of[cell], []).append(store)
+    squares: dict[str, list[float]] = {name: [] for name in members if name != smallest}
+    for lane in lanes:
+        first = known_centroids(original, lane).values()
+        pairs = [squared_distance(one, other) for one, other in combinations(first, 2)]
+        typical = sum(pairs) / len(pairs) if pairs else 0.0
+        centers = known_centroids(members, lane)
+        for name, values in squares.items():
+            both = name in centers and smallest in centers
+            values.append(squared_distance(centers[name], centers[smallest]) if both else typical)
+    return {name: math.sqrt(sum(values) / len(values)) for name, values in squares.items()}
 
 
 @given(STORES, MINIMUM)
-def test_cells_are_dissolved_as_by_computing_every_centroid_from_scratch(
+def test_every_move_is_the_one_found_by_computing_all_centroids_from_scratch(
     stores: list[Store], minimum: int
 ) -> None:
     cells, lanes = lanes_of(stores)
-    assert dissolve_small_cells(cells, lanes, minimum) == brute_force(cells, lanes, minimum)
+    segment_of = {cell: cell for cell in cells}
+    expected, moves = dissolve_small_cells(cells, lanes, minimum)
+    for step, move in enumerate(moves, start=1):
+        sizes = Counter(segment_of[cell] for cell in cells)
+        size, smallest = min((size, name) for name, size in sizes.items())
+        assert (move.step, move.from_cell, move.n_stores) == (step, smallest, size)
+        assert size < minimum
+        distances = distances_from_scratch(cells, segment_of, lanes, smallest)
+        assert move.distance == pytest.approx(min(distances.values()), rel=1e-9)
+        assert distances[move.into_cell] == pytest.approx(move.distance, rel=1e-9)
+        segment_of = {
+            cell: move.into_cell if segment == smallest else segment
+            for cell, segment in segment_of.items()
+        }
+    assert segment_of == expected
 
 
 @given(STORES, MINIMUM)
@@ -163,13 +177,22 @@ def test_ties_of_size_and_distance_go_to_the_name_that_sorts_first() -> None:
     assert without_b["a"] == "c"
 
 
-def test_a_cell_of_one_lane_is_compared_in_that_lane_and_on_the_same_footing() -> None:
+def test_a_lane_that_does_not_know_a_cell_counts_with_its_typical_distance() -> None:
     internal = np.array([[0.0], [1.0], [1.0], [3.0], [3.0]])
     external = np.array([[math.nan], [9.0], [9.0], [0.0], [0.0]])
     cells = ["1-x", "1-1", "1-1", "2-2", "2-2"]
     assert dissolve_small_cells(cells, [internal, external], 2)[1] == [
-        Move(1, "1-x", "1-1", 1, 1.0)
+        Move(1, "1-x", "1-1", 1, math.sqrt((1.0 + 81.0) / 2))
     ]
+
+
+@pytest.mark.parametrize(("nearest", "target"), [(1.0, "1-2"), (30.0, "1-x")])
+def test_not_to_know_a_cell_makes_it_neither_near_nor_far(nearest: float, target: str) -> None:
+    # a typical distance outside lies between that of the nearest cell and that of the farthest
+    external = np.array([[0.0], [nearest], [nearest], [31.0], [31.0], [math.nan], [math.nan]])
+    cells = ["1-1", "1-2", "1-2", "1-3", "1-3", "1-x", "1-x"]
+    moves = dissolve_small_cells(cells, [np.zeros((7, 1)), external], 2)[1]
+    assert [move.into_cell for move in moves] == [target]
 
 
 def test_a_cell_that_shares_no_lane_with_any_other_still_finds_a_segment() -> None:
@@ -177,14 +200,14 @@ def test_a_cell_that_shares_no_lane_with_any_other_still_finds_a_segment() -> No
     external = np.array([[math.nan], [1.0], [1.0]])
     segment_of, moves = dissolve_small_cells(["1-x", "x-1", "x-1"], [internal, external], 2)
     assert segment_of == {"1-x": "x-1", "x-1": "x-1"}
-    assert moves == [Move(1, "1-x", "x-1", 1, None)]
+    assert moves == [Move(1, "1-x", "x-1", 1, 0.0)]
 
 
 def test_without_any_component_cells_join_by_name() -> None:
     nothing = np.empty((5, 0))
     segment_of, moves = dissolve_small_cells(["c", "b", "b", "a", "a"], [nothing, nothing], 2)
     assert segment_of == {"a": "a", "b": "b", "c": "a"}
-    assert [move.distance for move in moves] == [None]
+    assert [move.distance for move in moves] == [0.0]
 
 
 def test_fewer_stores_than_the_minimum_are_one_segment() -> None:
@@ -328,13 +351,15 @@ def test_the_minimum_size_can_differ_between_categories() -> None:
     assert segments.rows() == [("A", 2), ("B", 1)]
 
 
-@given(STORES, MINIMUM, st.permutations(range(30)))
+@given(STORES, MINIMUM, st.permutations(range(30)), st.integers(0, 1000))
 def test_new_names_for_the_stores_change_no_segment(
-    stores: list[Store], minimum: int, names: list[int]
+    stores: list[Store], minimum: int, names: list[int], seed: int
 ) -> None:
+    places = np.random.default_rng(seed).normal(size=(len(stores), 5)).tolist()  # without ties
+
     def segments(ids: list[str]) -> dict[int, tuple[str, str]]:
         rows = [
-            ("A", ids[i], one[0], one[1], [float(v) for v in one[2]], [float(v) for v in one[3]])
+            ("A", ids[i], one[0], one[1], places[i][:2], places[i][2:])
             for i, one in enumerate(stores)
         ]
         found = {row["store_id"]: row for row in merged(rows, minimum).iter_rows(named=True)}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -191,11 +192,11 @@ def test_a_scope_that_cannot_be_fitted_is_a_row_with_the_reason_and_the_others_a
     )
     assert rows["status"].to_list() == ["failed", "fitted", "fitted"]
     failed = rows.row(0, named=True)
-    assert failed["reason"].startswith("ValueError: Input X contains infinity")
+    assert re.match("ValueError: Input X contains infinity|LinAlgError: Eigenv", failed["reason"])
     assert (failed["k"], failed["features"], failed["components"]) == (None, [], [])
     assert failed["n_stores"] == 30
-    assert any("internal lane 1/3: Bakery: FAILED, ValueError" in line for line in lines)
-    assert any("internal lane 2/3: Dairy: fitted, 2 cluster(s)" in line for line in lines)
+    assert f"internal lane 1/3: Bakery: FAILED, {failed['reason']}" in lines
+    assert "internal lane 2/3: Dairy: fitted, 2 cluster(s)" in lines
     # the next build tries the failed one again and nothing else
     scopes = {"Bakery": good * 1e200, "Dairy": good, "Snacks": good + 1.0}
     again = run(scopes, rows, multicollinearity_threshold=1, **QUICK)
@@ -227,7 +228,6 @@ def test_cluster_numbers_go_on_from_the_model_before() -> None:
     assert sizes[2] > sizes[1]
 
 
-@pytest.mark.xfail(strict=True, reason="an empty matrix cannot be reshaped; the whole lane stops")
 def test_a_scope_without_any_training_store_does_not_stop_the_lane() -> None:
     rows = run(
         {"Dairy": small(), "Snacks": small()},
