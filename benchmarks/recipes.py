@@ -60,7 +60,7 @@ class Recipe:
     transform: Transform
     normalize: str
     floor: int = 5
-    smoothing: float = 0.02
+    smoothing: float = 0.05
 
     def __str__(self) -> str:
         """Name of the recipe in a table."""
@@ -87,7 +87,7 @@ SCALINGS = [
     for transform, scaling in product(get_args(Transform), ("robust", "zscore", "none"))
 ]
 FLOORS = [Recipe("clr", "none", floor=1), Recipe("share", "robust", floor=1)]
-SMOOTHINGS = [Recipe("clr", "none", smoothing=weight) for weight in (0.001, 0.05, 0.1, 0.2)]
+SMOOTHINGS = [Recipe("clr", "none", smoothing=weight) for weight in (0.001, 0.02, 0.1, 0.2)]
 VOTING = [
     *(Recipe("clr", "none", smoothing=weight) for weight in (0.02, 0.05, 0.1)),
     Recipe("clr", "robust"),

@@ -58,7 +58,7 @@ class ScopeSettings(_Strict):
     max_categories: int = Field(20, ge=2, le=200)
     log_skewness_threshold: float = Field(1.0, ge=0)
     transform: Literal["clr", "share"] = "clr"
-    zero_replacement: float = Field(0.02, gt=0, lt=1)
+    zero_replacement: float = Field(0.05, gt=0, lt=1)
     numeric_imputation: Literal["mean", "median", "mode"] = "median"
     normalize_method: Literal["robust", "zscore", "minmax", "maxabs", "none"] = "robust"
     outlier_method: Literal["iforest", "none"] = "iforest"
