@@ -31,9 +31,11 @@ rejected as (
 store_ids as (
     select store_id from sales
     union
-    select store_id from {{ ref('int_external_cells') }}
-    union
     select store_id from rejected
+    {%- for source_name in external_sources() %}
+        union
+        select store_id from {{ ref('stg_external__' ~ source_name) }}
+    {%- endfor %}
 )
 
 select
