@@ -62,7 +62,7 @@ class DbtRun:
 
 @dataclass(frozen=True)
 class Project:
-    """The repository's dbt project with a database, a target folder and a log folder in `folder`."""
+    """The repository's dbt project with its database, target and logs in `folder`."""
 
     folder: Path
     database_name: str = "stores.duckdb"
@@ -162,12 +162,12 @@ def _terminal(errors: Path) -> Iterator[list[str]]:
 
 def _close_database() -> None:
     """End dbt's process-wide connection, which would stay open until the next call."""
-    cleanup_connections()
-    reset_adapters()
-    environment = DuckDBConnectionManager._ENV  # noqa: SLF001
+    cleanup_connections()  # type: ignore[no-untyped-call]
+    reset_adapters()  # type: ignore[no-untyped-call]
+    environment = DuckDBConnectionManager._ENV
     if environment is not None:
         environment.close()
-    DuckDBConnectionManager.close_all_connections()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,8 @@ def small_inputs(
     generator = np.random.default_rng(seed)
     ids = [f"S{number:03d}" for number in range(1, stores + 1)]
     kinds = np.arange(stores) % 3
-    sales, products = [], []
+    sales: list[dict[str, str]] = []
+    products: list[dict[str, str]] = []
     for category_number, category in enumerate(categories, start=1):
         tastes = generator.dirichlet(np.full(len(need_states), 0.7), size=3)
         for state_number, need_state in enumerate(need_states, start=1):

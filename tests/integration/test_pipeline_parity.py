@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,17 +19,35 @@ from segmentation.cluster_search import CANDIDATE_RESTARTS
 from segmentation.weights import WeightCategories
 
 from .conftest import SeedsBuild
-from .helpers import Project
+from .helpers import OWN_INPUTS, QUICK, Project, small_inputs
 
 Matrix = npt.NDArray[np.float64]
 
+#: Build, lane and scope of everything that is compared.
 SCOPES: Final = (
-    ("external", "external"),
-    ("internal", "Baby & Family Care"),
-    ("internal", "Household Cleaning"),
-    ("internal", "Oral Care"),
-    ("internal", "Snacks"),
+    ("seeds", "external", "external"),
+    ("seeds", "internal", "Baby & Family Care"),
+    ("seeds", "internal", "Household Cleaning"),
+    ("seeds", "internal", "Oral Care"),
+    ("seeds", "internal", "Snacks"),
+    ("other settings", "external", "external"),
+    ("other settings", "internal", "Bread"),
+    ("other settings", "internal", "Cheese"),
 )
+#: Settings that lead through other steps of the pipeline than the defaults.
+OTHER_SETTINGS: Final[Mapping[str, Any]] = {
+    **QUICK,
+    "seed": 7,
+    "min_training_sales": 100,
+    "numeric_imputation": "mean",
+    "pca_variance": 0.9,
+    "outlier_fraction": 0.1,
+    "internal": {"transform": "share", "normalize_method": "zscore"},
+    "external": {"normalize_method": "minmax"},
+    "scopes": {"Cheese": {"normalize_method": "maxabs", "outlier_method": "none"}},
+}
+#: Stores of the build with other settings that sell next to nothing.
+THIN: Final = ("S005", "S018", "S033")
 TOLERANCE: Final = 1e-9
 
 
@@ -53,17 +71,53 @@ class Rebuilt:
     left_out: set[str]
 
 
-@pytest.fixture(scope="module", params=SCOPES, ids=lambda scope: scope[1])
-def scope(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Lane and scope, one after the other."""
-    found: tuple[str, str] = request.param
-    return found
+@pytest.fixture(scope="module")
+def builds(
+    seeds_build: SeedsBuild, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Project]:
+    """The example seeds with the defaults; small inputs with thin stores and other settings."""
+    folder = tmp_path_factory.mktemp("parity")
+    inputs = small_inputs(stores=60)
+    amount = pl.col("sales_amount").cast(pl.Float64)
+    row = pl.int_range(pl.len())
+    inputs = replace(
+        inputs,
+        sales=inputs.sales.with_columns(
+            pl.when(pl.col("store_id").is_in(THIN))
+            .then((amount / 100 + 0.01).round(2))
+            .otherwise(amount)
+            .alias("sales_amount")
+        ),
+        demographics=inputs.demographics.with_columns(
+            pl.when(row % 9 != 4).then("median_age_years"),
+            pl.when(row % 11 != 4).then("area_type"),
+        ),
+    )
+    project = Project(folder)
+    variables = {**inputs.write(folder / "inputs"), "segmentation": dict(OTHER_SETTINGS)}
+    project.build(*OWN_INPUTS, variables=variables)
+    return {"seeds": seeds_build.project, "other settings": project}
+
+
+@pytest.fixture(scope="module", params=SCOPES, ids=lambda scope: f"{scope[0]}, {scope[2]}")
+def compared(
+    request: pytest.FixtureRequest, builds: Mapping[str, Project]
+) -> tuple[Project, str, str]:
+    """Project, lane and scope, one after the other."""
+    build, lane, scope = request.param
+    return builds[build], lane, scope
 
 
 @pytest.fixture(scope="module")
-def project(seeds_build: SeedsBuild) -> Project:
-    """The build of the example seeds."""
-    return seeds_build.project
+def project(compared: tuple[Project, str, str]) -> Project:
+    """The project of the scope."""
+    return compared[0]
+
+
+@pytest.fixture(scope="module")
+def scope(compared: tuple[Project, str, str]) -> tuple[str, str]:
+    """Lane and name of the scope."""
+    return compared[1:]
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +262,9 @@ def _lasting_numbers(rebuilt: Rebuilt, model: dict[str, Any]) -> npt.NDArray[np.
     place = apart.argmin(axis=1)
     assert sorted(place.tolist()) == list(range(model["k"]))
     np.testing.assert_allclose(apart[np.arange(model["k"]), place], 0.0, atol=TOLERANCE)
-    return np.array([centroid["cluster"] for centroid in model["centroids"]])[place]
+    numbers = np.array([centroid["cluster"] for centroid in model["centroids"]], dtype=np.int64)
+    lasting: npt.NDArray[np.int64] = numbers[place]
+    return lasting
 
 
 def test_the_seeds_build_with_every_test_of_the_project(seeds_build: SeedsBuild) -> None:
@@ -216,10 +272,15 @@ def test_the_seeds_build_with_every_test_of_the_project(seeds_build: SeedsBuild)
     assert set(seeds_build.run.statuses.values()) <= {"success", "pass", "no-op"}
 
 
-def test_every_scope_of_the_seeds_is_compared_here(project: Project) -> None:
-    in_force = project.query("select lane, scope, status from governance.current_cluster_models")
-    assert set(in_force.select("lane", "scope").iter_rows()) == set(SCOPES)
-    assert set(in_force["status"]) == {"fitted"}
+def test_every_scope_of_the_builds_is_compared_here(builds: Mapping[str, Project]) -> None:
+    in_force = {
+        (build, lane, scope): status
+        for build, project in builds.items()
+        for lane, scope, status in project.query(
+            "select lane, scope, status from governance.current_cluster_models"
+        ).iter_rows()
+    }
+    assert in_force == dict.fromkeys(SCOPES, "fitted")
 
 
 def test_components_in_sql_are_the_transform_of_the_pipeline(
@@ -276,40 +337,57 @@ def test_scaled_features_are_the_steps_of_the_pipeline(
 
 
 def test_the_outliers_are_those_that_the_pipeline_leaves_out(
-    project: Project, scope: tuple[str, str], rebuilt: Rebuilt
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt, model: dict[str, Any]
 ) -> None:
     lane, name = scope
     outliers = project.query(
         f"select store_id, cluster from lanes.{lane}_clusters where scope = ? and is_outlier",
         [name],
     )
-    assert len(outliers) > 0
+    assert len(outliers) == model["n_outliers"]
     assert set(outliers["store_id"]) == rebuilt.left_out
     assert outliers["cluster"].null_count() == 0
 
 
-def test_missing_values_are_among_what_is_compared(project: Project) -> None:
-    imputed = project.value("select count(*) from lanes.external_scaled_features where was_imputed")
-    assert imputed > 0
+def test_what_is_compared_includes_missing_values_outliers_and_thin_stores(
+    builds: Mapping[str, Project],
+) -> None:
+    for project in builds.values():
+        for condition, table in (
+            ("was_imputed", "external_scaled_features"),
+            ("is_outlier", "external_clusters"),
+            ("is_outlier", "internal_clusters"),
+        ):
+            assert project.value(f"select count(*) from lanes.{table} where {condition}") > 0
+    for lane in ("internal", "external"):
+        thin = builds["other settings"].query(
+            f"select distinct store_id from lanes.{lane}_clusters where is_thin_history order by 1"
+        )
+        assert thin["store_id"].to_list() == list(THIN)
 
 
 @pytest.mark.parametrize("lane", ["internal", "external"])
-def test_every_store_with_features_is_scored(project: Project, lane: str) -> None:
-    for table in (f"{lane}_components", f"{lane}_clusters"):
-        missing = project.query(
-            f"""
-            select scope, store_id from features.feat_{lane}
-            except
-            select scope, store_id from lanes.{table}
-            """
+@pytest.mark.parametrize("build", ["seeds", "other settings"])
+def test_every_store_with_features_is_scored(
+    builds: Mapping[str, Project], build: str, lane: str
+) -> None:
+    counts = {
+        table: builds[build].query(
+            f"select scope, count(*) as n, count(distinct store_id) as n_stores from {table}"
+            " group by scope order by scope"
         )
-        assert missing.is_empty()
-        rows = project.value(f"select count(*) from lanes.{table}")
-        assert rows == project.value(f"select count(*) from features.feat_{lane}")
+        for table in (f"features.feat_{lane}", f"lanes.{lane}_components", f"lanes.{lane}_clusters")
+    }
+    features, components, clusters = counts.values()
+    assert components.equals(features)
+    assert clusters.equals(features)
 
 
-def test_a_store_is_in_the_segments_of_every_category_it_sells_in(project: Project) -> None:
-    sells = project.query("select store_id, category from features.int_sales_by_need_state")
-    segments = project.query("select store_id, category from segments.store_segments")
-    assert segments.n_unique() == len(segments)
-    assert set(sells.iter_rows()) == set(segments.iter_rows())
+def test_a_store_is_in_the_segments_of_every_category_it_sells_in(
+    builds: Mapping[str, Project],
+) -> None:
+    for project in builds.values():
+        sells = project.query("select store_id, category from features.int_sales_by_need_state")
+        segments = project.query("select store_id, category from segments.store_segments")
+        assert segments.n_unique() == len(segments)
+        assert set(sells.iter_rows()) == set(segments.iter_rows())

@@ -69,6 +69,7 @@ def test_each_problem_of_the_settings_is_a_line_of_its_own() -> None:
         ("external", "external", "normalize_method", "robust"),
         ("internal", "Dairy", "ignore_features", ["a*"]),
         ("", "", "retrain", "never"),
+        ("internal", "", "retrain", "never"),
         ("", "", "sales_window", {"start": "2024-01-01", "end": None}),
         ("", "", "pinned_models", {}),
     ],

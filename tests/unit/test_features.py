@@ -168,9 +168,9 @@ def test_internal_vectors_follow_the_feature_list_and_not_the_order_of_the_rows(
 def test_internal_vectors_are_log_ratios_by_default_beside_the_shares_they_come_from() -> None:
     lists = scope_features({("internal", "Snacks"): ["salty", "sweet"]})
     rows = [("s1", "Snacks", "salty", 9.0), ("s1", "Snacks", "sweet", 1.0)]
-    frame = internal_features(sales(rows), lists, Settings(None))
+    frame = internal_features(sales(rows), lists, Settings({"zero_replacement": 0.03}))
     assert frame["shares"].to_list() == [[0.9, 0.1]]
-    expected = log_ratios_in_plain_python([[0.9, 0.1]], 0.02)
+    expected = log_ratios_in_plain_python([[0.9, 0.1]], 0.03)
     np.testing.assert_allclose(to_matrix(frame["x"]), expected, rtol=1e-12)
 
 

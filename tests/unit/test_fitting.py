@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -378,11 +381,25 @@ def test_a_single_cluster_without_features_does_not_take_a_number_back() -> None
     assert [centroid["cluster"] for centroid in row["centroids"]] == [2]
 
 
-def test_a_fit_leaves_no_file_in_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    fit_scope(training(clouds()), scope_settings(**QUICK))
+FIT_IN_A_NEW_PROCESS = """
+import numpy as np
+from segmentation.fitting import fit_scope
+from segmentation.model import TrainingData
+from segmentation.settings import Settings
+
+x = np.random.default_rng(0).normal(size=(12, 2))
+ids = tuple(f"s{row}" for row in range(12))
+data = TrainingData("external", ids, ("a", "b"), (None, None), x, x)
+fit_scope(data, Settings({"max_clusters": 2}).for_scope("external", "external"))
+"""
+
+
+def test_a_fit_leaves_no_file_in_the_working_directory(tmp_path: Path) -> None:
+    # PyCaret opens its log once per process, wherever that process stands at its first fit
+    name = "PYCARET_CUSTOM_LOGGING_PATH"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    command = [sys.executable, "-W", "ignore", "-c", FIT_IN_A_NEW_PROCESS]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert list(tmp_path.iterdir()) == []
 
 
