@@ -13,7 +13,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs demo lock clean
+.PHONY: help build test check docs demo lock bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,8 +42,11 @@ demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Jou
 lock:  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh
 
-clean:  ## Remove the environment, databases and build products
-	rm -rf $(VENV) target logs build demo/data *.duckdb *.duckdb.wal .pytest_cache .mypy_cache .ruff_cache
+bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
+	python benchmarks/recipes.py planted
+
+clean:  ## Remove the environment and build products; databases stay, models in them are history
+	rm -rf $(VENV) target logs demo/data .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/activate:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

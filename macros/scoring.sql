@@ -178,19 +178,20 @@ with distances as (
     {{ centroid_distances(lane) | indent(4) }}
 ),
 
-models as (
+scopes as (
     select
-        model_id,
-        outlier_store_ids,
-        list_filter(settings, lambda s: s.name = 'min_training_sales')[1].value::double as min_training_sales
-    from {{ ref(lane ~ '_cluster_models') }}
+        scope,
+        segmentation_setting(
+            {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, 'min_training_sales'
+        )::double as min_training_sales
+    from (select distinct scope from {{ ref('feat_' ~ lane) }}) as known_scopes
 ),
 
 outliers as (
     select
         model_id,
         unnest(outlier_store_ids) as store_id
-    from models
+    from {{ ref(lane ~ '_cluster_models') }}
 ),
 
 nearest as (
@@ -216,10 +217,10 @@ select
 
     -- booleans
     outliers.store_id is not null as is_outlier,
-    coalesce(features.sales_amount, 0) < coalesce(models.min_training_sales, 0) as is_thin_history
+    coalesce(features.sales_amount, 0) < scopes.min_training_sales as is_thin_history
 from {{ ref('feat_' ~ lane) }} as features
 left join nearest on features.scope = nearest.scope and features.store_id = nearest.store_id
-left join models on nearest.model_id = models.model_id
+inner join scopes on features.scope = scopes.scope
 left join outliers on nearest.model_id = outliers.model_id and features.store_id = outliers.store_id
 order by features.scope, features.store_id
 {%- endmacro %}

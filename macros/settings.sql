@@ -31,7 +31,9 @@
                 {%- do problems.append('inputs.' ~ name ~ ': ' ~ location ~ ' is not allowed; it is a location as text') -%}
             {%- elif is_parquet(location) or is_delimited_text(location) -%}
                 {%- do readers.update({name: input_reader(location)}) -%}
-            {%- elif not is_table_name(location) -%}
+            {%- elif is_table_name(location) -%}
+                {%- do problems.extend(table_problems(name, location)) -%}
+            {%- else -%}
                 {%- do problems.append("inputs." ~ name ~ ": '" ~ location ~ "' is not allowed; it is a .parquet, .csv, .tsv or .txt path, a glob, a URL or database.schema.table") -%}
             {%- endif -%}
         {%- endfor -%}
@@ -50,11 +52,35 @@
         {%- do problems.extend(fromjson(run_query(query).rows[0][0])) -%}
         {%- if not problems -%}
             {%- do problems.extend(pinned_model_problems()) -%}
+            {%- do problems.extend(kept_model_problems('internal', ['transform', 'zero_replacement'])) -%}
+            {%- do problems.extend(kept_model_problems('external', ['max_categories', 'log_skewness_threshold'])) -%}
         {%- endif -%}
         {%- if problems -%}
             {%- do exceptions.raise_compiler_error('the vars of this project cannot be used:\n  ' ~ problems | join('\n  ')) -%}
         {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- A location that names a table which is not there. -#}
+{% macro table_problems(name, location) -%}
+    {%- set parts = location.split('.') -%}
+    {%- set query -%}
+        select count(*)
+        from information_schema.tables
+        where
+            lower(table_name) = lower({{ sql_text(parts[-1]) }})
+            {%- if parts | length > 1 %}
+            and lower(table_schema) = lower({{ sql_text(parts[-2]) }})
+            {%- endif %}
+            {%- if parts | length > 2 %}
+            and lower(table_catalog) = lower({{ sql_text(parts[-3]) }})
+            {%- endif %}
+    {%- endset -%}
+    {%- if run_query(query).rows[0][0] == 0 -%}
+        {{ return(["inputs." ~ name ~ ": there is no table '" ~ location ~ "'; give database.schema.table of an attached database"]) }}
+    {%- endif -%}
+    {{ return([]) }}
 {%- endmacro %}
 
 
@@ -76,5 +102,50 @@
             ) -%}
         {%- endif -%}
     {%- endfor -%}
+    {{ return(problems) }}
+{%- endmacro %}
+
+
+{#- Settings that shape the features differently than a model expects that is kept by a pin or by
+    `retrain: never`. Such a model would be scored with numbers it does not know. -#}
+{% macro kept_model_problems(lane, feature_settings) -%}
+    {%- set problems = [] -%}
+    {%- set pins = setting('pinned_models').values() | list -%}
+    {%- set never = setting('retrain') == 'never' -%}
+    {%- set models = adapter.get_relation(target.database, 'lanes', lane ~ '_cluster_models') -%}
+    {%- if models and (pins or never) -%}
+        {%- set query -%}
+            with kept as (
+                select
+                    scope,
+                    model_id,
+                    unnest(settings) as given
+                from {{ models }}
+                where status <> 'failed' and ({{ never }} or list_contains({{ pins | map('string') | list }}::varchar[], model_id))
+                qualify row_number() over (
+                    partition by scope
+                    order by list_contains({{ pins | map('string') | list }}::varchar[], model_id) desc, in_force_order desc
+                ) = 1
+            )
+
+            select
+                scope,
+                model_id,
+                given.name as name,
+                given.value as fitted_with,
+                trim(segmentation_setting(
+                    {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, given.name
+                ), '"') as today
+            from kept
+            where list_contains({{ feature_settings }}, given.name) and fitted_with <> today
+            order by scope, name
+        {%- endset -%}
+        {%- for row in run_query(query).rows -%}
+            {%- do problems.append(
+                'segmentation.' ~ row['name'] ~ ': ' ~ row['today'] ~ ' is not what the kept model ' ~ row['model_id']
+                ~ ' of ' ~ row['scope'] ~ ' was fitted with (' ~ row['fitted_with'] ~ '); set it so, or let the scope be fitted again'
+            ) -%}
+        {%- endfor -%}
+    {%- endif -%}
     {{ return(problems) }}
 {%- endmacro %}

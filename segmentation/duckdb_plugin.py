@@ -30,8 +30,8 @@ def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
     """
     given = json.loads(project_vars)
     problems = input_problems(
-        given.get("inputs") or {},
-        given.get("external_sources") or [],
+        {} if given.get("inputs") is None else given["inputs"],
+        [] if given.get("external_sources") is None else given["external_sources"],
         json.loads(readers),
         json.loads(known),
     )

@@ -51,14 +51,14 @@ def closure(amounts: Matrix) -> Matrix:
     Raises
     ------
     ValueError
-        If an amount is negative or a row sums to zero.
+        If an amount is negative or no number, or a row sums to zero.
 
     References
     ----------
     Aitchison (1986), The Statistical Analysis of Compositional Data, section 2.3.
     """
     totals = amounts.sum(axis=1, keepdims=True)
-    if (amounts < 0).any() or (totals <= 0).any():
+    if not (amounts >= 0).all() or not (totals > 0).all():
         raise ValueError("shares need non-negative amounts and a positive total in every row")
     shares: Matrix = amounts / totals
     return shares

@@ -187,7 +187,8 @@ def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettin
         loadings=np.asarray(pca.components_, dtype=np.float64),
         mean=np.asarray(pca.mean_, dtype=np.float64),
         explained_variance=np.asarray(pca.explained_variance_, dtype=np.float64),
-        explained_variance_share=np.asarray(pca.explained_variance_ratio_, dtype=np.float64),
+        # 0 / 0 where the training rows do not vary at all
+        explained_variance_share=np.nan_to_num(np.asarray(pca.explained_variance_ratio_, float)),
         rows=tuple(int(row) for row in z.index),
         z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
         make_clusterer=_clusterer_factory(experiment, settings.algorithm),

@@ -44,6 +44,8 @@ def input_problems(
         return [f"inputs: {inputs!r} is not allowed; it is a mapping of input name to location"]
     if not isinstance(external_sources, Sequence) or isinstance(external_sources, str):
         return [f"external_sources: {external_sources!r} is not allowed; it is a list of names"]
+    if not all(isinstance(name, str) for name in [*inputs, *external_sources]):
+        return ["inputs and external_sources: names are texts; put others into quotes"]
     problems = [
         *_name_problems(inputs, external_sources, known),
         *_mixture_problems(inputs, external_sources),

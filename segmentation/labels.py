@@ -63,8 +63,10 @@ def match_clusters(
     Kuhn (1955), The Hungarian method for the assignment problem.
     """
     lasting = np.zeros(k, dtype=np.int64)
+    highest = highest_used
     if previous is not None and len(previous):
         numbers = np.unique(previous)
+        highest = max(highest, int(numbers[-1]))
         overlap = np.zeros((k, len(numbers)))
         np.add.at(overlap, (new, np.searchsorted(numbers, previous)), 1.0)
         rows, columns = linear_sum_assignment(-overlap)
@@ -72,6 +74,5 @@ def match_clusters(
             if overlap[row, column] > 0:
                 lasting[row] = numbers[column]
     unnamed = np.flatnonzero(lasting == 0)
-    start = max(highest_used, int(lasting.max(initial=0)))
-    lasting[unnamed] = start + 1 + np.arange(len(unnamed))
+    lasting[unnamed] = highest + 1 + np.arange(len(unnamed))
     return lasting

@@ -15,7 +15,7 @@ import polars as pl
 
 from segmentation.features import Matrix, lane_features, to_matrix
 from segmentation.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
-from segmentation.settings import Lane, ScopeSettings, Settings
+from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 
 #: Libraries whose version can move a number.
 _LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
@@ -75,6 +75,9 @@ def fit_lane(
     scopes = sorted(features["scope"].unique().to_list())
     if lane == "external" and not scopes:
         report("external: no external data")
+    if lane == "internal":
+        for scope in sorted(set(settings.project.scopes) - {*scopes, EXTERNAL_SCOPE}):
+            report(f"segmentation.scopes.{scope}: no such category; there are: {', '.join(scopes)}")
     for place, scope in enumerate(scopes, start=1):
         row = _fit_or_find(
             lane,
@@ -138,6 +141,14 @@ def library_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _LIBRARIES}
 
 
+def fit_settings(lane: Lane, settings: ScopeSettings) -> dict[str, Any]:
+    """Settings that a model of the lane depends on."""
+    idle = _AFTER_FIT | ONLY_IN["external" if lane == "internal" else "internal"]
+    return {
+        key: value for key, value in settings.model_dump(mode="json").items() if key not in idle
+    }
+
+
 def model_id(training_sha256: str, settings: Mapping[str, Any], fitted_by: str) -> str:
     """Address of a model: hash of data, settings, code and library versions."""
     content = json.dumps(
@@ -158,9 +169,7 @@ def _fit_or_find(
     """No row where the newest model of the scope is the right one, else the one that is."""
     chosen = settings.for_scope(lane, scope)
     data = training_data(lane, features, scope_features, chosen)
-    given = {
-        key: value for key, value in chosen.model_dump(mode="json").items() if key not in _AFTER_FIT
-    }
+    given = fit_settings(lane, chosen)
     sha256, fitted_by = training_data_sha256(data), code_version()
     identity = {
         "model_id": model_id(sha256, given, fitted_by),

@@ -24,6 +24,13 @@ LANE_DEFAULTS: Final[dict[Lane, dict[str, Any]]] = {
 }
 
 
+#: Settings that act in one lane only; elsewhere they are refused, and no model depends on them.
+ONLY_IN: Final[dict[Lane, frozenset[str]]] = {
+    "internal": frozenset({"transform", "zero_replacement", "min_segment_size"}),
+    "external": frozenset({"max_categories", "log_skewness_threshold"}),
+}
+
+
 class SettingsError(ValueError):
     """A setting that cannot be used; the message is one line per problem, written for people."""
 
@@ -153,6 +160,8 @@ class Settings:
                 model.model_validate(part)
             except ValidationError as error:
                 problems.extend(_explain(error))
+        if not problems:
+            problems.extend(_in_the_wrong_lane(given))
         if problems:
             raise SettingsError("\n".join(problems))
         self.project = _ProjectBlock.model_validate(_said(given))
@@ -218,3 +227,20 @@ def _allowed_beside(location: tuple[int | str, ...]) -> list[str]:
     if location[0] == "sales_window":
         return sorted(SalesWindow.model_fields)
     return sorted([*_SCOPE_NAMES, *(_PROJECT_NAMES if len(location) == 1 else ())])
+
+
+def _in_the_wrong_lane(given: Mapping[str, Any]) -> list[str]:
+    """Settings in a block where they would have no effect."""
+    blocks: list[tuple[str, Lane, Mapping[str, Any]]] = [
+        (lane, lane, given.get(lane) or {}) for lane in LANES
+    ]
+    for scope, block in (given.get("scopes") or {}).items():
+        lane: Lane = "external" if scope == EXTERNAL_SCOPE else "internal"
+        blocks.append((f"scopes.{scope}", lane, block or {}))
+    other: dict[Lane, Lane] = {"internal": "external", "external": "internal"}
+    return [
+        f"segmentation.{path}.{name}: acts in the {other[lane]} lane only"
+        for path, lane, block in blocks
+        for name, value in block.items()
+        if value is not None and name in ONLY_IN[other[lane]]
+    ]

@@ -1,6 +1,7 @@
 -- Numeric columns keep their values; one that is skewed, has no negative values and is not a share
--- between 0 and 1 enters as its logarithm, and its feature says so by name. A categorical column becomes one indicator per level,
--- the rarest levels together as "other". A missing value stays missing until imputation.
+-- between 0 and 1 enters as its logarithm, and its feature says so by name. A categorical column
+-- becomes one indicator per level, the rarest levels together as "other". A missing value stays
+-- missing until imputation.
 {% set max_categories = setting('max_categories', 'external', 'external') %}
 {% set skewness = setting('log_skewness_threshold', 'external', 'external') %}
 

@@ -10,14 +10,14 @@ with centroids as (
 
 scored as (
     {% for lane in ['internal', 'external'] %}
-    select
-        '{{ lane }}' as lane,
-        scope,
-        store_id,
-        model_id,
-        cluster
-    from {{ ref(lane ~ '_clusters') }}
-    {{ 'union all' if not loop.last }}
+        select
+            '{{ lane }}' as lane,
+            scope,
+            store_id,
+            model_id,
+            cluster
+        from {{ ref(lane ~ '_clusters') }}
+        {{ 'union all' if not loop.last }}
     {% endfor %}
 )
 

@@ -5,12 +5,15 @@
 
 with counts as (
     {%- for name, model in staging.items() %}
-    select
-        '{{ name }}' as input,
-        (select count(*) from {{ input(name) }}) as n_given,
-        (select count(*) from {{ ref(model) }}) as n_accepted,
-        (select count(*) from {{ ref('rejected_rows') }} where input = '{{ name }}' and is_whole_row) as n_rejected
-    {{ 'union all' if not loop.last }}
+        select
+            '{{ name }}' as input,
+            (select count(*) from {{ input(name) }}) as n_given,
+            (select count(*) from {{ ref(model) }}) as n_accepted,
+            (
+                select count(*) from {{ ref('rejected_rows') }}
+                where input = '{{ name }}' and is_whole_row
+            ) as n_rejected
+        {{ 'union all' if not loop.last }}
     {%- endfor %}
 )
 

@@ -15,7 +15,7 @@ minimums as (
         segmentation_setting(
             {{ sql_text(tojson(var('segmentation') or {})) }}, 'internal', category, 'min_segment_size'
         )::integer as min_segment_size
-    from (select distinct category from segments)
+    from (select distinct category from segments) as categories
 )
 
 select

@@ -1,9 +1,10 @@
 -- Reads the input itself, so that it does not share the arithmetic of data_reconciliation. Amounts
 -- have four decimals, rounded from their text, as in staging; what is no finite number is nothing.
 with given as (
-    select coalesce(sum(try_cast(
-        trim(sales_amount::varchar, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as decimal(18, 4)
-    )), 0) as sales_amount
+    select
+        coalesce(sum(try_cast(
+            trim(sales_amount::varchar, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as decimal(18, 4)
+        )), 0) as sales_amount
     from {{ input('sales') }}
 ),
 

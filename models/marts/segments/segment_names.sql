@@ -1,6 +1,6 @@
 -- A name is made of the two need states and the one external feature, among those the models use,
--- in which the segment differs most from all stores of its category, in the words of the inputs. Two segments with the same
--- name are told apart by their id.
+-- in which the segment differs most from all stores of its category, in the words of the inputs. Two
+-- segments with the same name are told apart by their id.
 {% set clear_difference = 0.25 %}
 
 with differences as (

@@ -1,3 +1,3 @@
-{{ config(enabled='competition' in var('external_sources')) }}
+{{ config(enabled='competition' in external_sources()) }}
 
 {{ stage_external('competition') }}

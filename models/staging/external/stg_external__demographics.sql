@@ -1,3 +1,3 @@
-{{ config(enabled='demographics' in var('external_sources')) }}
+{{ config(enabled='demographics' in external_sources()) }}
 
 {{ stage_external('demographics') }}

@@ -1,3 +1,3 @@
-{{ config(enabled='foot_traffic' in var('external_sources')) }}
+{{ config(enabled='foot_traffic' in external_sources()) }}
 
 {{ stage_external('foot_traffic') }}

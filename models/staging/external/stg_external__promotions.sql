@@ -1,3 +1,3 @@
-{{ config(enabled='promotions' in var('external_sources')) }}
+{{ config(enabled='promotions' in external_sources()) }}
 
 {{ stage_external('promotions') }}
