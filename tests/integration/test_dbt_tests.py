@@ -1,0 +1,67 @@
+"""Every accounting test of the project fails on a database that is broken in its way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from .conftest import SeedsBuild
+from .helpers import Project
+
+FIRST_STORE = "(select min(store_id) from segments.store_segments)"
+
+DAMAGES = {
+    "sales_are_accounted_for": """
+        update features.int_sales_by_need_state set sales_amount = sales_amount + 0.01
+        where rowid = (select min(rowid) from features.int_sales_by_need_state)
+    """,
+    "input_rows_are_accounted_for": """
+        delete from governance.rejected_rows
+        where rowid = (select min(rowid) from governance.rejected_rows where input = 'products')
+    """,
+    "need_state_shares_sum_to_one": """
+        update features.feat_internal set shares = list_transform(shares, lambda s: 2 * s)
+        where rowid = (select min(rowid) from features.feat_internal)
+    """,
+    "every_store_has_a_segment_where_it_sells": f"""
+        delete from segments.store_segments where store_id = {FIRST_STORE}
+    """,
+    "no_segment_is_smaller_than_the_minimum": f"""
+        update segments.store_segments set segment_id = 'alone' where store_id = {FIRST_STORE}
+    """,
+    "every_store_of_a_lane_is_scored_once": f"""
+        delete from lanes.internal_clusters where store_id = {FIRST_STORE}
+    """,
+    "clusters_stand_in_their_model": f"""
+        update lanes.external_clusters set cluster = 99 where store_id = {FIRST_STORE}
+    """,
+    "component_scores_follow_from_the_scaled_features": """
+        update lanes.internal_components set z = list_transform(z, lambda s: s + 0.001)
+    """,
+    "search_tries_every_number_of_clusters": """
+        update lanes.internal_cluster_models
+        set search = list_filter(search, lambda candidate: candidate.k <> 3)
+    """,
+    "kept_features_are_known_today": """
+        delete from features.scope_features where lane = 'external' and position <= 5
+    """,
+}
+
+
+@pytest.mark.parametrize("name", sorted(DAMAGES))
+def test_a_broken_database_is_found(name: str, seeds_build: SeedsBuild, tmp_path: Path) -> None:
+    broken = Project(tmp_path)  # same file name: views refer to the database by it
+    shutil.copy(seeds_build.project.database, broken.database)
+    shutil.copytree(seeds_build.project.folder / "target", tmp_path / "target")  # parsed already
+    with duckdb.connect(str(broken.database)) as connection:
+        connection.execute(DAMAGES[name])
+    run = broken.dbt("test", "--select", name)
+    assert run.statuses[name] in {"fail", "warn"}, run.shown
+
+
+def test_every_project_test_is_seen_failing() -> None:
+    folder = Path(__file__).parents[1] / "dbt"
+    assert sorted(DAMAGES) == sorted(path.stem for path in folder.glob("*.sql"))
