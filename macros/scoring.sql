@@ -171,6 +171,25 @@
 {%- endmacro %}
 
 
+{#- Sales below which a store is thin, per scope of a lane; no row while there are no features yet. -#}
+{% macro training_thresholds(lane) -%}
+    {%- set features = ref('feat_' ~ lane) -%}
+    {%- if not execute or not all_exist([features]) -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set query -%}
+        select
+            scope,
+            segmentation_setting(
+                {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, 'min_training_sales'
+            )
+        from (select distinct scope from {{ features }})
+        order by scope
+    {%- endset -%}
+    {{ return(run_query(query).rows) }}
+{%- endmacro %}
+
+
 {#- Cluster of every store of a lane: nearest centroid, how clear that is, and what to know of the
     store. A store of a scope without a model keeps its row, with nulls. -#}
 {% macro lane_clusters(lane) -%}
@@ -178,13 +197,17 @@ with distances as (
     {{ centroid_distances(lane) | indent(4) }}
 ),
 
-scopes as (
+scopes (scope, min_training_sales) as (
+    {%- for row in training_thresholds(lane) %}
+        select
+            {{ sql_text(row[0]) }},
+            {{ row[1] }}::double
+        union all
+    {%- endfor %}
     select
-        scope,
-        segmentation_setting(
-            {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, 'min_training_sales'
-        )::double as min_training_sales
-    from (select distinct scope from {{ ref('feat_' ~ lane) }}) as known_scopes
+        null::varchar,
+        null::double
+    where false
 ),
 
 outliers as (
@@ -217,10 +240,10 @@ select
 
     -- booleans
     outliers.store_id is not null as is_outlier,
-    coalesce(features.sales_amount, 0) < scopes.min_training_sales as is_thin_history
+    coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
 from {{ ref('feat_' ~ lane) }} as features
 left join nearest on features.scope = nearest.scope and features.store_id = nearest.store_id
-inner join scopes on features.scope = scopes.scope
+left join scopes on features.scope = scopes.scope
 left join outliers on nearest.model_id = outliers.model_id and features.store_id = outliers.store_id
 order by features.scope, features.store_id
 {%- endmacro %}
