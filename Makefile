@@ -39,7 +39,7 @@ demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Jou
 	python scripts/prepare_complete_journey.py
 	STORE_SEGMENTS_DB=$(DEMO_DATABASE) dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
 
-lock:  ## Resolve the hashed lock files for all supported Pythons anew
+lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh
 
 bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
