@@ -181,7 +181,7 @@
         select
             scope,
             segmentation_setting(
-                {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, 'min_training_sales'
+                {{ given_settings() }}, '{{ lane }}', scope, 'min_training_sales'
             )
         from (select distinct scope from {{ features }})
         order by scope

@@ -6,11 +6,17 @@
     {%- endif -%}
     {%- set query -%}
         select segmentation_setting(
-            {{ sql_text(tojson(var('segmentation') or {})) }},
+            {{ given_settings() }},
             {{ sql_text(lane) }}, {{ sql_text(scope) }}, {{ sql_text(name) }}
         )
     {%- endset -%}
     {{ return(fromjson(run_query(query).rows[0][0])) }}
+{%- endmacro %}
+
+
+{#- The var `segmentation` as SQL literal, as the functions of the package take it. -#}
+{% macro given_settings() -%}
+    {{ return(sql_text(tojson(var('segmentation') or {}))) }}
 {%- endmacro %}
 
 
@@ -134,7 +140,7 @@
                 given.name as name,
                 given.value as fitted_with,
                 trim(segmentation_setting(
-                    {{ sql_text(tojson(var('segmentation') or {})) }}, '{{ lane }}', scope, given.name
+                    {{ given_settings() }}, '{{ lane }}', scope, given.name
                 ), '"') as today
             from kept
             where list_contains({{ feature_settings }}, given.name) and fitted_with <> today

@@ -104,29 +104,23 @@ def fit_scope(
         labels = result.chosen.model.labels_.astype(np.int64)
     order = order_clusters(labels, centers)
     place = np.argsort(order)
-    row = _model_row(data, decisions, pipeline, result.candidates)
-    unnumbered = {
-        **row,
-        "centroids": [
-            {"cluster": number, "n_stores": int((labels == cluster).sum()), "center": center}
-            for number, (cluster, center) in enumerate(
-                zip(order.tolist(), centers[order].tolist(), strict=True), start=1
-            )
-        ],
-    }
     lasting = match_clusters(
         place[labels],
         _previous_labels(previous, data, pipeline.rows),
         len(order),
         highest_used,
     )
-    for centroid, number in zip(unnumbered["centroids"], lasting.tolist(), strict=True):
-        centroid["cluster"] = number
     return {
-        **unnumbered,
+        **_model_row(data, decisions, pipeline, result.candidates),
         "status": "fitted" if result.chosen else "no_structure",
         "reason": result.reason,
         "k": len(order),
+        "centroids": [
+            {"cluster": number, "n_stores": int((labels == cluster).sum()), "center": center}
+            for number, cluster, center in zip(
+                lasting.tolist(), order.tolist(), centers[order].tolist(), strict=True
+            )
+        ],
     }
 
 

@@ -13,7 +13,7 @@ minimums as (
     select
         category,
         segmentation_setting(
-            {{ sql_text(tojson(var('segmentation') or {})) }}, 'internal', category, 'min_segment_size'
+            {{ given_settings() }}, 'internal', category, 'min_segment_size'
         )::integer as min_segment_size
     from (select distinct category from segments) as categories
 )
