@@ -3,22 +3,39 @@
     Literals in fixed-size arrays are what DuckDB computes fastest. -#}
 
 
-{#- One row per scope of a lane with the model in force as literals of SQL, or no row while the
-    models do not exist yet (compile and docs on an empty database). -#}
+{#- One entry per scope of a lane with the model in force as literals of SQL, or none while the models
+    do not exist yet (compile and docs on an empty database). `inputs` are the features that the
+    model uses, in its order; the `value` of each reads a column `x` of the query `vectors`. -#}
 {% macro scoring_literals(lane) -%}
     {%- set models = ref(lane ~ '_cluster_models') -%}
+    {%- set usage = ref('feature_usage') -%}
     {%- set in_force = ref('current_cluster_models') -%}
-    {%- set positions = ref('scope_features') -%}
-    {%- if not execute or not all_exist([models, in_force, positions]) -%}
+    {%- set vectors = ref('feat_' ~ lane) -%}
+    {%- if not execute or not all_exist([models, usage, in_force]) -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set literals = [] -%}
-    {%- for row in run_query(adapter.dispatch('scoring_literals_query')(lane, models, in_force, positions)).rows -%}
+    {%- for row in run_query(adapter.dispatch('scoring_literals_query')(lane, models, usage, in_force)).rows -%}
+        {%- set is_other_composition = lane == 'internal' and row['has_other_features'] -%}
+        {%- set features = fromjson(row['features']) -%}
+        {%- set inputs = [] -%}
+        {%- for feature in features if feature.is_used -%}
+            {%- do inputs.append({
+                'feature': feature.name,
+                'value': 'x[' ~ feature.model_position ~ ']' if is_other_composition
+                    else conversions('x[' ~ feature.todays_position ~ ']')[feature.conversion],
+                'imputed': feature.imputed,
+                'center': feature.center,
+                'scale': feature.scale,
+            }) -%}
+        {%- endfor -%}
+        {%- set one_scope = 'select * from ' ~ vectors ~ ' where scope = ' ~ sql_text(row['scope']) -%}
         {%- do literals.append({
             'scope': row['scope'],
             'model_id': row['model_id'],
-            'n_features': row['n_features'],
-            'inputs': fromjson(row['inputs']),
+            'vectors': recomposed_vectors(one_scope, features, row['transform'], row['zero_replacement'])
+                if is_other_composition else one_scope,
+            'inputs': inputs,
             'weights': fromjson(row['weights']),
             'biases': fromjson(row['biases']),
             'clusters': fromjson(row['clusters']),
@@ -26,6 +43,46 @@
         }) -%}
     {%- endfor -%}
     {{ return(literals) }}
+{%- endmacro %}
+
+
+{#- Vectors for a kept model whose category has other need states today: the shares of those that the
+    model knows, closed again, a need state that nobody buys any more with 0, then the transform as
+    `segmentation.features` has it. A store that sells nothing of them has no values. -#}
+{% macro recomposed_vectors(one_scope, features, transform, zero_replacement) -%}
+    select
+        scope,
+        store_id,
+        {%- if transform == 'share' %}
+        shares as x
+        {%- else %}
+        list_transform(logs, lambda l: l - list_sum(logs) / {{ features | length }}) as x
+        {%- endif %}
+    from (
+        select
+            *,
+            list_transform(
+                shares,
+                lambda s: ln((s + {{ zero_replacement }} / {{ features | length }}) / (1 + {{ zero_replacement }}))
+            ) as logs
+        from (
+            select
+                scope,
+                store_id,
+                list_transform(parts, lambda s: s / nullif(list_sum(parts), 0)) as shares
+            from (
+                select
+                    scope,
+                    store_id,
+                    [
+                        {%- for feature in features %}
+                        {{ 'shares[' ~ feature.todays_position ~ ']' if feature.todays_position else '0.0' }}{{ ',' if not loop.last }}
+                        {%- endfor %}
+                    ]::double[] as parts
+                from ({{ one_scope }})
+            )
+        )
+    )
 {%- endmacro %}
 
 
@@ -39,47 +96,51 @@
 {%- endmacro %}
 
 
-{% macro duckdb__scoring_literals_query(lane, models, in_force, positions) -%}
-    with feature_lists as (
+{% macro duckdb__scoring_literals_query(lane, models, usage, in_force) -%}
+    with described as (
         select
-            scope,
-            list(feature order by position) as names
-        from {{ positions }}
-        where lane = '{{ lane }}'
-        group by all
+            model_id,
+            unnest(features) as feature
+        from {{ models }}
     ),
 
-    models as (
+    features as (
         select
-            models.scope,
-            models.model_id,
-            list_filter(models.features, lambda f: f.kept) as kept,
-            models.components,
-            models.centroids,
-            coalesce(feature_lists.names, []) as names
-        from {{ models }} as models
-        inner join {{ in_force }} as in_force
-            on models.model_id = in_force.model_id and in_force.lane = '{{ lane }}'
-        left join feature_lists on models.scope = feature_lists.scope
+            usage.model_id,
+            list({
+                'name': usage.feature,
+                'is_used': usage.is_used,
+                'model_position': usage.model_position,
+                'todays_position': usage.todays_position,
+                'conversion': usage.conversion,
+                'imputed': described.feature.imputed::varchar,
+                'center': described.feature.center::varchar,
+                'scale': described.feature.scale::varchar
+            } order by usage.model_position) filter (where usage.model_position is not null) as features,
+            bool_or(usage.model_position is null or usage.conversion <> 'none') as has_other_features
+        from {{ usage }} as usage
+        left join described on usage.model_id = described.model_id and usage.feature = described.feature.name
+        where usage.lane = '{{ lane }}'
+        group by all
     )
 
     select
-        scope,
-        model_id,
-        len(kept) as n_features,
-        to_json(list_transform(
-            kept,
-            lambda f: case
-                when list_position(names, f.name) is null then f.imputed::varchar
-                else 'coalesce(x[' || list_position(names, f.name) || '], ' || f.imputed || ')'
-            end
-        )) as inputs,
-        to_json(list_transform(components, lambda c: c.weights::varchar)) as weights,
-        to_json(list_transform(components, lambda c: c.bias::varchar)) as biases,
-        to_json(list_transform(centroids, lambda c: c.cluster::varchar)) as clusters,
-        to_json(list_transform(centroids, lambda c: c.center::varchar)) as centers
-    from models
-    order by scope
+        models.scope,
+        models.model_id,
+        to_json(features.features) as features,
+        features.has_other_features,
+        {%- for name in ['transform', 'zero_replacement'] %}
+        list_filter(models.settings, lambda s: s.name = '{{ name }}')[1].value as {{ name }},
+        {%- endfor %}
+        to_json(list_transform(models.components, lambda c: c.weights::varchar)) as weights,
+        to_json(list_transform(models.components, lambda c: c.bias::varchar)) as biases,
+        to_json(list_transform(models.centroids, lambda c: c.cluster::varchar)) as clusters,
+        to_json(list_transform(models.centroids, lambda c: c.center::varchar)) as centers
+    from {{ models }} as models
+    inner join {{ in_force }} as in_force
+        on models.model_id = in_force.model_id and in_force.lane = '{{ lane }}'
+    inner join features on models.model_id = features.model_id
+    order by models.scope
 {%- endmacro %}
 
 
@@ -90,7 +151,6 @@
 
 
 {% macro duckdb__components(lane) -%}
-    {%- set features = ref('feat_' ~ lane) -%}
     {%- for model in scoring_literals(lane) %}
     select
         scope,
@@ -98,12 +158,11 @@
         {{ sql_text(model.model_id) }} as model_id,
         {%- if not model.biases %}
         []::double[] as z
-    from {{ features }}
-    where scope = {{ sql_text(model.scope) }}
+    from ({{ model.vectors }})
         {%- else %}
         [
             {%- for component in range(model.biases | length) %}
-            array_inner_product(v, {{ model.weights[component] }}::double[{{ model.n_features }}]) + {{ model.biases[component] }}::double
+            array_inner_product(v, {{ model.weights[component] }}::double[{{ model.inputs | length }}]) + {{ model.biases[component] }}::double
             {{- ',' if not loop.last }}
             {%- endfor %}
         ]::double[] as z
@@ -112,12 +171,11 @@
             scope,
             store_id,
             [
-                {%- for value in model.inputs %}
-                {{ value }}{{ ',' if not loop.last }}
+                {%- for read in model.inputs %}
+                coalesce({{ read.value }}, {{ read.imputed }}){{ ',' if not loop.last }}
                 {%- endfor %}
-            ]::double[{{ model.n_features }}] as v
-        from {{ features }}
-        where scope = {{ sql_text(model.scope) }}
+            ]::double[{{ model.inputs | length }}] as v
+        from ({{ model.vectors }})
     )
         {%- endif %}
     {{ 'union all' if not loop.last }}
@@ -221,71 +279,88 @@ nearest as (
     select
         *,
         list_position(distances, list_min(distances)) as place,
-        list_sort(distances)[2] as second_distance
+        distances[1:place - 1] || ['infinity'::double] || distances[place + 1:] as other_distances,
+        if(len(distances) > 1, list_position(other_distances, list_min(other_distances)), null) as second_place
     from distances
+),
+
+scored as (
+    select
+        features.scope,
+        features.store_id,
+        nearest.model_id,
+        nearest.clusters[nearest.place] as cluster,
+        nearest.clusters[nearest.second_place] as second_cluster,
+        nearest.distances[nearest.place] as distance,
+        nearest.distances[nearest.second_place] as second_distance,
+        outliers.store_id is not null as is_outlier,
+        coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
+    from {{ ref('feat_' ~ lane) }} as features
+    left join nearest on features.scope = nearest.scope and features.store_id = nearest.store_id
+    left join scopes on features.scope = scopes.scope
+    left join outliers on nearest.model_id = outliers.model_id and features.store_id = outliers.store_id
+),
+
+typical as (
+    select
+        scope,
+        cluster,
+        median(distance) as distance
+    from scored
+    where not is_thin_history
+    group by all
 )
 
 select
     -- ids
-    features.scope,
-    features.store_id,
-    nearest.model_id,
+    scored.scope,
+    scored.store_id,
+    scored.model_id,
 
     -- numbers
-    nearest.clusters[nearest.place] as cluster,
-    nearest.distances[nearest.place] as distance,
-    nearest.second_distance,
-    (nearest.second_distance - nearest.distances[nearest.place])
-    / nullif(nearest.second_distance, 0) as margin,
+    scored.cluster,
+    scored.second_cluster,
+    scored.distance,
+    scored.second_distance,
+    (scored.second_distance - scored.distance) / nullif(scored.second_distance, 0) as margin,
+    scored.distance / nullif(typical.distance, 0) as outlier_score,
 
     -- booleans
-    outliers.store_id is not null as is_outlier,
-    coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
-from {{ ref('feat_' ~ lane) }} as features
-left join nearest on features.scope = nearest.scope and features.store_id = nearest.store_id
-left join scopes on features.scope = scopes.scope
-left join outliers on nearest.model_id = outliers.model_id and features.store_id = outliers.store_id
-order by features.scope, features.store_id
+    scored.is_outlier,
+    scored.is_thin_history
+from scored
+left join typical on scored.scope = typical.scope and scored.cluster = typical.cluster
+order by scored.scope, scored.store_id
 {%- endmacro %}
 
 
-{#- Every kept feature of every store of a lane as the components see it, for people and audits. -#}
+{#- Every feature that the model in force uses, of every store of a lane, as the components see it: for
+    people and audits. -#}
 {% macro scaled_features(lane) -%}
-with kept_features as (
-    select
-        models.model_id,
-        models.scope,
-        unnest(list_filter(models.features, lambda f: f.kept)) as feature
-    from {{ ref(lane ~ '_cluster_models') }} as models
-    inner join {{ ref('current_cluster_models') }} as in_force
-        on models.model_id = in_force.model_id and in_force.lane = '{{ lane }}'
-),
-
-stores as (
+with known_values as (
+    {%- for model in scoring_literals(lane) if model.inputs %}
     select
         scope,
-        store_id
-    from {{ ref('feat_' ~ lane) }}
-),
-
-imputed as (
+        store_id,
+        {{ sql_text(model.model_id) }} as model_id,
+        unnest([{% for read in model.inputs %}{{ sql_text(read.feature) }}{{ ', ' if not loop.last }}{% endfor %}]) as feature,
+        unnest([{{ model.inputs | map(attribute='value') | join(', ') }}]::double[]) as known_value,
+        unnest([{{ model.inputs | map(attribute='imputed') | join(', ') }}]::double[]) as imputed,
+        unnest([{{ model.inputs | map(attribute='center') | join(', ') }}]::double[]) as center,
+        unnest([{{ model.inputs | map(attribute='scale') | join(', ') }}]::double[]) as scale
+    from ({{ model.vectors }})
+    union all
+    {%- endfor %}
     select
-        kept_features.scope,
-        stores.store_id,
-        kept_features.feature.name as feature,
-        kept_features.model_id,
-        cells.transformed_value,
-        coalesce(cells.transformed_value, kept_features.feature.imputed) as imputed_value,
-        kept_features.feature.center as center,
-        kept_features.feature.scale as scale
-    from kept_features
-    inner join stores on kept_features.scope = stores.scope
-    left join {{ ref('feature_values') }} as cells
-        on
-            kept_features.scope = cells.scope
-            and stores.store_id = cells.store_id
-            and kept_features.feature.name = cells.feature
-            and cells.lane = '{{ lane }}'
+        null::varchar as scope,
+        null::varchar as store_id,
+        null::varchar as model_id,
+        null::varchar as feature,
+        null::double as known_value,
+        null::double as imputed,
+        null::double as center,
+        null::double as scale
+    where false
 )
 
 select
@@ -296,10 +371,48 @@ select
     model_id,
 
     -- numbers
-    imputed_value,
-    (imputed_value - center) / scale as scaled_value,
+    coalesce(known_value, imputed) as imputed_value,
+    (coalesce(known_value, imputed) - center) / scale as scaled_value,
 
     -- booleans
-    transformed_value is null as was_imputed
-from imputed
+    known_value is null as was_imputed
+from known_values
+{%- endmacro %}
+
+
+{#- What pulls each store of a lane to its cluster and away from the second nearest, feature by feature. The
+    difference of the squared distances, second minus nearest, is a sum over the features: twice the
+    way between both centroids in the feature, times the way of the store from the middle of them.
+    (The features are rotated into the components, so the rest that no component sees falls out.) -#}
+{% macro feature_pulls(lane) -%}
+select
+    '{{ lane }}' as lane,
+    clusters.scope,
+    clusters.store_id,
+    scaled.feature,
+    clusters.model_id,
+    clusters.cluster,
+    clusters.second_cluster,
+    scaled.imputed_value,
+    nearest.transformed_value as cluster_value,
+    second_nearest.transformed_value as second_cluster_value,
+    2 * (nearest.scaled_value - second_nearest.scaled_value)
+    * (scaled.scaled_value - (nearest.scaled_value + second_nearest.scaled_value) / 2) as pull,
+    clusters.second_distance ** 2 - clusters.distance ** 2 as total_pull,
+    scaled.was_imputed
+from {{ ref(lane ~ '_clusters') }} as clusters
+inner join {{ ref(lane ~ '_scaled_features') }} as scaled
+    on clusters.scope = scaled.scope and clusters.store_id = scaled.store_id
+inner join {{ ref('centroid_features') }} as nearest
+    on
+        nearest.lane = '{{ lane }}'
+        and clusters.model_id = nearest.model_id
+        and clusters.cluster = nearest.cluster
+        and scaled.feature = nearest.feature
+inner join {{ ref('centroid_features') }} as second_nearest
+    on
+        second_nearest.lane = '{{ lane }}'
+        and clusters.model_id = second_nearest.model_id
+        and clusters.second_cluster = second_nearest.cluster
+        and scaled.feature = second_nearest.feature
 {%- endmacro %}

@@ -29,7 +29,7 @@
 {#- Before anything runs: settings, inputs and pinned models are checked by the package; all
     problems are told at once, one line each, and the build stops. -#}
 {% macro check_project() -%}
-    {%- if execute and flags.WHICH in ('build', 'run', 'test', 'snapshot', 'seed') -%}
+    {%- if execute and flags.WHICH in logged_commands() -%}
         {%- set readers = {} -%}
         {%- set problems = [] -%}
         {%- for name, location in (var('inputs') or {}).items() if location -%}
@@ -62,7 +62,9 @@
             {%- do problems.extend(kept_model_problems('external', ['max_categories', 'log_skewness_threshold'])) -%}
         {%- endif -%}
         {%- if problems -%}
-            {%- do exceptions.raise_compiler_error('the vars of this project cannot be used:\n  ' ~ problems | join('\n  ')) -%}
+            {%- set message = 'the vars of this project cannot be used:\n  ' ~ problems | join('\n  ') -%}
+            {%- do close_run('failed', message) -%}
+            {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

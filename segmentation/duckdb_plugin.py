@@ -13,6 +13,7 @@ from typing import Any, cast
 import duckdb
 
 from segmentation.inputs import input_problems
+from segmentation.run_facts import code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
 
@@ -49,6 +50,33 @@ def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) ->
     return json.dumps(block.model_dump(mode="json")[name])
 
 
+def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
+    """What this invocation is made with, as JSON object.
+
+    Parameters
+    ----------
+    project_dir
+        Folder of the dbt project.
+    project_vars
+        JSON object with the vars in force.
+
+    Returns
+    -------
+    str
+        Keys `git_revision`, `is_clean`, `versions` (list of name and value) and `vars`, the given
+        ones as JSON text without secrets in URLs.
+    """
+    revision, is_clean = code_state(project_dir)
+    return json.dumps(
+        {
+            "git_revision": revision,
+            "is_clean": is_clean,
+            "versions": [{"name": name, "value": value} for name, value in versions().items()],
+            "vars": json.dumps(without_secrets(json.loads(project_vars)), sort_keys=True),
+        }
+    )
+
+
 class Plugin:
     """What dbt-duckdb asks of a plugin; only the connection's set-up does something here."""
 
@@ -62,7 +90,7 @@ class Plugin:
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of this module, once per database connection."""
-        for function in (segmentation_problems, segmentation_setting):
+        for function in (segmentation_problems, segmentation_setting, segmentation_run_facts):
             conn.create_function(function.__name__, function)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:

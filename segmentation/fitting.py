@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from segmentation.binning import distribution
 from segmentation.cluster_search import Candidate, Clusterer, MakeClusterer, choose_clusters
 from segmentation.features import Matrix
 from segmentation.labels import match_clusters, order_clusters
@@ -71,7 +72,7 @@ def fit_scope(
     -------
     dict
         The fields of `MODEL_SCHEMA` that come from the fit: status, reason, sizes, features,
-        components, search, k, centroids and outliers.
+        components, search, k, centroids, outliers, means and distributions.
     """
     decisions = select_features(data.names, data.raw, data.x, settings)
     selected = [column for column, decision in enumerate(decisions) if decision.kept]
@@ -280,6 +281,12 @@ def _model_row(
             for candidate in candidates
         ],
         "outlier_store_ids": outliers,
+        "means": pipeline.mean.tolist(),
+        "distributions": [
+            asdict(distribution(values))
+            for values, decision in zip(data.x.T, decisions, strict=True)
+            if decision.kept
+        ],
     }
 
 
@@ -312,6 +319,8 @@ def _single_cluster(
         "k": 1,
         "centroids": [{"cluster": cluster, "n_stores": len(data.store_ids), "center": []}],
         "outlier_store_ids": [],
+        "means": [],
+        "distributions": [],
     }
 
 

@@ -174,6 +174,47 @@ def with_unit_variance(z: Matrix) -> Matrix:
     return z / np.sqrt(total) if total > 0 else z
 
 
+def with_lanes(
+    stores: pl.DataFrame, internal: pl.DataFrame, external: pl.DataFrame
+) -> pl.DataFrame:
+    """Put what both lanes know beside every category and store, sorted by them.
+
+    Parameters
+    ----------
+    stores
+        category, store_id.
+    internal
+        category, store_id and columns of the internal lane.
+    external
+        store_id and columns of the external lane.
+    """
+    return (
+        stores.join(internal, on=["category", "store_id"], how="left")
+        .join(external, on="store_id", how="left")
+        .sort("category", "store_id")
+    )
+
+
+def lane_matrices(stores: pl.DataFrame) -> list[Matrix]:
+    """Component scores of both lanes in a unit in which the lanes weigh the same.
+
+    Parameters
+    ----------
+    stores
+        Stores of one category with `internal_z` and `external_z`, null where a lane does not know
+        the store.
+
+    Returns
+    -------
+    list of Matrix
+        Stores x components per lane; rows of NaN where it does not know the store.
+    """
+    return [
+        with_unit_variance(_matrix_with_gaps(stores[column]))
+        for column in ("internal_z", "external_z")
+    ]
+
+
 def merge_lanes(
     sells: pl.DataFrame,
     internal_clusters: pl.DataFrame,
@@ -200,21 +241,16 @@ def merge_lanes(
     polars.DataFrame
         Schema `MERGED_SCHEMA`, one row per category and store, sorted.
     """
-    external = external_clusters.select("store_id", external_cluster="cluster").join(
-        external_components.select("store_id", external_z="z"), on="store_id", how="left"
-    )
-    internal = internal_clusters.select(
-        "store_id", category="scope", internal_cluster="cluster"
-    ).join(
-        internal_components.select("store_id", category="scope", internal_z="z"),
-        on=["category", "store_id"],
-        how="left",
-    )
-    stores = (
-        sells.select("category", "store_id")
-        .join(internal, on=["category", "store_id"], how="left")
-        .join(external, on="store_id", how="left")
-        .sort("category", "store_id")
+    stores = with_lanes(
+        sells.select("category", "store_id"),
+        internal_clusters.select("store_id", category="scope", internal_cluster="cluster").join(
+            internal_components.select("store_id", category="scope", internal_z="z"),
+            on=["category", "store_id"],
+            how="left",
+        ),
+        external_clusters.select("store_id", external_cluster="cluster").join(
+            external_components.select("store_id", external_z="z"), on="store_id", how="left"
+        ),
     )
     parts = [
         _merge_category(part, settings.for_scope("internal", str(category)).min_segment_size)
@@ -229,11 +265,7 @@ def _merge_category(stores: pl.DataFrame, minimum: int) -> pl.DataFrame:
         cell_name(*clusters)
         for clusters in stores.select("internal_cluster", "external_cluster").iter_rows()
     ]
-    lanes = [
-        with_unit_variance(_matrix_with_gaps(stores[column]))
-        for column in ("internal_z", "external_z")
-    ]
-    segment_of, moves = dissolve_small_cells(cells, lanes, minimum)
+    segment_of, moves = dissolve_small_cells(cells, lane_matrices(stores), minimum)
     path: dict[str, list[dict[str, object]]] = {cell: [] for cell in segment_of}
     for move in moves:
         for cell, taken in path.items():

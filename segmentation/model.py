@@ -54,6 +54,9 @@ _CANDIDATE = pl.Struct(
 )
 _CENTROID = pl.Struct({"cluster": pl.Int32, "n_stores": pl.Int64, "center": pl.List(pl.Float64)})
 _NAMED = pl.Struct({"name": pl.String, "value": pl.String})
+_DISTRIBUTION = pl.Struct(
+    {"edges": pl.List(pl.Float64), "counts": pl.List(pl.Int64), "n_missing": pl.Int64}
+)
 
 #: One row per fitted model; DuckDB and Polars carry the nested types both ways.
 MODEL_SCHEMA: Final = pl.Schema(
@@ -75,6 +78,8 @@ MODEL_SCHEMA: Final = pl.Schema(
         "outlier_store_ids": pl.List(pl.String),
         "training_data_sha256": pl.String(),
         "fitted_by": pl.String(),
+        "means": pl.List(pl.Float64),
+        "distributions": pl.List(_DISTRIBUTION),
     }
 )
 

@@ -22,6 +22,7 @@ _LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
 #: Settings that act after the fit; they do not belong to a model.
 _AFTER_FIT: Final = frozenset({"min_segment_size"})
 _FIT_MODULES: Final = (
+    "binning",
     "cluster_search",
     "features",
     "fitting",
@@ -226,6 +227,8 @@ def _failed(identity: Mapping[str, Any], data: TrainingData, reason: str) -> Mod
         "k": None,
         "centroids": [],
         "outlier_store_ids": [],
+        "means": [],
+        "distributions": [],
     }
 
 

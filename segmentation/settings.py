@@ -112,6 +112,7 @@ class _ProjectBlock(_Strict):
     duplicate_sales: Literal["reject", "keep"] = "reject"
     retrain: Literal["auto", "never"] = "auto"
     pinned_models: dict[str, str] = Field(default_factory=dict)
+    drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
     internal: ScopeOverrides | None = None  # type: ignore[valid-type]
     external: ScopeOverrides | None = None  # type: ignore[valid-type]
     scopes: dict[str, ScopeOverrides] = Field(default_factory=dict)  # type: ignore[valid-type]

@@ -14,33 +14,47 @@ with cells as (
             feature_values.lane = scope_features.lane
             and feature_values.scope = scope_features.scope
             and feature_values.feature = scope_features.feature
+),
+
+means as (
+    select
+        lane,
+        scope,
+        feature,
+        fsum(value order by store_id) / nullif(count(value), 0) as mean_value
+    from cells
+    group by all
 )
 
 select
     -- ids
-    lane,
-    scope,
-    feature,
+    cells.lane,
+    cells.scope,
+    cells.feature,
 
     -- text
-    any_value(label) as label,
-    any_value(source) as source,
+    any_value(cells.label) as label,
+    any_value(cells.source) as source,
     case
-        when lane = 'internal' then 'share'
-        when any_value(category_column) is not null then 'indicator'
+        when cells.lane = 'internal' then 'share'
+        when any_value(cells.category_column) is not null then 'indicator'
         else 'numeric'
     end as feature_type,
 
     -- numbers
     count(*) as n_stores,
-    1 - count(value) / count(*) as missing_share,
-    count(distinct value) as n_distinct,
-    fsum(value order by store_id) / nullif(count(value), 0) as mean_value,
-    min(value) as min_value,
-    quantile_cont(value, 0.25) as first_quartile,
-    median(value) as median_value,
-    quantile_cont(value, 0.75) as third_quartile,
-    max(value) as max_value
+    1 - count(cells.value) / count(*) as missing_share,
+    count(distinct cells.value) as n_distinct,
+    any_value(means.mean_value) as mean_value,
+    sqrt(
+        fsum((cells.value - means.mean_value) ** 2 order by cells.store_id) / nullif(count(cells.value) - 1, 0)
+    ) as standard_deviation,
+    min(cells.value) as min_value,
+    quantile_cont(cells.value, 0.25) as first_quartile,
+    median(cells.value) as median_value,
+    quantile_cont(cells.value, 0.75) as third_quartile,
+    max(cells.value) as max_value
 from cells
-group by lane, scope, feature
-order by lane, scope, feature
+inner join means on cells.lane = means.lane and cells.scope = means.scope and cells.feature = means.feature
+group by cells.lane, cells.scope, cells.feature
+order by cells.lane, cells.scope, cells.feature

@@ -1,0 +1,149 @@
+{#- The run log: a row per invocation in `governance.runs`, written when it starts and completed when
+    it ends, and a row per node of it in `governance.run_nodes`. Written by hooks, so that a failed run
+    is logged as well; declared as source `run_log`. -#}
+
+
+{#- Hook at the start: the row of this run. A run that was still open has been killed: nothing else
+    can write to the database now. -#}
+{% macro log_run_start() -%}
+    {%- if execute and flags.WHICH in logged_commands() -%}
+        {%- set database = adapter.quote(target.database) -%}
+        {%- set project_vars = {
+            'inputs': var('inputs'),
+            'external_sources': var('external_sources'),
+            'segmentation': var('segmentation'),
+        } -%}
+        {%- do run_query('create schema if not exists ' ~ database ~ '.governance') -%}
+        {%- do run_query(run_log_tables(database)) -%}
+        {%- set query -%}
+            update {{ database }}.governance.runs
+            set status = 'interrupted', message = 'the process ended before the run did'
+            where status = 'running';
+
+            insert into {{ database }}.governance.runs by name
+            with facts as (
+                select from_json(
+                    segmentation_run_facts({{ sql_text(invocation_args_dict.project_dir) }}, {{ sql_text(tojson(project_vars)) }}),
+                    '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
+                ) as facts
+            )
+
+            select
+                {{ sql_text(invocation_id) }} as run_id,
+                {{ sql_text(flags.WHICH) }} as command,
+                {{ sql_text(target.name) }} as target_name,
+                'running' as status,
+                facts.git_revision,
+                facts.vars,
+                facts.versions,
+                facts.is_clean,
+                {{ run_started() }} as started_at
+            from facts
+        {%- endset -%}
+        {%- do run_query(query) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Hook at the end: what became of the run and of each of its nodes. -#}
+{% macro log_run_end(results) -%}
+    {%- if execute -%}
+        {%- set bad = results | selectattr('status', 'in', ['error', 'fail', 'runtime error', 'partial success']) | list -%}
+        {%- set doubtful = results | selectattr('status', 'equalto', 'warn') | list -%}
+        {%- do run_query(insert_run_nodes(results)) if results -%}
+        {%- do close_run('failed' if bad else 'success', bad[0].message if bad else none, results | length, bad | length, doubtful | length) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Complete the row of this run. -#}
+{% macro close_run(status, message, n_nodes=0, n_failed=0, n_warned=0) -%}
+    {%- set query -%}
+        update {{ adapter.quote(target.database) }}.governance.runs
+        set
+            status = {{ sql_text(status) }},
+            message = {{ sql_text(message) if message else 'null' }},
+            n_nodes = {{ n_nodes }},
+            n_failed = {{ n_failed }},
+            n_warned = {{ n_warned }},
+            finished_at = now() at time zone 'UTC'
+        where run_id = {{ sql_text(invocation_id) }}
+    {%- endset -%}
+    {%- do run_query(query) -%}
+{%- endmacro %}
+
+
+{#- Statement that adds a row per node: rows of tables are counted, views would have to run again. -#}
+{% macro insert_run_nodes(results) -%}
+    insert into {{ adapter.quote(target.database) }}.governance.run_nodes by name
+    {%- for result in results %}
+    {%- set node = result.node %}
+    {%- set is_table = (
+        result.status == 'success'
+        and node.resource_type in ['model', 'seed', 'snapshot']
+        and node.config.materialized != 'view'
+    ) %}
+    select
+        {{ sql_text(invocation_id) }} as run_id,
+        {{ sql_text(node.unique_id) }} as node_id,
+        {{ sql_text(node.name) }} as node_name,
+        {{ sql_text(node.resource_type) }} as node_type,
+        {{ sql_text(result.status) }} as status,
+        {{ sql_text(result.message) if result.message else 'null' }}::varchar as message,
+        {{ '(select count(*) from ' ~ node.relation_name ~ ')' if is_table else 'null' }}::bigint as n_rows,
+        {{ result.failures if result.failures is not none and node.resource_type == 'test' else 'null' }}::bigint as n_failures,
+        {{ result.execution_time }}::double as seconds
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{#- Tables of the run log, made where they are not there yet. -#}
+{% macro run_log_tables(database) -%}
+    create table if not exists {{ database }}.governance.runs (
+        run_id varchar primary key,
+        command varchar not null,
+        target_name varchar not null,
+        status varchar not null,
+        message varchar,
+        git_revision varchar,
+        vars varchar not null,
+        versions struct("name" varchar, "value" varchar)[] not null,
+        n_nodes bigint,
+        n_failed bigint,
+        n_warned bigint,
+        is_clean boolean,
+        started_at timestamp not null,
+        finished_at timestamp
+    );
+
+    create table if not exists {{ database }}.governance.run_nodes (
+        run_id varchar not null,
+        node_id varchar not null,
+        node_name varchar not null,
+        node_type varchar not null,
+        status varchar not null,
+        message varchar,
+        n_rows bigint,
+        n_failures bigint,
+        seconds double not null
+    );
+{%- endmacro %}
+
+
+{#- Commands that run hooks and write something. -#}
+{% macro logged_commands() -%}
+    {{ return(['build', 'run', 'test', 'snapshot', 'seed', 'retry']) }}
+{%- endmacro %}
+
+
+{#- Start of this run as SQL literal, UTC. All that a run dates carries this one time. -#}
+{% macro run_started() -%}
+    {{ return("'" ~ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "'::timestamp") }}
+{%- endmacro %}
+
+
+{#- Snapshots date their rows by the start of the run, so that a row and its run meet exactly. -#}
+{% macro duckdb__snapshot_get_time() -%}
+    {{ return(run_started()) }}
+{%- endmacro %}

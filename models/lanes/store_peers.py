@@ -1,0 +1,12 @@
+"""Nearest stores in the same segment."""
+
+from segmentation.peers import segment_peers
+
+
+def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+    """Read segments and components of both lanes, return one row per category and store."""
+    return segment_peers(
+        merged=dbt.ref("merged_segments").pl(),
+        internal_components=dbt.ref("internal_components").pl(),
+        external_components=dbt.ref("external_components").pl(),
+    )
