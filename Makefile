@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
+VARS ?= {}
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 
 # dbt finds the project from any working directory
@@ -13,7 +14,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs demo lock bench clean
+.PHONY: help build test check docs demo verify lock bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -38,6 +39,9 @@ docs: $(VENV)/.installed  ## Make the docs site in target/ (dbt docs serve shows
 demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
 	STORE_SEGMENTS_DB=$(DEMO_DATABASE) dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
+
+verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the same tables (VARS=...)
+	python scripts/verify.py --vars "$(VARS)"
 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh

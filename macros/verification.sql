@@ -1,0 +1,15 @@
+{#- Operation of `make verify`: copies of the inputs with their rows in another order, one Parquet file
+    per input, in a folder. Identical rows stay together, which changes nothing. -#}
+{% macro copy_inputs_shuffled(folder) -%}
+    {%- set given = var('inputs') or {} -%}
+    {%- for name in ['sales', 'products'] + external_sources() if given.get(name) or not given -%}
+        {%- set query -%}
+            copy (
+                select rows_of_input.*
+                from {{ input(name) }} as rows_of_input
+                order by hash(rows_of_input, 'another order')
+            ) to {{ sql_text(folder ~ '/' ~ name ~ '.parquet') }} (format parquet)
+        {%- endset -%}
+        {%- do run_query(query) -%}
+    {%- endfor -%}
+{%- endmacro %}

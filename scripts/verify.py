@@ -1,0 +1,139 @@
+"""Prove on the project's own data that a build depends on its inputs and settings alone.
+
+Builds four times, into a folder of its own: with one thread, again on the same database, with
+four threads, and with the rows of all inputs in another order. Every table of the layers
+`features`, `lanes`, `segments` and `governance` is hashed after each; what tells of the run itself
+(`run_specific` in a `meta`) is left out. The project's database is not touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segmentation.fingerprints import Fingerprint, differing_tables, table_fingerprints
+
+PROJECT = Path(__file__).resolve().parents[1]
+DBT = Path(sys.executable).with_name("dbt")
+#: Nothing is tested here, and no model of an earlier time is there to stay with.
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+FROM_SCRATCH = {"retrain": "auto", "pinned_models": {}}
+SHOWN_DIGITS = 16
+
+
+class BuildFailedError(RuntimeError):
+    """A build that did not succeed; the message is what dbt said."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of its own, with what dbt writes beside it."""
+
+    folder: Path
+
+    def dbt(self, *arguments: str, variables: Mapping[str, Any]) -> None:
+        """Call dbt on this database."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [str(DBT), *arguments, "--vars", json.dumps(dict(variables))]
+        folders = {
+            "DBT_PROJECT_DIR": str(PROJECT),
+            "DBT_PROFILES_DIR": str(PROJECT),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+            "STORE_SEGMENTS_DB": str(self.folder / "store_segments.duckdb"),
+        }
+        done = subprocess.run(
+            command, env={**os.environ, **folders}, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise BuildFailedError(done.stdout + done.stderr)
+
+    def build(self, threads: int, variables: Mapping[str, Any]) -> dict[str, Fingerprint]:
+        """Build everything, return a fingerprint of every table."""
+        sys.stderr.write(f"building in {self.folder.name}, threads: {threads} ...\n")
+        self.dbt("build", *WITHOUT_TESTS, "--threads", str(threads), variables=variables)
+        manifest = json.loads((self.folder / "target" / "manifest.json").read_text())
+        return table_fingerprints(self.folder / "store_segments.duckdb", manifest)
+
+
+def project_variables(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Vars of the project file, some of them given anew, without models of an earlier time."""
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
+    variables: dict[str, Any] = {**project["vars"], **given}
+    variables["segmentation"] = {**(variables["segmentation"] or {}), **FROM_SCRATCH}
+    return variables
+
+
+def shuffled_inputs(built: Database, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
+    """Copies of the inputs in another order, as the var `inputs` names them."""
+    folder.mkdir(parents=True)
+    arguments = json.dumps({"folder": str(folder)})
+    built.dbt("run-operation", "copy_inputs_shuffled", "--args", arguments, variables=variables)
+    return {path.stem: str(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def four_builds(folder: Path, variables: Mapping[str, Any]) -> dict[str, dict[str, Fingerprint]]:
+    """Fingerprints of every table after each build, by what was different about it."""
+    first = Database(folder / "first")
+    builds = {"1 thread": first.build(1, variables)}
+    builds["same database again"] = first.build(1, variables)
+    builds["4 threads"] = Database(folder / "threads").build(4, variables)
+    shuffled = {**variables, "inputs": shuffled_inputs(first, folder / "inputs", variables)}
+    builds["rows shuffled"] = Database(folder / "shuffled").build(2, shuffled)
+    return builds
+
+
+def report(builds: Mapping[str, Mapping[str, Fingerprint]]) -> str:
+    """Table of hashes of the first build, with the builds that differ from it."""
+    first_name, *other_names = builds
+    first = builds[first_name]
+    differing = {name: differing_tables(first, builds[name]) for name in other_names}
+    tables = sorted({table for build in builds.values() for table in build})
+    width = max(len(table) for table in tables)
+    lines = [f"{'table':<{width}}  {'rows':>9}  {'sha256':<{SHOWN_DIGITS}}  in all builds"]
+    for table in tables:
+        found = first.get(table, Fingerprint(0, ""))
+        where = [name for name in other_names if table in differing[name]]
+        verdict = f"DIFFERENT: {', '.join(where)}" if where else "identical"
+        lines.append(
+            f"{table:<{width}}  {found.n_rows:>9}  {found.sha256[:SHOWN_DIGITS]:<{SHOWN_DIGITS}}"
+            f"  {verdict}"
+        )
+    n_identical = len(tables) - len({table for names in differing.values() for table in names})
+    lines.append(f"{n_identical} of {len(tables)} tables are identical in {len(builds)} builds")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--vars", type=yaml.safe_load, default={}, help="as those of dbt")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the builds in this folder")
+    options = parser.parse_args(arguments)
+    variables = project_variables(options.vars)
+    try:
+        if options.keep:
+            builds = four_builds(options.keep, variables)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                builds = four_builds(Path(folder), variables)
+    except BuildFailedError as error:
+        sys.stderr.write(f"{error}\nverify: this build failed, so nothing can be compared\n")
+        return 2
+    sys.stdout.write(report(builds) + "\n")
+    first, *others = builds.values()
+    return int(any(differing_tables(first, other) for other in others))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
