@@ -47,7 +47,7 @@
 
 {#- Hook at the end: what became of the run and of each of its nodes. -#}
 {% macro log_run_end(results) -%}
-    {%- if execute -%}
+    {%- if execute and flags.WHICH in logged_commands() -%}
         {%- set bad = results | selectattr('status', 'in', ['error', 'fail', 'runtime error', 'partial success']) | list -%}
         {%- set doubtful = results | selectattr('status', 'equalto', 'warn') | list -%}
         {%- do run_query(insert_run_nodes(results)) if results -%}
@@ -62,7 +62,7 @@
         update {{ adapter.quote(target.database) }}.governance.runs
         set
             status = {{ sql_text(status) }},
-            message = {{ sql_text(message) if message else 'null' }},
+            message = segmentation_without_secrets({{ sql_text(message) if message else 'null' }}),
             n_nodes = {{ n_nodes }},
             n_failed = {{ n_failed }},
             n_warned = {{ n_warned }},
@@ -89,7 +89,7 @@
         {{ sql_text(node.name) }} as node_name,
         {{ sql_text(node.resource_type) }} as node_type,
         {{ sql_text(result.status) }} as status,
-        {{ sql_text(result.message) if result.message else 'null' }}::varchar as message,
+        segmentation_without_secrets({{ sql_text(result.message) if result.message else 'null' }}) as message,
         {{ '(select count(*) from ' ~ node.relation_name ~ ')' if is_table else 'null' }}::bigint as n_rows,
         {{ result.failures if result.failures is not none and node.resource_type == 'test' else 'null' }}::bigint as n_failures,
         {{ result.execution_time }}::double as seconds

@@ -1,4 +1,4 @@
-{#- After a build: what came out, in words, on the terminal. Printed when the segment table was part
+{#- After a build: what came out, in words, on the terminal. Printed when the tables it reads were part
     of the invocation and succeeded. -#}
 {% macro print_summary(results) -%}
     {%- if execute and segments_were_built(results) -%}
@@ -9,17 +9,16 @@
 {%- endmacro %}
 
 
-{#- Whether the last table of the graph was built by this invocation. -#}
+{#- Whether the last tables of the graph were built by this invocation. -#}
 {% macro segments_were_built(results) -%}
-    {%- for result in results if result.node.name == 'segment_summary' and result.status == 'success' -%}
-        {{ return(true) }}
-    {%- endfor -%}
-    {{ return(false) }}
+    {%- set last = ['segment_summary', 'segment_changes', 'drift'] -%}
+    {%- set built = results | selectattr('status', 'equalto', 'success') | map(attribute='node.name') | select('in', last) | list -%}
+    {{ return(built | length == last | length) }}
 {%- endmacro %}
 
 
 {#- One row per line of the summary, in order. (Tables are named by hand: a hook has no refs.) -#}
-{% macro summary_query(max_segments=40) -%}
+{% macro summary_query(max_segments=40, max_drifted=5) -%}
 {%- set database = adapter.quote(target.database) -%}
 with models as (
     select * from {{ database }}.governance.model_registry
@@ -62,6 +61,15 @@ segments as (
         row_number() over (order by category, segment_id) as place,
         count(*) over () as n_segments
     from {{ database }}.segments.segment_summary
+),
+
+drifted as (
+    select
+        *,
+        row_number() over (order by stability_index / threshold desc, lane, scope, subject, feature) as place,
+        count(*) over () as n_drifted
+    from {{ database }}.governance.drift
+    where has_drifted
 ),
 
 lines (part, place, line) as (
@@ -121,17 +129,36 @@ lines (part, place, line) as (
     select 13, 0, format('  {} input rows or values set aside, each with its reason: governance.rejected_rows', count(*))
     from {{ database }}.governance.rejected_rows
     union all
-    select 14, 0, '  Database: ' || path
+    select 14, 0, format(
+        '  Since the run before: {} of {} stores moved, {} segments born, {} died: segments.segment_changes',
+        sum(n_moved_stores), sum(n_stores_before), sum(len(born_segments)), sum(len(died_segments))
+    )
+    from {{ database }}.segments.segment_changes
+    where run_id = {{ sql_text(invocation_id) }}
+    having sum(n_stores_before) > 0
+    union all
+    select 15, place, format(
+        '  DRIFT: {} is no longer what its model learned from: index {:.2f}, by chance up to {:.2f}',
+        concat_ws(': ', scope, coalesce(feature, subject)), stability_index, threshold
+    )
+    from drifted
+    where place <= {{ max_drifted }}
+    union all
+    select distinct 16, 0, format('  ... and {} more in governance.drift', n_drifted - {{ max_drifted }})
+    from drifted
+    where n_drifted > {{ max_drifted }}
+    union all
+    select 17, 0, '  Database: ' || path
     from duckdb_databases()
     where database_name = {{ sql_text(target.database) }}
     union all
-    select 15, 0, format(
+    select 18, 0, format(
         '  Try: select category, segment_name, margin from segments.store_segments where store_id = ''{}''', example_id
     )
     from stores
     where example_id is not null
     union all
-    select 16, 0, ''
+    select 19, 0, ''
 )
 
 select line from lines

@@ -77,6 +77,11 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
     )
 
 
+def segmentation_without_secrets(text: str) -> str:
+    """Text in which no URL carries a password, a key or a signature."""
+    return str(without_secrets(text))
+
+
 class Plugin:
     """What dbt-duckdb asks of a plugin; only the connection's set-up does something here."""
 
@@ -90,7 +95,12 @@ class Plugin:
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of this module, once per database connection."""
-        for function in (segmentation_problems, segmentation_setting, segmentation_run_facts):
+        for function in (
+            segmentation_problems,
+            segmentation_setting,
+            segmentation_run_facts,
+            segmentation_without_secrets,
+        ):
             conn.create_function(function.__name__, function)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:

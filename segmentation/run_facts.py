@@ -59,7 +59,7 @@ def versions() -> dict[str, str]:
 
 
 def without_secrets(value: Any) -> Any:
-    """Copy of a JSON value in which no URL carries a password, a key or a signature.
+    """Copy of a JSON value or text in which no URL carries a password, a key or a signature.
 
     Examples
     --------
@@ -70,8 +70,9 @@ def without_secrets(value: Any) -> Any:
         return {key: without_secrets(item) for key, item in value.items()}
     if isinstance(value, list):
         return [without_secrets(item) for item in value]
-    if isinstance(value, str) and "://" in value:
-        return re.sub(r"\?.*", f"?{_SECRET}", re.sub(r"://[^/]*@", f"://{_SECRET}@", value))
+    if isinstance(value, str):
+        without_password = re.sub(r"://[^/\s]*@", f"://{_SECRET}@", value)
+        return re.sub(r"(://[^\s?]*)\?[^\s'\"]*", rf"\1?{_SECRET}", without_password)
     return value
 
 

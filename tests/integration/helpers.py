@@ -7,9 +7,10 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ import polars as pl
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.factory import cleanup_connections, reset_adapters
 from dbt.cli.main import dbtRunner
+
+from segmentation.fingerprints import Fingerprint, table_fingerprints
 
 REPOSITORY: Final = Path(__file__).parents[2]
 
@@ -41,6 +44,13 @@ QUICK: Final[Mapping[str, Any]] = {
     "min_segment_size": 5,
 }
 
+#: How many clusters there are and how large they are is fixed; what can change is their numbers.
+THREE_CLUSTERS: Final[Mapping[str, Any]] = {
+    **QUICK,
+    "min_clusters": 3,
+    "max_clusters": 3,
+    "outlier_method": "none",
+}
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -118,6 +128,11 @@ class Project:
     def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """The single value of a query."""
         return self.query(sql, parameters).item()
+
+    def fingerprints(self) -> dict[str, Fingerprint]:
+        """Hash of every table, of what does not tell of the run."""
+        manifest = json.loads((self.folder / "target" / "manifest.json").read_text())
+        return table_fingerprints(self.database, manifest)
 
     def table(self, name: str) -> pl.DataFrame:
         """All of a table, every row in a fixed place."""
@@ -251,3 +266,62 @@ def _numbers(generator: np.random.Generator, centers: Any, spread: float) -> lis
     """Centres with relative noise, as they stand in a CSV file."""
     noisy = centers * generator.normal(1.0, spread, size=len(centers))
     return [f"{value:.1f}" for value in noisy]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A project after a build, the vars it was built with, and what dbt showed."""
+
+    project: Project
+    variables: dict[str, Any]
+    run: DbtRun
+
+    def continued(self, folder: Path, **changed: Any) -> Built:
+        """Build again in a copy of the database, with some of the vars changed."""
+        project = copy_of(self.project, folder)
+        variables = {**self.variables, **changed}
+        return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
+
+    def models(self) -> dict[str, list[str]]:
+        """Model ids of every scope, in the order in which they came into force."""
+        rows = self.project.query(
+            "select scope, model_id from governance.model_registry order by scope, in_force_order"
+        )
+        return {
+            str(scope): part["model_id"].to_list()
+            for (scope,), part in rows.group_by("scope", maintain_order=True)
+        }
+
+    def in_force(self) -> dict[str, str]:
+        """Model id of every scope that scores its stores."""
+        rows = self.project.query(
+            "select scope, model_id from governance.current_cluster_models order by scope"
+        )
+        return dict(rows.iter_rows())
+
+    def fitted_scopes(self) -> set[str]:
+        """Scopes that this build fitted, as the terminal says."""
+        lines = self.run.lines_with(": fitting ")
+        return {line.split(": fitting ")[0].rsplit(": ", 1)[-1] for line in lines}
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    """A project with a copy of the database; the parsed project is copied along to save time."""
+    folder.mkdir(parents=True)
+    copied = Project(folder)
+    shutil.copy(project.database, copied.database)
+    (folder / "target").mkdir()
+    shutil.copy(project.folder / "target" / "partial_parse.msgpack", folder / "target")
+    return copied
+
+
+def with_noise(inputs: Inputs, category: str, largest: float) -> Inputs:
+    """The sales of one category changed by up to a share, each amount by another one."""
+    factor = 1.0 + largest * (pl.int_range(pl.len()) * 7919 % 201 - 100) / 100
+    amount = pl.col("sales_amount").cast(pl.Float64) * factor
+    products = inputs.products.filter(pl.col("category") == category)["product_id"].to_list()
+    changed = pl.when(pl.col("product_id").is_in(products)).then(amount.round(2).cast(pl.String))
+    return replace(
+        inputs,
+        sales=inputs.sales.with_columns(changed.otherwise("sales_amount").alias("sales_amount")),
+    )

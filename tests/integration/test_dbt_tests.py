@@ -46,7 +46,16 @@ DAMAGES = {
         set search = list_filter(search, lambda candidate: candidate.k <> 3)
     """,
     "kept_features_are_known_today": """
-        delete from features.scope_features where lane = 'external' and position <= 5
+        update governance.feature_usage set usage = 'vanished'
+        where rowid = (select min(rowid) from governance.feature_usage)
+    """,
+    "nothing_has_drifted": """
+        update governance.drift set has_drifted = true
+        where rowid = (select min(rowid) from governance.drift)
+    """,
+    "pulls_add_up": f"""
+        update lanes.internal_clusters set distance = distance + 0.001
+        where store_id = {FIRST_STORE}
     """,
 }
 

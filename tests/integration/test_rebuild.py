@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 import pytest
 
-from .helpers import OWN_INPUTS, QUICK, DbtRun, Inputs, Project, small_inputs
+from segmentation.fingerprints import differing_tables
+
+from .helpers import (
+    OWN_INPUTS,
+    THREE_CLUSTERS,
+    Built,
+    DbtRun,
+    Project,
+    copy_of,
+    small_inputs,
+    with_noise,
+)
 
 #: Runs dbt, then says whether PyCaret was imported on the way.
 _PROBE: Final = """
@@ -25,77 +35,7 @@ print(json.dumps({"success": outcome.success, "pycaret": "pycaret" in sys.module
 """
 #: Stores of the first kind, of which there are 14, one more than of the others.
 GONE: Final = ("S001", "S004", "S007", "S010")
-#: How many clusters there are and how large they are is fixed; what can change is their numbers.
-SETTINGS: Final = {**QUICK, "min_clusters": 3, "max_clusters": 3, "outlier_method": "none"}
 _CLUSTERS: Final = "select scope, store_id, cluster from lanes.internal_clusters order by all"
-
-
-@dataclass(frozen=True)
-class Built:
-    """A project after a build, the vars it was built with, and what dbt showed."""
-
-    project: Project
-    variables: dict[str, Any]
-    run: DbtRun
-
-    def continued(self, folder: Path, **changed: Any) -> Built:
-        """Build again in a copy of the database, with some of the vars changed."""
-        project = copy_of(self.project, folder)
-        variables = {**self.variables, **changed}
-        return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
-
-    def models(self) -> dict[str, list[str]]:
-        """Model ids of every scope, in the order in which they came into force."""
-        rows = self.project.query(
-            "select scope, model_id from governance.model_registry order by scope, in_force_order"
-        )
-        return {
-            str(scope): part["model_id"].to_list()
-            for (scope,), part in rows.group_by("scope", maintain_order=True)
-        }
-
-    def in_force(self) -> dict[str, str]:
-        """Model id of every scope that scores its stores."""
-        rows = self.project.query(
-            "select scope, model_id from governance.current_cluster_models order by scope"
-        )
-        return dict(rows.iter_rows())
-
-    def fitted_scopes(self) -> set[str]:
-        """Scopes that this build fitted, as the terminal says."""
-        lines = self.run.lines_with(": fitting ")
-        return {line.split(": fitting ")[0].rsplit(": ", 1)[-1] for line in lines}
-
-
-def copy_of(project: Project, folder: Path) -> Project:
-    """A project with a copy of the database; the parsed project is copied along to save time."""
-    folder.mkdir(parents=True)
-    copied = Project(folder)
-    shutil.copy(project.database, copied.database)
-    (folder / "target").mkdir()
-    shutil.copy(project.folder / "target" / "partial_parse.msgpack", folder / "target")
-    return copied
-
-
-def all_tables(project: Project) -> dict[str, pl.DataFrame]:
-    """Every table and view of the database, rows in a fixed order."""
-    names = project.query(
-        "select table_schema || '.' || table_name as name from information_schema.tables"
-        " where table_catalog = current_database() order by 1"
-    )
-    return {name: project.table(name) for name in names["name"]}
-
-
-def with_noise(inputs: Inputs, category: str, largest: float) -> Inputs:
-    """The sales of one category changed by up to a share, each amount by another one."""
-    factor = 1.0 + largest * (pl.int_range(pl.len()) * 7919 % 201 - 100) / 100
-    amount = pl.col("sales_amount").cast(pl.Float64) * factor
-    products = inputs.products.filter(pl.col("category") == category)["product_id"].to_list()
-    changed = pl.when(pl.col("product_id").is_in(products)).then(amount.round(2).cast(pl.String))
-    return replace(
-        inputs,
-        sales=inputs.sales.with_columns(changed.otherwise("sales_amount").alias("sales_amount")),
-    )
 
 
 def run_process(
@@ -130,7 +70,7 @@ def first(folder: Path, working_directory: Path) -> Built:
     """The first build, by the dbt command in a process of its own, called from elsewhere."""
     project = Project(folder / "first")
     project.folder.mkdir()
-    variables = {**small_inputs().write(folder / "inputs"), "segmentation": SETTINGS}
+    variables = {**small_inputs().write(folder / "inputs"), "segmentation": THREE_CLUSTERS}
     process = run_process(
         [
             str(Path(sys.executable).with_name("dbt")),
@@ -176,10 +116,7 @@ def test_unchanged_inputs_give_the_same_tables_without_a_fit_and_without_pycaret
     assert json.loads(process.stdout.splitlines()[-1]) == {"success": True, "pycaret": False}, shown
     assert shown.count(": unchanged, model ") == 3
     assert ": fitting " not in shown
-    before, after = all_tables(first.project), all_tables(again)
-    assert list(after) == list(before)
-    for name, table in before.items():
-        assert table.equals(after[name]), name
+    assert differing_tables(first.project.fingerprints(), again.fingerprints()) == []
 
 
 def test_changed_sales_of_one_category_fit_that_category_only(
@@ -226,7 +163,7 @@ def test_a_pinned_model_scores_although_a_newer_one_is_there(
 ) -> None:
     earlier = first.in_force()["Bread"]
     pinned = changed_sales.continued(
-        folder / "pinned", segmentation={**SETTINGS, "pinned_models": {"Bread": earlier}}
+        folder / "pinned", segmentation={**THREE_CLUSTERS, "pinned_models": {"Bread": earlier}}
     )
     assert pinned.fitted_scopes() == set()
     assert pinned.in_force()["Bread"] == earlier
@@ -240,7 +177,7 @@ def test_a_pinned_model_that_does_not_exist_stops_the_build_and_names_those_that
     first: Built, folder: Path
 ) -> None:
     project = copy_of(first.project, folder / "unknown-pin")
-    settings = {**SETTINGS, "pinned_models": {"Bread": "0000000000000000"}}
+    settings = {**THREE_CLUSTERS, "pinned_models": {"Bread": "0000000000000000"}}
     run = project.dbt("build", *OWN_INPUTS, variables={**first.variables, "segmentation": settings})
     assert not run.success
     assert run.statuses == {}
@@ -252,7 +189,7 @@ def test_a_pinned_model_that_does_not_exist_stops_the_build_and_names_those_that
 
 def test_a_changed_setting_fits_the_scopes_it_concerns(first: Built, folder: Path) -> None:
     scopes = {"Cheese": {"pca_variance": 0.9}}
-    changed = first.continued(folder / "setting", segmentation={**SETTINGS, "scopes": scopes})
+    changed = first.continued(folder / "setting", segmentation={**THREE_CLUSTERS, "scopes": scopes})
     assert changed.fitted_scopes() == {"Cheese"}
     assert len(changed.models()["Cheese"]) == 2
 
@@ -284,7 +221,7 @@ def test_retrain_never_scores_new_stores_with_the_models_that_are_there(
     never = first.continued(
         folder / "never",
         **replace(inputs, **twins).write(folder / "never-inputs"),
-        segmentation={**SETTINGS, "retrain": "never"},
+        segmentation={**THREE_CLUSTERS, "retrain": "never"},
     )
     assert never.models() == first.models()
     assert never.fitted_scopes() == set()
