@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from segmentation.features import Matrix, to_matrix
-from segmentation.settings import Settings
+from segmentation.settings import EXTERNAL_SCOPE, Settings
 
 _MOVE = pl.Struct(
     {
@@ -35,6 +36,8 @@ MERGED_SCHEMA: Final = pl.Schema(
     }
 )
 
+#: How a scope without a usable model stands in `cell_precedence`.
+NO_MODEL: Final = "none"
 #: How a missing lane is written in the name of a cell.
 _MISSING: Final = "x"
 
@@ -57,12 +60,16 @@ def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str
 
 
 def dissolve_small_cells(
-    cells: Sequence[str], lanes: Sequence[Matrix], minimum: int
+    cells: Sequence[str],
+    lanes: Sequence[Matrix],
+    minimum: int,
+    precedence: Mapping[str, int] | None = None,
 ) -> tuple[dict[str, str], list[Move]]:
     """Dissolve cells below `minimum` bottom-up, as in agglomerative clustering by centroids.
 
     The smallest cell joins the one whose centroid is nearest, centroids are computed again, until
-    every cell is large enough or one is left. A joined cell keeps the name of the larger part.
+    every cell is large enough or one is left. A joined cell keeps the name that comes first in
+    `precedence`, by default that of the larger part.
     The squared distance of two cells is the mean over the lanes of the squared distance in that
     lane. A lane that does not know both cells counts with its typical value, the mean over all
     pairs of cells it knows: not to know a cell makes it neither near nor far. Ties go to the cell
@@ -76,6 +83,8 @@ def dissolve_small_cells(
         One matrix per lane, stores x components; rows of NaN where it does not know the store.
     minimum
         Smallest size of a segment, in stores.
+    precedence
+        Place of each cell among those a segment may be called by; a cell without one comes last.
 
     Returns
     -------
@@ -95,6 +104,7 @@ def dissolve_small_cells(
     typical = [_typical_square(totals, counts[:, lane]) for lane, totals in enumerate(sums)]
     parent = list(range(len(names)))
     alive = set(range(len(names)))
+    place = [(precedence or {}).get(name, math.inf) for name in names]
     moves: list[Move] = []
     while len(alive) > 1:
         smallest = min(alive, key=lambda cell: (sizes[cell], names[cell]))
@@ -106,21 +116,24 @@ def dissolve_small_cells(
             if cell != smallest
         }
         target = min(distances, key=lambda cell: (distances[cell], names[cell]))
+        dissolved, kept = smallest, target
+        if place[smallest] < place[target]:
+            dissolved, kept = target, smallest
         moves.append(
             Move(
                 step=len(moves) + 1,
-                from_cell=names[smallest],
-                into_cell=names[target],
-                n_stores=int(sizes[smallest]),
+                from_cell=names[dissolved],
+                into_cell=names[kept],
+                n_stores=int(sizes[dissolved]),
                 distance=distances[target],
             )
         )
         for totals in sums:
-            totals[target] += totals[smallest]
-        counts[target] += counts[smallest]
-        sizes[target] += sizes[smallest]
-        parent[smallest] = target
-        alive.remove(smallest)
+            totals[kept] += totals[dissolved]
+        counts[kept] += counts[dissolved]
+        sizes[kept] += sizes[dissolved]
+        parent[dissolved] = kept
+        alive.remove(dissolved)
     return {name: names[_root(parent, number)] for name, number in index.items()}, moves
 
 
@@ -221,6 +234,8 @@ def merge_lanes(
     external_clusters: pl.DataFrame,
     internal_components: pl.DataFrame,
     external_components: pl.DataFrame,
+    precedence: pl.DataFrame,
+    in_force: pl.DataFrame,
     settings: Settings,
 ) -> pl.DataFrame:
     """Segments of every category.
@@ -233,6 +248,10 @@ def merge_lanes(
         scope, store_id, cluster of each lane.
     internal_components, external_components
         scope, store_id, z of each lane.
+    precedence
+        `cell_precedence`: category, internal_model_id, external_model_id, cell_id, precedence.
+    in_force
+        `current_cluster_models`: lane, scope, model_id.
     settings
         Gives `min_segment_size` per category.
 
@@ -252,20 +271,42 @@ def merge_lanes(
             external_components.select("store_id", external_z="z"), on="store_id", how="left"
         ),
     )
+    models = {
+        (str(lane), str(scope)): str(model_id)
+        for lane, scope, model_id in in_force.select("lane", "scope", "model_id").iter_rows()
+    }
     parts = [
-        _merge_category(part, settings.for_scope("internal", str(category)).min_segment_size)
+        _merge_category(
+            part,
+            settings.for_scope("internal", str(category)).min_segment_size,
+            _precedence_in_force(precedence, str(category), models),
+        )
         for (category,), part in stores.group_by("category", maintain_order=True)
     ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=MERGED_SCHEMA)
 
 
-def _merge_category(stores: pl.DataFrame, minimum: int) -> pl.DataFrame:
+def _precedence_in_force(
+    precedence: pl.DataFrame, category: str, models: Mapping[tuple[str, str], str]
+) -> dict[str, int]:
+    """Places of the cells of one category under its pair of models."""
+    rows = precedence.filter(
+        pl.col("category") == category,
+        pl.col("internal_model_id") == models.get(("internal", category), NO_MODEL),
+        pl.col("external_model_id") == models.get(("external", EXTERNAL_SCOPE), NO_MODEL),
+    )
+    return dict(rows.select("cell_id", "precedence").iter_rows())
+
+
+def _merge_category(
+    stores: pl.DataFrame, minimum: int, precedence: Mapping[str, int]
+) -> pl.DataFrame:
     """Cells and segments of one category."""
     cells = [
         cell_name(*clusters)
         for clusters in stores.select("internal_cluster", "external_cluster").iter_rows()
     ]
-    segment_of, moves = dissolve_small_cells(cells, lane_matrices(stores), minimum)
+    segment_of, moves = dissolve_small_cells(cells, lane_matrices(stores), minimum, precedence)
     path: dict[str, list[dict[str, object]]] = {cell: [] for cell in segment_of}
     for move in moves:
         for cell, taken in path.items():

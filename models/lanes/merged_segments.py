@@ -12,5 +12,7 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
         external_clusters=dbt.ref("external_clusters").pl(),
         internal_components=dbt.ref("internal_components").pl(),
         external_components=dbt.ref("external_components").pl(),
+        precedence=dbt.ref("cell_precedence").pl(),
+        in_force=dbt.ref("current_cluster_models").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )

@@ -249,9 +249,20 @@ def test_components_without_variance_stay_as_they_are(z: Matrix) -> None:
     np.testing.assert_array_equal(with_unit_variance(z), z)
 
 
+#: `cell_precedence`, as far as merging reads it.
+PRECEDENCE_SCHEMA = {
+    "category": pl.String,
+    "internal_model_id": pl.String,
+    "external_model_id": pl.String,
+    "cell_id": pl.String,
+    "precedence": pl.Int32,
+}
+
+
 def merged(
     stores: Sequence[tuple[str, str, int | None, int | None, list[float], list[float]]],
     minimum: int = 1,
+    precedence: Sequence[tuple[str, str, str, str, int]] = (),
     **given_settings: object,
 ) -> pl.DataFrame:
     """Merge stores of (category, id, internal and external cluster, internal and external z)."""
@@ -281,6 +292,12 @@ def merged(
         pl.DataFrame(
             [("external", store[1], store[5]) for store in external],
             schema={**category_schema, **vector},
+            orient="row",
+        ),
+        pl.DataFrame(list(precedence), schema=PRECEDENCE_SCHEMA, orient="row"),
+        pl.DataFrame(
+            [("internal", "Snacks", "m1"), ("external", "external", "e1")],
+            schema={"lane": pl.String, "scope": pl.String, "model_id": pl.String},
             orient="row",
         ),
         Settings({"min_segment_size": minimum, **given_settings}),
@@ -381,3 +398,42 @@ def test_a_category_whose_models_have_no_components_is_still_merged() -> None:
         ("A", f"s{i}", 1, 1, [], []) for i in range(3)
     ]
     assert merged(stores, minimum=2)["segment_id"].to_list() == ["1-1"] * 3
+
+
+@given(st.permutations(["a", "b", "c", "d"]), st.integers(1, 12))
+def test_precedence_changes_the_names_and_not_the_segments(order: list[str], minimum: int) -> None:
+    cells = ["a", "b", "b", "c", "c", "c", "d", "d", "d", "d"]
+    positions = np.array([[0.0], [1.0], [1.1], [3.0], [3.1], [3.2], [9.0], [9.1], [9.2], [9.3]])
+    precedence = {name: place for place, name in enumerate(order, start=1)}
+    plain, _ = dissolve_small_cells(cells, [positions], minimum)
+    named, moves = dissolve_small_cells(cells, [positions], minimum, precedence)
+    together = {frozenset(c for c in plain if plain[c] == segment) for segment in plain.values()}
+    assert {frozenset(c for c in named if named[c] == s) for s in named.values()} == together
+    for members in together:
+        (name,) = {named[cell] for cell in members}
+        assert name == min(members, key=precedence.__getitem__)
+    for move in moves:
+        assert precedence[move.into_cell] < precedence[move.from_cell]
+
+
+def test_a_segment_keeps_the_name_that_its_pair_of_models_settled() -> None:
+    stores = [("Snacks", f"a{i}", 1, 1, [0.0], [0.0]) for i in range(3)]
+    stores += [("Snacks", f"b{i}", 1, 2, [0.5], [0.0]) for i in range(2)]
+    settled = [
+        ("Snacks", "m1", "e1", "1-2", 1),
+        ("Snacks", "m1", "e1", "1-1", 2),
+        ("Snacks", "m0", "e1", "1-1", 1),
+        ("Dairy", "m1", "e1", "1-1", 1),
+    ]
+    assert set(merged(list(stores), minimum=4)["segment_id"]) == {"1-1"}
+    frame = merged(list(stores), minimum=4, precedence=settled)
+    assert set(frame["segment_id"]) == {"1-2"}
+    moved = frame.filter("was_reassigned")
+    assert moved["cell_id"].to_list() == ["1-1"] * 3
+    assert moved["moves"][0][0] == {
+        "step": 1,
+        "from_cell": "1-1",
+        "into_cell": "1-2",
+        "n_stores": 3,
+        "distance": pytest.approx(0.5 / math.sqrt(2 * 0.06), rel=1e-6),
+    }
