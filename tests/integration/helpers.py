@@ -276,11 +276,13 @@ class Built:
     variables: dict[str, Any]
     run: DbtRun
 
-    def continued(self, folder: Path, **changed: Any) -> Built:
+    def continued(
+        self, folder: Path, arguments: Sequence[str] = OWN_INPUTS, **changed: Any
+    ) -> Built:
         """Build again in a copy of the database, with some of the vars changed."""
         project = copy_of(self.project, folder)
         variables = {**self.variables, **changed}
-        return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
+        return Built(project, variables, project.build(*arguments, variables=variables))
 
     def models(self) -> dict[str, list[str]]:
         """Model ids of every scope, in the order in which they came into force."""
