@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
 VARS ?= {}
+LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 
 # dbt finds the project from any working directory
@@ -14,7 +15,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs demo verify lock bench clean
+.PHONY: help build test check docs demo verify lineage lock bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -39,6 +40,11 @@ docs: $(VENV)/.installed  ## Make the docs site in target/ (dbt docs serve shows
 demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
 	STORE_SEGMENTS_DB=$(DEMO_DATABASE) dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
+
+lineage: $(VENV)/.installed-lineage  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
+	@mkdir -p target && rm -f $(LINEAGE_EVENTS)
+	OPENLINEAGE__TRANSPORT='{"type": "file", "log_file_path": "$(LINEAGE_EVENTS)", "append": true}' \
+		OPENLINEAGE_NAMESPACE=store_segments dbt-ol build --vars "$(VARS)"
 
 verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the same tables (VARS=...)
 	python scripts/verify.py --vars "$(VARS)"
@@ -66,6 +72,10 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/activate
 
 $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
 	@pip install --quiet --require-hashes -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/.installed-lineage: requirements-lineage.txt $(VENV)/.installed
+	@pip install --quiet --require-hashes -r requirements-lineage.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
