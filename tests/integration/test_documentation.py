@@ -9,9 +9,6 @@ import pytest
 
 from .conftest import SeedsBuild
 
-#: Staging of external inputs passes every column through; only the id is the project's own.
-PASSING_THROUGH = "stg_external__"
-
 
 @pytest.fixture(scope="module")
 def docs(seeds_build: SeedsBuild) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -24,20 +21,48 @@ def docs(seeds_build: SeedsBuild) -> tuple[dict[str, Any], dict[str, Any]]:
     return manifest, catalog
 
 
+def test_every_resource_and_argument_is_described(
+    docs: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    manifest, _ = docs
+    own = [
+        resource
+        for kind in ("nodes", "sources", "exposures", "macros", "unit_tests")
+        for resource in manifest[kind].values()
+        if resource["package_name"] == "store_segments"
+        and resource["resource_type"] != "operation"  # hooks
+        and not resource.get("test_metadata")  # `unique` of a column says what it is
+    ]
+    kinds = {resource["resource_type"] for resource in own}
+    assert kinds == {
+        *("model", "seed", "snapshot", "source", "exposure", "macro", "test", "unit_test")
+    }
+    assert [resource["name"] for resource in own if not resource["description"]] == []
+    assert [
+        f"{macro['name']}({argument['name']})"
+        for macro in own
+        if macro["resource_type"] == "macro"
+        for argument in macro["arguments"]
+        if not argument["description"]
+    ] == []
+
+
 def test_every_column_of_the_database_is_described(
     docs: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     manifest, catalog = docs
     undescribed = [
         f"{node['name']}.{column}"
-        for unique_id, table in catalog["nodes"].items()
-        for node in [manifest["nodes"][unique_id]]
+        for kind in ("nodes", "sources")
+        for unique_id, table in catalog[kind].items()
+        for node in [manifest[kind][unique_id]]
         for column in table["columns"]
         if not node["columns"].get(column, {}).get("description")
-        and not (node["name"].startswith(PASSING_THROUGH) and column != "store_id")
-        and not column.startswith("dbt_")  # the snapshot's own validity columns
     ]
-    assert len(catalog["nodes"]) >= 30
+    assert len(catalog["nodes"]) >= 40
+    assert {source["metadata"]["name"] for source in catalog["sources"].values()} == {
+        *("runs", "run_nodes")
+    }
     assert undescribed == []
 
 
