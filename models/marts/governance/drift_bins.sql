@@ -1,7 +1,5 @@
 -- Training counts come from the model's own row; today's stores are counted in the same bins. Stores that
 -- a model would not learn from do not count, on either side.
-{% set history = ref('store_segments_history') %}
-
 with all_models as (
     {{ all_cluster_models() | indent(4) }}
 ),
@@ -152,46 +150,6 @@ cluster_counts as (
             and training.centroid.cluster = today.cluster
 ),
 
--- segments have no model of their own: they count from the run on that brought in the younger of the
--- two models in force
-other_models as (
-    select
-        uses.lane,
-        uses.scope,
-        max(uses.run_started_at) as last_used_at
-    from {{ ref('model_uses') }} as uses
-    inner join models on uses.lane = models.lane and uses.scope = models.scope
-    where uses.model_id <> models.model_id
-    group by all
-),
-
-in_force_since as (
-    select
-        uses.lane,
-        uses.scope,
-        min(uses.run_started_at) as run_started_at
-    from {{ ref('model_uses') }} as uses
-    inner join models on uses.lane = models.lane and uses.model_id = models.model_id
-    left join other_models on uses.lane = other_models.lane and uses.scope = other_models.scope
-    where other_models.last_used_at is null or uses.run_started_at > other_models.last_used_at
-    group by all
-),
-
-categories as (
-    select
-        scope as category,
-        greatest(
-            run_started_at,
-            (
-                select max(external.run_started_at)
-                from in_force_since as external
-                where external.lane = 'external'
-            )
-        ) as run_started_at
-    from in_force_since
-    where lane = 'internal'
-),
-
 todays_segments as (
     select
         category,
@@ -199,30 +157,6 @@ todays_segments as (
         count(*) as n_today
     from {{ ref('store_segments') }}
     group by all
-),
-
-training_segments as (
-    select
-        todays_segments.category,
-        todays_segments.segment_id,
-        todays_segments.n_today as n_training
-    from todays_segments
-    inner join categories on todays_segments.category = categories.category
-    where categories.run_started_at = {{ run_started() }}
-    {%- if history.is_cte or all_exist([history]) %}
-        union all
-        select
-            history.category,
-            history.segment_id,
-            count(*) as n_training
-        from {{ history }} as history
-        inner join categories on history.category = categories.category
-        where
-            categories.run_started_at < {{ run_started() }}
-            and categories.run_started_at >= history.dbt_valid_from
-            and (history.dbt_valid_to is null or categories.run_started_at < history.dbt_valid_to)
-        group by all
-    {%- endif %}
 ),
 
 segment_counts as (
@@ -233,9 +167,9 @@ segment_counts as (
         null as feature,
         coalesce(training.segment_id, today.segment_id) as bin,
         'segment ' || coalesce(training.segment_id, today.segment_id) as bin_label,
-        coalesce(training.n_training, 0) as n_training,
+        coalesce(training.n_stores, 0) as n_training,
         coalesce(today.n_today, 0) as n_today
-    from training_segments as training
+    from {{ ref('training_segments') }} as training
     full outer join todays_segments as today
         on training.category = today.category and training.segment_id = today.segment_id
 ),
