@@ -56,13 +56,14 @@
             )
         {%- endset -%}
         {%- do problems.extend(fromjson(run_query(query).rows[0][0])) -%}
+        {%- do problems.extend(empty_build_problems()) -%}
         {%- if not problems -%}
             {%- do problems.extend(pinned_model_problems()) -%}
             {%- do problems.extend(kept_model_problems('internal', ['transform', 'zero_replacement'])) -%}
             {%- do problems.extend(kept_model_problems('external', ['max_categories', 'log_skewness_threshold'])) -%}
         {%- endif -%}
         {%- if problems -%}
-            {%- set message = 'the vars of this project cannot be used:\n  ' ~ problems | join('\n  ') -%}
+            {%- set message = 'the build cannot start:\n  ' ~ problems | join('\n  ') -%}
             {%- do close_run('failed', message) -%}
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
@@ -87,6 +88,19 @@
     {%- endset -%}
     {%- if run_query(query).rows[0][0] == 0 -%}
         {{ return(["inputs." ~ name ~ ": there is no table '" ~ location ~ "'; give database.schema.table of an attached database"]) }}
+    {%- endif -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+
+{#- `--empty` would empty the segments, and with them end every period of the history. -#}
+{% macro empty_build_problems() -%}
+    {%- set history = adapter.get_relation(target.database, 'segments', 'store_segments_history') -%}
+    {%- if flags.EMPTY and history and run_query('select count(*) from ' ~ history).rows[0][0] > 0 -%}
+        {{ return([
+            "--empty: it would empty the tables of " ~ target.path ~ " and end every row of the history;"
+            ~ " name another file in STORE_SEGMENTS_DB for a build without data"
+        ]) }}
     {%- endif -%}
     {{ return([]) }}
 {%- endmacro %}
@@ -118,7 +132,11 @@
     `retrain: never`. Such a model would be scored with numbers it does not know. -#}
 {% macro kept_model_problems(lane, feature_settings) -%}
     {%- set problems = [] -%}
-    {%- set pins = setting('pinned_models').values() | list -%}
+    {%- set pins = [] -%}
+    {%- for model_id in setting('pinned_models').values() -%}
+        {%- do pins.append(sql_text(model_id)) -%}
+    {%- endfor -%}
+    {%- set is_pinned = 'list_contains([' ~ pins | join(', ') ~ ']::varchar[], model_id)' -%}
     {%- set never = setting('retrain') == 'never' -%}
     {%- set models = adapter.get_relation(target.database, 'lanes', lane ~ '_cluster_models') -%}
     {%- if models and (pins or never) -%}
@@ -129,10 +147,10 @@
                     model_id,
                     unnest(settings) as given
                 from {{ models }}
-                where status <> 'failed' and ({{ never }} or list_contains({{ pins | map('string') | list }}::varchar[], model_id))
+                where status <> 'failed' and ({{ never }} or {{ is_pinned }})
                 qualify row_number() over (
                     partition by scope
-                    order by list_contains({{ pins | map('string') | list }}::varchar[], model_id) desc, in_force_order desc
+                    order by {{ is_pinned }} desc, in_force_order desc
                 ) = 1
             )
 

@@ -173,16 +173,17 @@ def test_a_pinned_model_scores_although_a_newer_one_is_there(
     assert used.to_series().to_list() == [earlier]
 
 
+@pytest.mark.parametrize("model_id", ["0000000000000000", "'; drop table x; --"])
 def test_a_pinned_model_that_does_not_exist_stops_the_build_and_names_those_that_do(
-    first: Built, folder: Path
+    first: Built, tmp_path: Path, model_id: str
 ) -> None:
-    project = copy_of(first.project, folder / "unknown-pin")
-    settings = {**THREE_CLUSTERS, "pinned_models": {"Bread": "0000000000000000"}}
+    project = copy_of(first.project, tmp_path / "unknown-pin")
+    settings = {**THREE_CLUSTERS, "retrain": "never", "pinned_models": {"Bread": model_id}}
     run = project.dbt("build", *OWN_INPUTS, variables={**first.variables, "segmentation": settings})
     assert not run.success
     assert run.statuses == {}
     (line,) = run.lines_with("segmentation.pinned_models.Bread")
-    assert "'0000000000000000'" in line
+    assert f"'{model_id}'" in line
     assert first.in_force()["Bread"] in line
     assert "Traceback" not in run.shown
 
@@ -200,6 +201,21 @@ def test_a_full_refresh_keeps_the_models_and_fits_nothing(first: Built, folder: 
     refreshed = Built(project, first.variables, run)
     assert refreshed.fitted_scopes() == set()
     assert refreshed.models() == first.models()
+
+
+def test_a_build_without_data_does_not_empty_segments_and_history(
+    first: Built, tmp_path: Path
+) -> None:
+    project = copy_of(first.project, tmp_path / "empty")
+    before = project.value("select count(*) from segments.store_segments_history")
+    run = project.dbt("build", "--empty", *OWN_INPUTS, variables=first.variables)
+    assert not run.success
+    (line,) = run.lines_with("--empty")
+    assert "STORE_SEGMENTS_DB" in line
+    assert project.value("select count(*) from segments.store_segments") > 0
+    assert before == project.value(
+        "select count(*) from segments.store_segments_history where dbt_valid_to is null"
+    )
 
 
 def test_retrain_never_scores_new_stores_with_the_models_that_are_there(
