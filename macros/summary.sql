@@ -138,7 +138,7 @@ lines (part, place, line) as (
     having sum(n_stores_before) > 0
     union all
     select 15, place, format(
-        '  DRIFT: {} is no longer what its model learned from: index {:.2f}, by chance up to {:.2f}',
+        '  DRIFT: {}: stability index {:.2f} against the training data, by chance up to {:.2f}',
         concat_ws(': ', scope, coalesce(feature, subject)), stability_index, threshold
     )
     from drifted

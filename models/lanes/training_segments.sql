@@ -1,45 +1,41 @@
--- Segments have no model of their own: they count from the run on that brought in the younger of the two
--- models in force; in that run, today's segments are the ones.
+-- Segments have no model of their own: the baseline is the first run of those, up to today's, that had
+-- the two models in force and the minimum size of today. What another rule does to them is no drift.
 {% set history = ref('store_segments_history') %}
 
-with other_models as (
+with runs as (
     select
-        uses.lane,
-        uses.scope,
-        max(uses.run_started_at) as last_used_at
-    from {{ ref('model_uses') }} as uses
-    inner join {{ ref('current_cluster_models') }} as models
-        on uses.lane = models.lane and uses.scope = models.scope
-    where uses.model_id <> models.model_id
+        category,
+        run_started_at,
+        (internal_model_id, external_model_id, min_segment_size) as made_of
+    from {{ ref('segment_changes') }}
+),
+
+today as (
+    select
+        category,
+        max_by(made_of, run_started_at) as made_of
+    from runs
     group by all
 ),
 
-in_force_since as (
+made_otherwise as (
     select
-        uses.lane,
-        uses.scope,
-        min(uses.run_started_at) as run_started_at
-    from {{ ref('model_uses') }} as uses
-    inner join {{ ref('current_cluster_models') }} as models
-        on uses.lane = models.lane and uses.model_id = models.model_id
-    left join other_models on uses.lane = other_models.lane and uses.scope = other_models.scope
-    where other_models.last_used_at is null or uses.run_started_at > other_models.last_used_at
+        runs.category,
+        max(runs.run_started_at) as run_started_at
+    from runs
+    inner join today on runs.category = today.category
+    where runs.made_of is distinct from today.made_of
     group by all
 ),
 
-categories as (
+baselines as (
     select
-        scope as category,
-        greatest(
-            run_started_at,
-            (
-                select max(external.run_started_at)
-                from in_force_since as external
-                where external.lane = 'external'
-            )
-        ) as run_started_at
-    from in_force_since
-    where lane = 'internal'
+        runs.category,
+        min(runs.run_started_at) as run_started_at
+    from runs
+    left join made_otherwise on runs.category = made_otherwise.category
+    where made_otherwise.run_started_at is null or runs.run_started_at > made_otherwise.run_started_at
+    group by all
 ),
 
 training_segments as (
@@ -48,8 +44,8 @@ training_segments as (
         today.segment_id,
         count(*) as n_stores
     from {{ ref('store_segments') }} as today
-    inner join categories on today.category = categories.category
-    where categories.run_started_at = {{ run_started() }}
+    inner join baselines on today.category = baselines.category
+    where baselines.run_started_at = {{ run_started() }}
     group by all
     {%- if history.is_cte or all_exist([history]) %}
         union all
@@ -58,11 +54,11 @@ training_segments as (
             history.segment_id,
             count(*) as n_stores
         from {{ history }} as history
-        inner join categories on history.category = categories.category
+        inner join baselines on history.category = baselines.category
         where
-            categories.run_started_at < {{ run_started() }}
-            and categories.run_started_at >= history.dbt_valid_from
-            and (history.dbt_valid_to is null or categories.run_started_at < history.dbt_valid_to)
+            baselines.run_started_at < {{ run_started() }}
+            and baselines.run_started_at >= history.dbt_valid_from
+            and (history.dbt_valid_to is null or baselines.run_started_at < history.dbt_valid_to)
         group by all
     {%- endif %}
 )

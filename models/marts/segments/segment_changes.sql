@@ -160,6 +160,9 @@ select
     categories.n_moved_stores,
     categories.n_kept_stores / nullif(categories.n_kept_stores + categories.n_moved_stores, 0) as retention,
     categories.n_segments,
+    segmentation_setting(
+        {{ given_settings() }}, 'internal', categories.category, 'min_segment_size'
+    )::integer as min_segment_size,
 
     -- lists
     coalesce(event_lists.born, []) as born_segments,
