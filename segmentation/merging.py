@@ -228,6 +228,29 @@ def lane_matrices(stores: pl.DataFrame) -> list[Matrix]:
     ]
 
 
+def joint_coordinates(stores: pl.DataFrame) -> Matrix:
+    """Both lanes side by side in a unit in which they weigh the same, without gaps.
+
+    Parameters
+    ----------
+    stores
+        Stores of one category with `segment_id`, `internal_z` and `external_z`, null where a lane
+        does not know the store.
+
+    Returns
+    -------
+    Matrix
+        Stores x components of both lanes. A lane that does not know a store puts it in the middle
+        of what the lane knows of its segment: neither near nor far.
+    """
+    joint = np.hstack(lane_matrices(stores))
+    segments = stores["segment_id"].to_numpy()
+    for segment in np.unique(segments):
+        members = segments == segment
+        joint[members] = _filled(joint[members])
+    return joint
+
+
 def merge_lanes(
     sells: pl.DataFrame,
     internal_clusters: pl.DataFrame,
@@ -332,3 +355,12 @@ def _matrix_with_gaps(vectors: pl.Series) -> Matrix:
     full = np.full((len(vectors), matrix.shape[1]), np.nan)
     full[vectors.is_not_null().to_numpy()] = matrix
     return full
+
+
+def _filled(z: Matrix) -> Matrix:
+    """Missing coordinates replaced by the mean of the known ones, 0 where none is known."""
+    known = ~np.isnan(z)
+    means = np.divide(
+        np.nansum(z, axis=0), known.sum(axis=0), out=np.zeros(z.shape[1]), where=known.any(axis=0)
+    )
+    return np.where(known, z, means)

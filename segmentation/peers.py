@@ -10,7 +10,7 @@ import polars as pl
 from scipy.spatial import KDTree
 
 from segmentation.features import Matrix
-from segmentation.merging import lane_matrices, with_lanes
+from segmentation.merging import joint_coordinates, with_lanes
 
 #: Enough to look at, few enough to know each of them.
 N_PEERS: Final = 5
@@ -63,8 +63,7 @@ def segment_peers(
 ) -> pl.DataFrame:
     """Nearest stores in the same segment, both lanes together.
 
-    The lanes are scaled as for merging, so that they weigh the same. A lane that does not know a
-    store puts it in the middle of what the lane knows of its segment: neither near nor far.
+    Near is meant in `joint_coordinates`, in which both lanes weigh the same.
 
     Parameters
     ----------
@@ -85,23 +84,14 @@ def segment_peers(
     )
     rows: list[tuple[str, str, list[dict[str, object]]]] = []
     for (category,), part in stores.group_by("category", maintain_order=True):
-        joint = np.hstack(lane_matrices(part))
+        joint = joint_coordinates(part)
         ids = part["store_id"].to_list()
         segments = part["segment_id"].to_numpy()
         for segment in np.unique(segments):
             members = np.flatnonzero(segments == segment)
-            peers = nearest_stores([ids[row] for row in members], _filled(joint[members]))
+            peers = nearest_stores([ids[row] for row in members], joint[members])
             rows.extend(
                 (str(category), ids[row], [{"store_id": s, "distance": d} for s, d in near])
                 for row, near in zip(members, peers, strict=True)
             )
     return pl.DataFrame(rows, schema=PEERS_SCHEMA, orient="row").sort("category", "store_id")
-
-
-def _filled(z: Matrix) -> Matrix:
-    """Missing coordinates replaced by the mean of the known ones, 0 where none is known."""
-    known = ~np.isnan(z)
-    means = np.divide(
-        np.nansum(z, axis=0), known.sum(axis=0), out=np.zeros(z.shape[1]), where=known.any(axis=0)
-    )
-    return np.where(known, z, means)

@@ -1,42 +1,15 @@
--- A name is made of the two need states and the one external feature, among those the models use,
--- in which the segment differs most from all stores of its category, in the words of the inputs. Two
+-- A name is made of the two need states and the one external feature in which the segment differs most
+-- from all stores of its category; a name that people gave in `segment_name_overrides` comes first. Two
 -- segments with the same name are told apart by their id.
-{% set clear_difference = 0.25 %}
+{% set overrides = ref('segment_name_overrides') %}
 
-with differences as (
-    select
-        profiles.category,
-        profiles.segment_id,
-        profiles.lane,
-        case
-            when scope_features.category_column is null
-                then
-                    if(profiles.lane = 'external', replace(profiles.label, '_', ' '), profiles.label)
-                    || if(profiles.difference_in_sd > 0, ' high', ' low')
-            else
-                if(profiles.difference_in_sd > 0, '', 'not ')
-                || replace(replace(profiles.label, '_', ' '), ' = ', ': ')
-        end as phrase,
-        row_number() over (
-            partition by profiles.category, profiles.segment_id, profiles.lane
-            order by abs(profiles.difference_in_sd) desc, profiles.feature asc
-        ) as place
-    from {{ ref('segment_profiles') }} as profiles
-    inner join {{ ref('scope_features') }} as scope_features
-        on
-            profiles.lane = scope_features.lane
-            and profiles.feature = scope_features.feature
-            and scope_features.scope = if(profiles.lane = 'internal', profiles.category, 'external')
-    where profiles.is_used and abs(profiles.difference_in_sd) >= {{ clear_difference }}
-),
-
-phrases as (
+with phrases as (
     select
         category,
         segment_id,
         string_agg(phrase, ' · ' order by place) filter (where lane = 'internal' and place <= 2) as internal_phrase,
         string_agg(phrase, ' · ' order by place) filter (where lane = 'external' and place <= 1) as external_phrase
-    from differences
+    from {{ ref('segment_traits') }}
     group by all
 ),
 
@@ -53,6 +26,24 @@ segments as (
     )
 ),
 
+given_names as (
+    {%- if overrides.is_cte or all_exist([overrides]) %}
+        select
+            category,
+            segment_id,
+            max(trim(segment_name)) as segment_name
+        from {{ overrides }}
+        where trim(segment_name) <> ''
+        group by all
+    {%- else %}
+        select
+            null::varchar as category,
+            null::varchar as segment_id,
+            null::varchar as segment_name
+        where false
+    {%- endif %}
+),
+
 named as (
     select
         segments.category,
@@ -60,10 +51,14 @@ named as (
         case
             when segments.n_segments = 1 then 'All stores'
             else coalesce(phrases.internal_phrase, 'average mix') || coalesce(' | ' || phrases.external_phrase, '')
-        end as name
+        end as computed_name,
+        coalesce(given_names.segment_name, computed_name) as name,
+        given_names.segment_name is not null as is_given
     from segments
     left join phrases
         on segments.category = phrases.category and segments.segment_id = phrases.segment_id
+    left join given_names
+        on segments.category = given_names.category and segments.segment_id = given_names.segment_id
 )
 
 select
@@ -75,6 +70,10 @@ select
     case
         when count(*) over (partition by category, name) = 1 then name
         else name || ' (' || segment_id || ')'
-    end as segment_name
+    end as segment_name,
+    computed_name,
+
+    -- booleans
+    is_given
 from named
 order by category, segment_id

@@ -63,26 +63,38 @@ overall as (
         lane,
         feature,
         fsum(value order by store_id) / nullif(count(value), 0) as overall_mean,
-        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean,
-        count(transformed_value) as n_values
+        median(value) as overall_median,
+        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean
     from cells
     where is_typical
     group by all
 ),
 
-spread as (
+compared as (
     select
-        cells.category,
-        cells.lane,
-        cells.feature,
-        sqrt(
-            fsum((cells.transformed_value - overall.transformed_mean) ** 2 order by cells.store_id)
-            / nullif(any_value(overall.n_values), 0)
-        ) as transformed_sd
+        cells.*,
+        overall.overall_mean,
+        overall.overall_median,
+        overall.transformed_mean as overall_transformed_mean
     from cells
     inner join overall
         on cells.category = overall.category and cells.lane = overall.lane and cells.feature = overall.feature
-    where cells.is_typical
+),
+
+spread as (
+    select
+        category,
+        lane,
+        feature,
+        -- a mean is rounded: values that are all the same may deviate from theirs by the last bit
+        if(
+            min(transformed_value) = max(transformed_value),
+            0,
+            fsum((transformed_value - overall_transformed_mean) ** 2 order by store_id)
+        ) as sum_of_squares,
+        sqrt(sum_of_squares / nullif(count(transformed_value), 0)) as transformed_sd
+    from compared
+    where is_typical
     group by all
 ),
 
@@ -92,53 +104,92 @@ by_segment as (
         segment_id,
         lane,
         feature,
+        overall_mean,
+        overall_median,
+        overall_transformed_mean,
         any_value(label) as label,
         any_value(source) as source,
         count(value) as n_stores,
         fsum(value order by store_id) / nullif(count(value), 0) as mean_value,
         median(value) as median_value,
-        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean
-    from cells
+        count(value) filter (where value > overall_median) / nullif(count(value), 0) as share_above_median,
+        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean,
+        count(transformed_value) filter (where is_typical) as n_typical
+    from compared
     group by all
+),
+
+-- the share of the variance that lies between the segments, eta squared (Cohen 1988, section 8.2)
+between_segments as (
+    select
+        category,
+        lane,
+        feature,
+        fsum(n_typical * (transformed_mean - overall_transformed_mean) ** 2 order by segment_id) as sum_of_squares
+    from by_segment
+    where n_typical > 0
+    group by all
+),
+
+differences as (
+    select
+        by_segment.*,
+        round(
+            coalesce(
+                (by_segment.transformed_mean - by_segment.overall_transformed_mean)
+                / nullif(spread.transformed_sd, 0),
+                0
+            ),
+            9
+        ) as difference_in_sd,
+        round(
+            coalesce(least(between_segments.sum_of_squares / nullif(spread.sum_of_squares, 0), 1), 0), 9
+        ) as effect_size
+    from by_segment
+    inner join spread
+        on
+            by_segment.category = spread.category
+            and by_segment.lane = spread.lane
+            and by_segment.feature = spread.feature
+    left join between_segments
+        on
+            by_segment.category = between_segments.category
+            and by_segment.lane = between_segments.lane
+            and by_segment.feature = between_segments.feature
 )
 
 select
     -- ids
-    by_segment.category,
-    by_segment.segment_id,
-    by_segment.lane,
-    by_segment.feature,
+    differences.category,
+    differences.segment_id,
+    differences.lane,
+    differences.feature,
 
     -- text
-    by_segment.label,
-    by_segment.source,
+    differences.label,
+    differences.source,
 
     -- numbers
-    by_segment.n_stores,
-    by_segment.mean_value,
-    by_segment.median_value,
-    overall.overall_mean,
-    round(
-        coalesce((by_segment.transformed_mean - overall.transformed_mean) / nullif(spread.transformed_sd, 0), 0),
-        9
-    ) as difference_in_sd,
+    differences.n_stores,
+    differences.mean_value,
+    differences.median_value,
+    differences.overall_mean,
+    differences.overall_median,
+    differences.mean_value / nullif(differences.overall_mean, 0) as ratio,
+    differences.share_above_median,
+    differences.difference_in_sd,
+    row_number() over (
+        partition by differences.category, differences.segment_id, differences.lane
+        order by abs(differences.difference_in_sd) desc, differences.feature asc
+    ) as rank,
+    differences.effect_size,
 
     -- booleans
     used_features.feature is not null as is_used
-from by_segment
-inner join overall
-    on
-        by_segment.category = overall.category
-        and by_segment.lane = overall.lane
-        and by_segment.feature = overall.feature
-inner join spread
-    on
-        by_segment.category = spread.category
-        and by_segment.lane = spread.lane
-        and by_segment.feature = spread.feature
+from differences
 left join used_features
     on
-        by_segment.lane = used_features.lane
-        and by_segment.feature = used_features.feature
-        and used_features.scope = if(by_segment.lane = 'internal', by_segment.category, 'external')
-order by by_segment.category, by_segment.segment_id, by_segment.lane, by_segment.feature
+        differences.lane = used_features.lane
+        and differences.feature = used_features.feature
+        and used_features.scope = if(differences.lane = 'internal', differences.category, 'external')
+order by differences.category, differences.segment_id, differences.lane, differences.feature

@@ -1,3 +1,8 @@
+-- How many stores are named as the most and the least typical, and how many traits of each lane make
+-- the sentence.
+{% set n_stores_named = 3 %}
+{% set n_traits_named = 2 %}
+
 with stores as (
     select
         store_segments.category,
@@ -26,25 +31,99 @@ segments as (
         sum(sales_amount) as sales_amount
     from stores
     group by all
+),
+
+fits as (
+    select
+        scope as category,
+        label as segment_id,
+        store_id,
+        silhouette,
+        distance,
+        next_label
+    from {{ ref('store_cohesion') }}
+    where lane = 'merged'
+),
+
+cohesion as (
+    select
+        category,
+        segment_id,
+        fsum(silhouette order by store_id) / nullif(count(silhouette), 0) as cohesion,
+        list(store_id order by distance, store_id)[:{{ n_stores_named }}] as most_typical_stores,
+        list(store_id order by distance desc, store_id)[:{{ n_stores_named }}] as least_typical_stores
+    from fits
+    group by all
+),
+
+neighbours as (
+    -- the most frequent one; `mode` would settle a tie by the order of the rows
+    select
+        category,
+        segment_id,
+        next_label as closest_segment_id
+    from fits
+    where next_label is not null
+    group by category, segment_id, next_label
+    qualify row_number() over (partition by category, segment_id order by count(*) desc, next_label asc) = 1
+),
+
+sentences as (
+    select
+        category,
+        segment_id,
+        string_agg(sentence, ', ' order by place) filter (where lane = 'internal') as sells,
+        string_agg(sentence, ', ' order by place) filter (where lane = 'external') as stands
+    from {{ ref('segment_traits') }}
+    where place <= {{ n_traits_named }}
+    group by all
+),
+
+compared as (
+    select
+        *,
+        sum(n_stores) over (partition by category) as n_category_stores,
+        n_stores / n_category_stores as share_of_stores,
+        sales_amount / n_stores as sales_per_store,
+        sales_amount / sum(sales_amount) over (partition by category) as share_of_sales
+    from segments
 )
 
 select
     -- ids
-    category,
-    segment_id,
+    compared.category,
+    compared.segment_id,
+    neighbours.closest_segment_id,
 
     -- text
-    segment_name,
+    compared.segment_name,
+    format(
+        '{} of {} stores, with {} of the sales of {}: {}{}.',
+        compared.n_stores,
+        compared.n_category_stores,
+        {{ readable_percent('coalesce(compared.share_of_sales, 0)') }},
+        compared.category,
+        coalesce(sentences.sells, 'the average mix of sales'),
+        coalesce('; ' || sentences.stands, '')
+    ) as description,
 
     -- numbers
-    n_stores,
-    n_stores / sum(n_stores) over (partition by category) as share_of_stores,
-    sales_amount,
-    sales_amount / n_stores as sales_per_store,
-    sales_amount / sum(sales_amount) over (partition by category) as share_of_sales,
-    n_cells,
-    n_reassigned,
-    n_outliers,
-    n_thin
-from segments
-order by category, segment_id
+    compared.n_stores,
+    compared.share_of_stores,
+    compared.sales_amount,
+    compared.sales_per_store,
+    compared.share_of_sales,
+    cohesion.cohesion,
+    compared.n_cells,
+    compared.n_reassigned,
+    compared.n_outliers,
+    compared.n_thin,
+
+    -- lists
+    cohesion.most_typical_stores,
+    cohesion.least_typical_stores
+from compared
+inner join cohesion on compared.category = cohesion.category and compared.segment_id = cohesion.segment_id
+left join neighbours on compared.category = neighbours.category and compared.segment_id = neighbours.segment_id
+left join sentences on compared.category = sentences.category and compared.segment_id = sentences.segment_id
+order by compared.category, compared.segment_id

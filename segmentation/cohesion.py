@@ -1,0 +1,164 @@
+"""How well each store fits its cluster or segment, and which one comes next."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.spatial.distance import cdist
+from sklearn.metrics import silhouette_samples
+
+from segmentation.features import Matrix, to_matrix
+from segmentation.merging import joint_coordinates, with_lanes
+from segmentation.settings import Lane, Settings
+
+COHESION_SCHEMA: Final = pl.Schema(
+    {
+        "lane": pl.String(),
+        "scope": pl.String(),
+        "store_id": pl.String(),
+        "label": pl.String(),
+        "silhouette": pl.Float64(),
+        "distance": pl.Float64(),
+        "next_label": pl.String(),
+        "next_distance": pl.Float64(),
+    }
+)
+
+
+def silhouettes(
+    z: Matrix, labels: npt.NDArray[np.str_], sample: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """Silhouette of each store (Rousseeuw 1987), exact among the stores that are measured.
+
+    Parameters
+    ----------
+    z
+        Stores x coordinates.
+    labels
+        Cluster or segment of each store.
+    sample
+        Above as many stores a random sample of that size is measured, as in the search of k.
+    seed
+        Of the sample.
+
+    Returns
+    -------
+    numpy.ndarray
+        -1 to 1 per store; NaN for stores outside the sample, and for all of them if there are not
+        at least two labels and fewer labels than stores.
+    """
+    chosen = np.arange(len(z))
+    if len(z) > sample:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(z))[:sample])
+    measured = np.full(len(z), np.nan)
+    if 1 < len(np.unique(labels[chosen])) < len(chosen):
+        measured[chosen] = silhouette_samples(z[chosen], labels[chosen])
+    return measured
+
+
+def cohesion(
+    merged: pl.DataFrame,
+    clusters: dict[Lane, pl.DataFrame],
+    components: dict[Lane, pl.DataFrame],
+    settings: Settings,
+) -> pl.DataFrame:
+    """Silhouettes and distances of the stores in the clusters of each lane and in the segments.
+
+    Parameters
+    ----------
+    merged
+        category, store_id, segment_id.
+    clusters
+        Per lane scope, store_id, cluster, is_outlier, is_thin_history. Stores that the model did
+        not learn from do not count, so that the mean silhouette is the one of the search of k.
+    components
+        Per lane scope, store_id, z.
+    settings
+        For `silhouette_sample` and `seed`.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `COHESION_SCHEMA`, one row per lane (`internal`, `external` or `merged`), scope and
+        store, sorted. `next_label` has the nearest other centroid; null where there is only one.
+    """
+    frames = [pl.DataFrame(schema=COHESION_SCHEMA)]
+    for lane in ("internal", "external"):
+        learned = (
+            clusters[lane]
+            .filter(
+                pl.col("cluster").is_not_null(), ~pl.col("is_outlier"), ~pl.col("is_thin_history")
+            )
+            .join(components[lane].select("scope", "store_id", "z"), on=["scope", "store_id"])
+            .sort("scope", "store_id")
+        )
+        for (scope,), part in learned.group_by("scope", maintain_order=True):
+            given = settings.for_scope(lane, str(scope))
+            frames.append(
+                _fit(
+                    lane,
+                    str(scope),
+                    part["store_id"],
+                    part["cluster"],
+                    to_matrix(part["z"]),
+                    given.silhouette_sample,
+                    given.seed,
+                )
+            )
+    stores = with_lanes(
+        merged.select("category", "store_id", "segment_id"),
+        components["internal"].select("store_id", category="scope", internal_z="z"),
+        components["external"].select("store_id", external_z="z"),
+    )
+    for (category,), part in stores.group_by("category", maintain_order=True):
+        given = settings.for_scope("internal", str(category))
+        frames.append(
+            _fit(
+                "merged",
+                str(category),
+                part["store_id"],
+                part["segment_id"],
+                joint_coordinates(part),
+                given.silhouette_sample,
+                given.seed,
+            )
+        )
+    return pl.concat(frames).sort("lane", "scope", "store_id")
+
+
+def _fit(
+    lane: str,
+    scope: str,
+    store_ids: pl.Series,
+    labels: pl.Series,
+    z: Matrix,
+    sample: int,
+    seed: int,
+) -> pl.DataFrame:
+    """Rows of one lane and scope."""
+    names = labels.cast(pl.String).to_numpy()
+    known = np.unique(names)
+    centroids = np.stack([z[names == name].mean(axis=0) for name in known])
+    distances = cdist(z, centroids)
+    rows = np.arange(len(z))
+    own = np.searchsorted(known, names)
+    own_distances = distances[rows, own]
+    distances[rows, own] = np.inf
+    following = distances.argmin(axis=1)
+    has_other = len(known) > 1
+    return pl.DataFrame(
+        {
+            "lane": lane,
+            "scope": scope,
+            "store_id": store_ids,
+            "label": names,
+            "silhouette": pl.Series(silhouettes(z, names, sample, seed)).fill_nan(None),
+            "distance": own_distances,
+            "next_label": known[following] if has_other else None,
+            "next_distance": distances[rows, following] if has_other else None,
+        },
+        schema=COHESION_SCHEMA,
+    )
