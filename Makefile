@@ -8,6 +8,7 @@ WORKERS ?= 2
 VARS ?= {}
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
+DEMO_PICTURES := $(CURDIR)/target/demo/pictures
 
 # dbt finds the project from any working directory
 export DBT_PROJECT_DIR := $(CURDIR)
@@ -39,7 +40,8 @@ docs: $(VENV)/.installed  ## Make the docs site in target/ (dbt docs serve shows
 
 demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
-	STORE_SEGMENTS_DB=$(DEMO_DATABASE) dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
+	STORE_SEGMENTS_DB=$(DEMO_DATABASE) STORE_SEGMENTS_PICTURES=$(DEMO_PICTURES) \
+		dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
 
 lineage: $(VENV)/.installed-lineage  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
 	@mkdir -p target && rm -f $(LINEAGE_EVENTS)

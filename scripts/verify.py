@@ -51,6 +51,7 @@ class Database:
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
             "STORE_SEGMENTS_DB": str(self.folder / "store_segments.duckdb"),
+            "STORE_SEGMENTS_PICTURES": str(self.folder / "pictures"),
         }
         done = subprocess.run(
             command, env={**os.environ, **folders}, capture_output=True, text=True, check=False

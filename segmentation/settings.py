@@ -113,6 +113,7 @@ class _ProjectBlock(_Strict):
     retrain: Literal["auto", "never"] = "auto"
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
+    picture_formats: tuple[Literal["png", "svg"], ...] = ("png",)
     internal: ScopeOverrides | None = None  # type: ignore[valid-type]
     external: ScopeOverrides | None = None  # type: ignore[valid-type]
     scopes: dict[str, ScopeOverrides] = Field(default_factory=dict)  # type: ignore[valid-type]

@@ -42,6 +42,7 @@ QUICK: Final[Mapping[str, Any]] = {
     "max_clusters": 4,
     "min_cluster_size": 3,
     "min_segment_size": 5,
+    "picture_formats": [],
 }
 
 #: How many clusters there are and how large they are is fixed; what can change is their numbers.
@@ -82,12 +83,20 @@ class Project:
         """The database file of this project, and of no other."""
         return self.folder / self.database_name
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that keep everything dbt writes in the folder."""
+        return {
+            "STORE_SEGMENTS_DB": str(self.database),
+            "STORE_SEGMENTS_PICTURES": str(self.folder / "pictures"),
+        }
+
     def dbt(
         self, command: str, *arguments: str, variables: Mapping[str, Any] | None = None
     ) -> DbtRun:
         """Call dbt in this process; the database is closed again afterwards."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _database_variable(self.database), _terminal(self.folder / "stderr.txt") as shown:
+        with _environment(self.environment), _terminal(self.folder / "stderr.txt") as shown:
             outcome = dbtRunner().invoke([*self.command(command, variables), *arguments])
             _close_database()
         results = getattr(outcome.result, "results", None) or ()
@@ -140,17 +149,15 @@ class Project:
 
 
 @contextlib.contextmanager
-def _database_variable(path: Path) -> Iterator[None]:
-    """`STORE_SEGMENTS_DB` for the time of one call."""
-    before = os.environ.get("STORE_SEGMENTS_DB")
-    os.environ["STORE_SEGMENTS_DB"] = str(path)
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the time of one call."""
+    before = dict(os.environ)
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["STORE_SEGMENTS_DB"]
-        else:
-            os.environ["STORE_SEGMENTS_DB"] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

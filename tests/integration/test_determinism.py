@@ -133,7 +133,7 @@ def test_another_day_and_another_folder_give_the_same_models_and_tables(
         cwd=tmp_path,
         env={
             **os.environ,
-            "STORE_SEGMENTS_DB": str(project.database),
+            **project.environment,
             "PYTHONPATH": str(elsewhere),
             "TZ": "Pacific/Auckland",
         },

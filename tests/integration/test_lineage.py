@@ -28,7 +28,7 @@ def build_with_events(project: Project, variables: dict[str, Any]) -> list[dict[
         env={
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "STORE_SEGMENTS_DB": str(project.database),
+            **project.environment,
             "OPENLINEAGE__TRANSPORT": json.dumps(transport),
             "OPENLINEAGE_NAMESPACE": "store_segments",
         },

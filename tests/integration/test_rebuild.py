@@ -46,7 +46,7 @@ def run_process(
     return subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "STORE_SEGMENTS_DB": str(database)},
+        env={**os.environ, **Project(database.parent, database.name).environment},
         capture_output=True,
         text=True,
         check=False,

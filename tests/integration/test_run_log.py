@@ -138,7 +138,7 @@ def interrupted(small_build: Built, tmp_path_factory: pytest.TempPathFactory) ->
             *project.command("build", variables),
             *OWN_INPUTS,
         ],
-        env={**os.environ, "STORE_SEGMENTS_DB": str(project.database)},
+        env={**os.environ, **project.environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,0 +1,30 @@
+"""Pictures of clusters and segments, drawn into a folder."""
+
+from segmentation.pictures.catalog import draw_all
+from segmentation.pictures.tables import picture_tables
+from segmentation.settings import Settings
+
+
+def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+    """Read what there is to show, return one row per picture."""
+    tables = picture_tables(
+        clusters={
+            "internal": dbt.ref("internal_clusters").pl(),
+            "external": dbt.ref("external_clusters").pl(),
+        },
+        components={
+            "internal": dbt.ref("internal_components").pl(),
+            "external": dbt.ref("external_components").pl(),
+        },
+        models=dbt.ref("current_cluster_models").pl(),
+        search=dbt.ref("cluster_search").pl(),
+        centroids=dbt.ref("cluster_centroids").pl(),
+        loadings=dbt.ref("pca_loadings").pl(),
+        cohesion=dbt.ref("store_cohesion").pl(),
+        profiles=dbt.ref("segment_profiles").pl(),
+        summary=dbt.ref("segment_summary").pl(),
+        merged=dbt.ref("merged_segments").pl(),
+        movements=dbt.ref("latest_movements").pl(),
+    )
+    formats = Settings(dbt.config.get("segmentation")).project.picture_formats
+    return draw_all(tables, dbt.config.get("pictures_folder"), formats)

@@ -1,0 +1,1 @@
+"""Pictures of the segmentation: one house style, the same bytes from the same tables."""

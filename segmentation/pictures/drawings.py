@@ -1,0 +1,420 @@
+"""What each picture shows of one scope: the lanes' clusters, the categories' segments.
+
+Each function draws into a figure or a part of one, from the rows of its scope alone. The tables and
+their columns are those of `segmentation.pictures.catalog`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.figure import FigureBase
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
+
+from segmentation.pictures.style import (
+    DIVERGING,
+    FAINT,
+    GRID,
+    INK,
+    PALETTE,
+    SEQUENTIAL,
+    annotate_cells,
+    colour,
+    is_light,
+    marker,
+    plain_axes,
+    short,
+)
+
+Tables = Mapping[str, pl.DataFrame]
+
+#: Features of a lane in a heat map and need states of a mix: more cannot be read.
+MAX_FEATURES = 8
+MAX_STATES = 8
+#: Characters of a line of a segment's label.
+LABEL_WIDTH = 44
+#: Narrower parts of a bar have no room for their share.
+LEGIBLE_SHARE = 0.05
+#: Differences beyond two standard deviations have the strongest colour.
+STRONGEST_SD = 2.0
+#: Where the scatter has more stores, a seeded sample of them is drawn.
+MAX_POINTS = 4000
+
+INDICES = {
+    "silhouette": "Silhouette (high is good)",
+    "calinski_harabasz": "Calinski-Harabasz (high is good)",
+    "davies_bouldin": "Davies-Bouldin (low is good)",
+}
+
+
+class NothingToDrawError(ValueError):
+    """The tables have no rows for the picture; the message says why."""
+
+
+def _rows(tables: Tables, name: str, otherwise: str) -> pl.DataFrame:
+    frame = tables[name]
+    if frame.is_empty():
+        raise NothingToDrawError(otherwise)
+    return frame
+
+
+def draw_search(figure: FigureBase, tables: Tables) -> None:
+    """Each index against the number of clusters, the chosen one marked."""
+    search = _rows(tables, "search", "no number of clusters was tried")
+    for axes, (index, label) in zip(
+        np.atleast_1d(figure.subplots(1, len(INDICES))), INDICES.items(), strict=True
+    ):
+        axes.plot(search["k"], search[index], color=FAINT, linewidth=1, zorder=1)
+        for k, value, passed, chosen in search.select(
+            "k", index, "passed", "is_chosen"
+        ).iter_rows():
+            if chosen:
+                axes.axvline(k, color=colour(1), linewidth=6, alpha=0.35, zorder=0)
+            axes.plot(
+                [k],
+                [value],
+                marker="o",
+                markersize=9 if chosen else 6,
+                color=colour(0),
+                markerfacecolor=colour(0) if passed else "white",
+                zorder=2,
+            )
+        axes.set_title(label, fontsize=9, fontweight="normal")
+        axes.set_xlabel("clusters")
+        axes.set_xticks(search["k"].to_list())
+        axes.grid(axis="y")
+        axes.margins(y=0.15)
+
+
+def draw_silhouettes(figure: FigureBase, tables: Tables) -> None:
+    """A bar per store, sorted within its cluster (Rousseeuw 1987)."""
+    stores = _rows(tables, "silhouettes", "the scope has a single cluster")
+    axes = figure.subplots()
+    bottom = 0
+    ticks, names = [], []
+    for position, (label, part) in enumerate(_groups(stores, "label")):
+        values = np.sort(part["silhouette"].to_numpy())
+        axes.fill_betweenx(
+            np.arange(bottom, bottom + len(values)), 0, values, color=colour(position), linewidth=0
+        )
+        ticks.append(bottom + len(values) / 2)
+        names.append(f"cluster {label}\n{len(values):,} stores")
+        bottom += len(values) + max(2, stores.height // 60)
+    mean = float(stores["silhouette"].mean())  # type: ignore[arg-type]
+    axes.axvline(mean, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.text(mean, bottom, f" mean {mean:.2f}", fontsize=8.5, va="bottom")
+    axes.axvline(0, color=FAINT, linewidth=0.8)
+    axes.set_yticks(ticks, names)
+    axes.set_xlabel("silhouette")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def draw_components(figure: FigureBase, tables: Tables) -> None:
+    """Stores on the first two components, with centroids and outliers."""
+    stores = _rows(tables, "components", "no store has component scores")
+    axes = figure.subplots()
+    if stores.height > MAX_POINTS:
+        stores = stores.sample(MAX_POINTS, seed=0).sort("store_id")
+    left_out = stores.filter(pl.col("is_outlier") | pl.col("is_thin_history"))
+    learned = stores.filter(~pl.col("is_outlier"), ~pl.col("is_thin_history"))
+    clusters = stores["cluster"].unique().sort().to_list()
+    for position, cluster in enumerate(clusters):
+        part = learned.filter(pl.col("cluster") == cluster)
+        axes.scatter(
+            part["first"],
+            part["second"],
+            s=14,
+            color=colour(position),
+            marker=marker(position),
+            alpha=0.7,
+            linewidths=0,
+            label=f"cluster {cluster}",
+        )
+        part = left_out.filter(pl.col("cluster") == cluster)
+        axes.scatter(
+            part["first"],
+            part["second"],
+            s=18,
+            facecolors="none",
+            edgecolors=colour(position),
+            marker=marker(position),
+            linewidths=0.9,
+        )
+    for cluster, first, second in (
+        tables["centroids"].select("cluster", "first", "second").iter_rows()
+    ):
+        axes.text(
+            first,
+            second,
+            str(cluster),
+            ha="center",
+            va="center",
+            fontsize=10,
+            fontweight="bold",
+            bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": INK},
+        )
+    shares = tables["variance"]["share"].to_list()
+    axes.set_xlabel(f"component 1 ({shares[0]:.0%} of variance)")
+    axes.set_ylabel(f"component 2 ({shares[1]:.0%})" if len(shares) > 1 else "")
+    # a store far out must not squeeze the others
+    for column, limit in (("first", axes.set_xlim), ("second", axes.set_ylim)):
+        low, high = np.quantile(stores[column].to_numpy(), [0.005, 0.995])
+        room = 0.15 * (high - low) or 1.0
+        limit(low - room, high + room)
+
+
+def draw_variance(figure: FigureBase, tables: Tables) -> None:
+    """Share of variance that each component explains, and their sum."""
+    components = _rows(tables, "variance", "the model has no components")
+    axes = figure.subplots()
+    numbers, shares = components["component"].to_numpy(), components["share"].to_numpy()
+    axes.bar(numbers, shares, color=colour(4), width=0.7)
+    axes.plot(numbers, shares.cumsum(), color=colour(0), marker="o", markersize=5)
+    axes.text(
+        numbers[-1], shares.sum(), f"{shares.sum():.0%} ", ha="right", va="bottom", fontsize=9
+    )
+    axes.set_xlabel("component")
+    axes.set_xticks(numbers)
+    axes.set_ylim(0, 1.05)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylabel("share of variance")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+
+
+def draw_profiles(figure: FigureBase, tables: Tables) -> None:
+    """Segments against the features that separate them, in standard deviations."""
+    profiles = _rows(tables, "profiles", "the category has no profiles")
+    features = (
+        profiles.group_by("feature_lane", "feature")
+        .agg(pl.col("label").first(), pl.col("effect_size").first())
+        .sort("feature_lane", "effect_size", "feature", descending=[True, True, False])
+        .group_by("feature_lane", maintain_order=True)
+        .head(MAX_FEATURES)
+    )
+    segments = profiles["segment_id"].unique().sort().to_list()
+    found = {
+        (lane, feature, segment): value
+        for lane, feature, segment, value in profiles.select(
+            "feature_lane", "feature", "segment_id", "difference_in_sd"
+        ).iter_rows()
+    }
+    values = np.array(
+        [
+            [found.get((lane, feature, segment), 0.0) for segment in segments]
+            for lane, feature in features.select("feature_lane", "feature").iter_rows()
+        ]
+    )
+    colours = mpl.colormaps[DIVERGING]
+    scaled = np.clip((values / STRONGEST_SD + 1) / 2, 0, 1)
+    axes = figure.subplots()
+    axes.imshow(scaled, cmap=colours, vmin=0, vmax=1, aspect="auto")
+    annotate_cells(axes, scaled.tolist(), [[f"{v:+.1f}" for v in row] for row in values], colours)
+    axes.set_xticks(range(len(segments)), segments)
+    axes.set_xlabel("segment")
+    labels = [
+        short(label.replace("_", " ") if lane == "external" else label, 40)
+        for lane, label in features.select("feature_lane", "label").iter_rows()
+    ]
+    axes.set_yticks(range(len(labels)), labels)
+    n_internal = features.filter(pl.col("feature_lane") == "internal").height
+    if 0 < n_internal < features.height:
+        axes.axhline(n_internal - 0.5, color="white", linewidth=4)
+    plain_axes(axes)
+
+
+def draw_sizes(figure: FigureBase, tables: Tables) -> None:
+    """Share of stores and share of sales of each segment."""
+    segments = _rows(tables, "segments", "the category has no segments")
+    axes = figure.subplots()
+    places = np.arange(segments.height)[::-1]
+    for offset, column, position, label in (
+        (0.2, "share_of_stores", 0, "of the stores"),
+        (-0.2, "share_of_sales", 1, "of the sales"),
+    ):
+        shares = segments[column].fill_null(0).to_numpy()
+        axes.barh(places + offset, shares, height=0.38, color=colour(position), label=label)
+        for place, share in zip(places, shares, strict=True):
+            axes.text(share, place + offset, f" {share:.0%}", va="center", fontsize=8)
+    axes.set_yticks(places, _segment_labels(segments), fontsize=8.5)
+    axes.set_ylim(-0.6, segments.height - 0.4)
+    axes.margins(x=0.08)
+    axes.xaxis.set_visible(False)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5)
+    plain_axes(axes)
+
+
+def draw_mix(figure: FigureBase, tables: Tables) -> None:
+    """What share of a segment's sales each need state has, on average over its stores."""
+    mix = _rows(tables, "mix", "the category has no need states")
+    sizes = (
+        mix.group_by("feature")
+        .agg(pl.col("overall_mean").first(), pl.col("effect_size").first())
+        .sort("effect_size", "feature", descending=[True, False])
+    )
+    n_shown = MAX_STATES if sizes.height > MAX_STATES + 1 else sizes.height
+    shown = sizes["feature"].head(n_shown).to_list()
+    segments = tables["segments"]
+    ids = segments["segment_id"].to_list()
+    places = np.arange(len(ids))[::-1]
+    found = {
+        (feature, segment): value or 0.0
+        for feature, segment, value in mix.select("feature", "segment_id", "mean_value").iter_rows()
+    }
+    axes = figure.subplots()
+    left = np.zeros(len(ids))
+    for position, feature in enumerate(shown):
+        shares = np.array([found.get((feature, segment), 0.0) for segment in ids])
+        axes.barh(
+            places,
+            shares,
+            left=left,
+            height=0.72,
+            color=colour(position),
+            hatch="//" if position >= len(PALETTE) else None,
+            edgecolor="white",
+            linewidth=0.8,
+            label=short(feature, 24),
+        )
+        for place, share, start in zip(places, shares, left, strict=True):
+            if share >= LEGIBLE_SHARE:
+                axes.text(
+                    start + share / 2,
+                    place,
+                    f"{share:.0%}",
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
+                    color=INK if is_light(colour(position)) else "white",
+                )
+        left += shares
+    if len(shown) < sizes.height:
+        axes.barh(
+            places,
+            1 - left,
+            left=left,
+            height=0.72,
+            color=GRID,
+            label=f"{sizes.height - len(shown)} others",
+        )
+    axes.set_yticks(places, ids)
+    axes.set_ylabel("segment")
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, labelspacing=0.35)
+    plain_axes(axes)
+
+
+def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
+    """Stores per pair of clusters, and the segments that the pairs were merged into."""
+    cells = _rows(tables, "cells", "the category has no segments")
+    rows = _labels(cells["internal_cluster"])
+    columns = _labels(cells["external_cluster"])
+    segments = cells["segment_id"].unique().sort().to_list()
+    counts = np.zeros((len(rows), len(columns)))
+    owners = np.full((len(rows), len(columns)), -1)
+    for internal, external, segment, n_stores in cells.select(
+        "internal_cluster", "external_cluster", "segment_id", "n_stores"
+    ).iter_rows():
+        place = rows.index(_label(internal)), columns.index(_label(external))
+        counts[place] += n_stores
+        owners[place] = segments.index(segment)
+    before, after = figure.subplots(1, 2, sharey=True)
+    texts = [[f"{int(n)}" if n else "" for n in row] for row in counts]
+    scaled = counts / max(counts.max(), 1)
+    colours = mpl.colormaps[SEQUENTIAL]
+    before.imshow(np.where(counts > 0, scaled, np.nan), cmap=colours, vmin=0, vmax=1, aspect="auto")
+    annotate_cells(before, scaled.tolist(), texts, colours)
+    before.set_title("stores per pair of clusters", fontsize=9, fontweight="normal")
+    for (row, column), owner in np.ndenumerate(owners):
+        if owner < 0:
+            continue
+        own_cell = f"{rows[row]}-{columns[column]}" == segments[owner]
+        after.add_patch(
+            Rectangle(
+                (column - 0.47, row - 0.47),
+                0.94,
+                0.94,
+                facecolor=colour(int(owner)),
+                hatch="//" if owner >= len(PALETTE) else None,
+                edgecolor="white",
+            )
+        )
+        after.text(
+            column,
+            row,
+            segments[owner],
+            ha="center",
+            va="center",
+            fontsize=9,
+            fontweight="bold" if own_cell else "normal",
+            color=INK if is_light(colour(int(owner))) else "white",
+        )
+    after.set_title("segment they belong to", fontsize=9, fontweight="normal")
+    for axes in (before, after):
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_xlabel("external cluster")
+        plain_axes(axes)
+    before.set_yticks(range(len(rows)), rows)
+    before.set_ylabel("internal cluster")
+
+
+def draw_movements(figure: FigureBase, tables: Tables) -> None:
+    """Stores from segment to segment between the two latest runs."""
+    moves = _rows(tables, "movements", "there is no run before this one")
+    before = _labels(moves["from_segment_id"])
+    after = _labels(moves["to_segment_id"])
+    counts = np.zeros((len(before), len(after)))
+    for start, end, n_stores in moves.select(
+        "from_segment_id", "to_segment_id", "n_stores"
+    ).iter_rows():
+        counts[before.index(_label(start)), after.index(_label(end))] += n_stores
+    colours = mpl.colormaps[SEQUENTIAL]
+    scaled = counts / max(counts.max(), 1)
+    axes = figure.subplots()
+    axes.imshow(np.where(counts > 0, scaled, np.nan), cmap=colours, vmin=0, vmax=1, aspect="auto")
+    annotate_cells(
+        axes, scaled.tolist(), [[f"{int(n)}" if n else "" for n in row] for row in counts], colours
+    )
+    axes.set_xticks(range(len(after)), ["gone" if name == NONE else name for name in after])
+    axes.set_yticks(range(len(before)), ["new" if name == NONE else name for name in before])
+    axes.set_xlabel("segment now")
+    axes.set_ylabel("segment before")
+    plain_axes(axes)
+
+
+#: Label of a lane that does not know a store, as in the ids of cells; and of no segment.
+NONE = "x"
+
+
+def _label(value: object) -> str:
+    return NONE if value is None else str(value)
+
+
+def _labels(values: pl.Series) -> list[str]:
+    """Distinct labels in order, the missing one last."""
+    known = values.drop_nulls().unique().sort().to_list()
+    return [str(value) for value in known] + ([NONE] if values.null_count() else [])
+
+
+def _segment_labels(segments: pl.DataFrame) -> list[str]:
+    """Id and name, in two lines at most."""
+    return [
+        "\n".join(textwrap.wrap(f"{segment}  {name}", LABEL_WIDTH, max_lines=2, placeholder=" …"))
+        for segment, name in segments.select("segment_id", "segment_name").iter_rows()
+    ]
+
+
+def _groups(frame: pl.DataFrame, column: str) -> list[tuple[str, pl.DataFrame]]:
+    return [
+        (str(key[0]), part)
+        for key, part in sorted(frame.partition_by(column, as_dict=True).items())
+    ]

@@ -1,0 +1,255 @@
+"""Pictures: the same bytes from the same rows, and a row for each that could not be drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from segmentation.pictures.catalog import KINDS, PICTURES_SCHEMA, draw_all, scope_tables, slug
+from segmentation.pictures.style import PALETTE, RC, is_light
+
+CATEGORY = "Snacks $1 & <b>"
+SEGMENTS = [f"{a}-{b}" for a in range(1, 4) for b in range(1, 4)]
+
+
+def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
+    """Everything the drawings read, for one category and the external lane."""
+    generator = np.random.default_rng(seed)
+    scopes = pl.DataFrame({"lane": ["external", "internal"], "scope": ["external", CATEGORY]})
+    ids = pl.DataFrame({"store_id": [f"S{number:03d}" for number in range(stores)]})
+    scored = scopes.join(ids, how="cross")
+    numbers = generator.normal(size=(scored.height, 3))
+    cells = [(a, b) for a in (1, 2, None) for b in (1, 2, None)]
+    features = pl.DataFrame(
+        {
+            "feature_lane": ["internal"] * 10 + ["external"] * 10,
+            "feature": [f"feature_{number}" for number in range(20)],
+            "label": [f"feature_{number}" for number in range(20)],
+            "effect_size": np.linspace(0, 1, 20),
+        }
+    )
+    segments = pl.DataFrame({"category": CATEGORY, "segment_id": SEGMENTS})
+    profiles = segments.join(features, how="cross").with_columns(
+        difference_in_sd=generator.normal(size=len(SEGMENTS) * 20)
+    )
+    return {
+        "scopes": scopes.with_columns(model_id=pl.lit("m")),
+        "search": scopes.join(pl.DataFrame({"k": [2, 3, 4]}), how="cross").with_columns(
+            silhouette=pl.lit(0.3),
+            calinski_harabasz=pl.col("k") * 10.0,
+            davies_bouldin=1.0 / pl.col("k"),
+            passed=pl.col("k") < 4,
+            is_chosen=pl.col("k") == 3,
+        ),
+        "silhouettes": scored.with_columns(
+            label=pl.Series(generator.choice(["1", "2", "3"], scored.height)),
+            silhouette=pl.Series(generator.uniform(-0.2, 0.6, scored.height)),
+        ),
+        "components": scored.with_columns(
+            first=pl.Series(numbers[:, 0]),
+            second=pl.Series(numbers[:, 1]),
+            cluster=pl.Series(generator.integers(1, 4, scored.height)),
+            is_outlier=pl.Series(numbers[:, 2] > 1.5),
+            is_thin_history=pl.Series(numbers[:, 2] < -1.5),
+        ),
+        "centroids": scopes.join(pl.DataFrame({"cluster": [1, 2, 3]}), how="cross").with_columns(
+            first=pl.col("cluster") - 2.0, second=2.0 - pl.col("cluster")
+        ),
+        "variance": scopes.join(
+            pl.DataFrame({"component": [1, 2, 3], "share": [0.5, 0.2, 0.1]}), how="cross"
+        ),
+        "profiles": profiles,
+        "mix": profiles.filter(feature_lane="internal").select(
+            "category",
+            "segment_id",
+            "feature",
+            "effect_size",
+            mean_value=pl.lit(0.1),
+            overall_mean=pl.lit(0.1),
+        ),
+        "segments": segments.with_columns(
+            segment_name=pl.lit("Organic high · $ave low | area type: town ")
+            + pl.col("segment_id"),
+            n_stores=pl.lit(10),
+            share_of_stores=pl.lit(1 / len(SEGMENTS)),
+            share_of_sales=pl.lit(None, dtype=pl.Float64),
+        ),
+        "cells": pl.DataFrame(
+            {
+                "category": CATEGORY,
+                "internal_cluster": [a for a, _ in cells],
+                "external_cluster": [b for _, b in cells],
+                "segment_id": SEGMENTS,
+                "n_stores": range(1, 10),
+            }
+        ),
+        "movements": pl.DataFrame(
+            {
+                "category": CATEGORY,
+                "from_segment_id": ["1-1", None, "1-1"],
+                "to_segment_id": ["1-1", "1-2", None],
+                "n_stores": [5, 2, 1],
+            }
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    draw_all(tables(), folder, ["png"])
+    return folder
+
+
+@pytest.fixture
+def drawn(drawn_once: Path, tmp_path: Path) -> Path:
+    """The same, for one test alone."""
+    return shutil.copytree(drawn_once, tmp_path / "drawn")
+
+
+def test_every_kind_has_an_overview_and_a_picture_per_scope(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"])
+    assert found.schema == PICTURES_SCHEMA
+    assert found.filter(pl.col("status") != "drawn")["reason"].to_list() == []
+    for kind in KINDS:
+        scopes = found.filter(kind=kind.name)["scope"].to_list()
+        assert sorted(scopes) == sorted(
+            ["all", CATEGORY] if kind.of_segments else ["all", "external", CATEGORY]
+        )
+
+
+def test_the_hash_is_that_of_the_file_and_the_file_is_a_picture_of_docs_width(
+    drawn: Path,
+) -> None:
+    for row in draw_all(tables(), drawn, ["png"]).iter_rows(named=True):
+        path = Path(row["path"])
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        with Image.open(path) as image:
+            assert 900 <= image.width <= 1200
+            assert 200 <= image.height <= 3000
+
+
+def test_the_same_rows_give_the_same_bytes(drawn: Path, tmp_path: Path) -> None:
+    first = draw_all(tables(), drawn, ["png"])
+    assert first.drop("path").equals(draw_all(tables(), tmp_path / "again", ["png"]).drop("path"))
+
+
+def test_svg_comes_on_request_with_the_same_bytes_and_is_not_drawn_again(tmp_path: Path) -> None:
+    some = {name: frame.clear() if name != "search" else frame for name, frame in tables().items()}
+    some |= {name: tables()[name] for name in ("scopes", "segments", "mix", "profiles", "cells")}
+    first = draw_all(some, tmp_path / "a", ["svg"])
+    assert set(first.filter(status="drawn")["format"]) == {"svg"}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
+    assert first.equals(draw_all(some, tmp_path / "a", ["svg"]))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
+    assert first.drop("path").equals(draw_all(some, tmp_path / "b", ["svg"]).drop("path"))
+
+
+def test_a_picture_of_the_same_rows_is_not_drawn_again(drawn: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in drawn.iterdir()}
+    draw_all(tables(), drawn, ["png"])
+    assert before == {path: path.stat().st_mtime_ns for path in drawn.iterdir()}
+
+
+def test_other_rows_of_a_scope_draw_its_pictures_and_the_overviews_again(drawn: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in drawn.iterdir()}
+    changed = tables()
+    changed["variance"] = changed["variance"].with_columns(
+        share=pl.when(pl.col("lane") == "external").then(0.3).otherwise("share")
+    )
+    draw_all(changed, drawn, ["png"])
+    again = {name for name, time in before.items() if (drawn / name).stat().st_mtime_ns != time}
+    external = slug("external", "external")
+    assert again == {
+        "variance.png",
+        f"variance-{external}.png",
+        # the axes say how much the components explain
+        "components.png",
+        f"components-{external}.png",
+    }
+
+
+def test_a_damaged_file_is_drawn_again(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    Path(found["path"]).write_bytes(b"no picture")
+    again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_row_and_the_others_are_drawn(drawn: Path) -> None:
+    (drawn / "sizes.png").unlink()
+    (drawn / "sizes.png").mkdir()
+    broken = tables()
+    broken["variance"] = broken["variance"].with_columns(share=pl.lit("no number"))
+    found = draw_all(broken, drawn, ["png"])
+    failed = found.filter(status="failed")
+    assert set(failed["kind"]) == {"variance", "components", "sizes"}
+    assert failed["reason"].str.len_chars().min() > 10  # type: ignore[operator]
+    assert failed["sha256"].null_count() == failed.height
+    assert set(found.filter(status="drawn")["kind"]) == {kind.name for kind in KINDS} - {
+        *("variance", "components")
+    }
+
+
+def test_a_scope_without_rows_says_why_it_has_no_picture(drawn: Path) -> None:
+    empty = tables()
+    empty["movements"] = empty["movements"].clear()
+    found = draw_all(empty, drawn, ["png"]).filter(kind="movements")
+    assert found.select("scope", "status", "reason", "path").rows() == [
+        (CATEGORY, "nothing to draw", "there is no run before this one", None)
+    ]
+
+
+def test_without_formats_nothing_is_written(tmp_path: Path) -> None:
+    assert draw_all(tables(), tmp_path / "pictures", []).is_empty()
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_an_overview_says_how_many_scopes_it_leaves_out(tmp_path: Path) -> None:
+    many = tables()
+    names = pl.DataFrame({"scope": [f"Category {number}" for number in range(8)]})
+    many["scopes"] = names.with_columns(lane=pl.lit("internal"), model_id=pl.lit("m"))
+    many["variance"] = (
+        many["variance"].filter(lane="internal").drop("scope").join(names, how="cross")
+    )
+    titles = draw_all(many, tmp_path, ["svg"]).filter(name="variance")["title"]
+    assert titles.to_list() == ["What the components explain: the first 6 of 8"]
+
+
+def test_names_of_files_are_plain_and_different() -> None:
+    names = ["../../etc/passwd", "Käse", "käse", "", "a" * 500, "日本", "con"]
+    slugs = [slug("internal", name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9-]{6,60}", found) for found in slugs)
+    assert slug("internal", "external") != slug("external", "external")
+
+
+def test_a_scope_sees_its_own_rows_only() -> None:
+    here = scope_tables(tables(), ["variance", "cells"], "external", "external")
+    assert here["variance"].columns == ["component", "share"]
+    assert here["variance"].height == 3
+    assert here["cells"].is_empty()
+
+
+def test_the_colours_can_be_told_apart_by_lightness_or_marker_from_each_other() -> None:
+    assert len(set(PALETTE)) == len(PALETTE)
+    assert any(is_light(shade) for shade in PALETTE)
+    assert any(not is_light(shade) for shade in PALETTE)
+
+
+def test_the_house_style_is_not_left_behind(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    only = {name: frame.clear() if name != "search" else frame for name, frame in tables().items()}
+    only["scopes"] = tables()["scopes"]
+    assert "drawn" in draw_all(only, tmp_path, ["png"])["status"].to_list()
+    assert dict(mpl.rcParams) == before
+    assert RC["text.parse_math"] is False
