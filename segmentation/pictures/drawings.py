@@ -215,7 +215,12 @@ def draw_profiles(figure: FigureBase, tables: Tables) -> None:
     scaled = np.clip((values / STRONGEST_SD + 1) / 2, 0, 1)
     axes = figure.subplots()
     axes.imshow(scaled, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    annotate_cells(axes, scaled.tolist(), [[f"{v:+.1f}" for v in row] for row in values], colours)
+    annotate_cells(
+        axes,
+        scaled.tolist(),
+        [[f"{round(v, 1) + 0.0:+.1f}" for v in row] for row in values],
+        colours,
+    )
     axes.set_xticks(range(len(segments)), segments)
     axes.set_xlabel("segment")
     labels = [

@@ -138,6 +138,11 @@ class Project:
         """The single value of a query."""
         return self.query(sql, parameters).item()
 
+    def execute(self, sql: str) -> None:
+        """Change something in the database, which nothing else has open."""
+        with duckdb.connect(str(self.database)) as connection:
+            connection.execute(sql)
+
     def fingerprints(self) -> dict[str, Fingerprint]:
         """Hash of every table, of what does not tell of the run."""
         manifest = json.loads((self.folder / "target" / "manifest.json").read_text())

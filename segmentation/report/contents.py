@@ -1,0 +1,366 @@
+"""What the report says: queries of the public tables, and nothing computed beside them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+#: The file stays below ten megabytes: what is shown is cut in this order.
+MAX_PICTURE_BYTES: Final = 6_000_000
+MAX_LOOKUP_BYTES: Final = 2_500_000
+#: Which pictures are worth most when not all of them fit.
+PICTURE_PRIORITY: Final = (
+    "profiles",
+    "sizes",
+    "mix",
+    "crosstab",
+    "movements",
+    "components",
+    "search",
+    "silhouettes",
+    "variance",
+)
+#: Traits on a segment's card, per lane.
+MAX_TRAITS: Final = 4
+
+Row = dict[str, Any]
+
+
+class ReportError(RuntimeError):
+    """The database is not there or has no segments; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the report; `data` is the file as base64, empty if it had to be left out."""
+
+    name: str
+    title: str
+    description: str
+    path: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A category, or the external lane, with all that belongs to it."""
+
+    scope: str
+    anchor: str
+    model: Row
+    pictures: list[Picture]
+    rules: list[Row]
+    segments: list[Row] = field(default_factory=list)
+    moves: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything the template reads."""
+
+    facts: Row
+    overview: list[Picture]
+    categories: list[Section]
+    external: Section | None
+    segments: list[Row]
+    models: list[Row]
+    settings: list[Row]
+    versions: list[Row]
+    reconciliation: list[Row]
+    dropped: list[Row]
+    drifted: list[Row]
+    changes: list[Row]
+    failed_pictures: list[Row]
+    n_pictures_left_out: int
+    lookup: str
+    lookup_note: str
+
+
+def read_contents(database: Path) -> Contents:
+    """Read a built database, which is not changed.
+
+    Raises
+    ------
+    ReportError
+        If there is no such file, or no segments in it.
+    """
+    if not database.is_file():
+        raise ReportError(f"there is no database {database}; run `make build` first")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        try:
+            return _read(connection)
+        except duckdb.CatalogException as error:
+            raise ReportError(
+                f"{database} has no segments yet ({str(error).splitlines()[0]}); "
+                "run `make build` first"
+            ) from error
+
+
+def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
+    def rows(sql: str, *parameters: object) -> list[Row]:
+        result = connection.execute(sql, list(parameters))
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    segments = rows(_SEGMENTS)
+    traits = rows("select * from segments.segment_traits where place <= ? order by all", MAX_TRAITS)
+    for segment in segments:
+        for lane in ("internal", "external"):
+            segment[f"{lane}_traits"] = [
+                trait
+                for trait in traits
+                if (trait["category"], trait["segment_id"], trait["lane"])
+                == (segment["category"], segment["segment_id"], lane)
+            ]
+    models = rows(_MODELS)
+    rules = rows("select * from segments.segment_rules order by lane, scope, rule")
+    moves = rows("select * from segments.segment_moves order by category, step")
+    pictures = rows(
+        "select * from segments.segment_plots where format = 'png' order by kind, scope"
+    )
+    embedded = _embedded(pictures)
+
+    def section(lane: str, scope: str) -> Section:
+        own = [
+            picture
+            for picture in pictures
+            if picture["status"] == "drawn"
+            and (picture["lane"], picture["scope"])
+            in {(lane, scope), ("merged", scope if lane == "internal" else "")}
+        ]
+        (model,) = [row for row in models if (row["lane"], row["scope"]) == (lane, scope)] or [{}]
+        return Section(
+            scope=scope,
+            anchor=f"{lane}-{[row['scope'] for row in models].index(scope)}" if model else lane,
+            model=model,
+            pictures=[
+                _picture(picture, embedded)
+                for picture in sorted(own, key=lambda row: PICTURE_PRIORITY.index(row["kind"]))
+            ],
+            rules=[row for row in rules if (row["lane"], row["scope"]) == (lane, scope)],
+            segments=[row for row in segments if lane == "internal" and row["category"] == scope],
+            moves=[row for row in moves if lane == "internal" and row["category"] == scope],
+        )
+
+    lookup, lookup_note = _lookup(rows(_STORES))
+    return Contents(
+        facts=rows(_FACTS)[0],
+        overview=[
+            _picture(picture, embedded)
+            for kind in ("components", "search")
+            for picture in pictures
+            if picture["name"] == kind and picture["status"] == "drawn"
+        ],
+        categories=[
+            section("internal", category)
+            for category in dict.fromkeys(row["category"] for row in segments)
+        ],
+        external=section("external", "external")
+        if any(row["lane"] == "external" for row in models)
+        else None,
+        segments=segments,
+        models=models,
+        settings=rows(_SETTINGS),
+        versions=rows(_VERSIONS),
+        reconciliation=rows(
+            "select * from governance.data_reconciliation order by input, outcome, reason"
+        ),
+        dropped=rows(_DROPPED),
+        drifted=rows("select * from governance.drift where has_drifted order by all"),
+        changes=rows(_CHANGES),
+        failed_pictures=[row for row in pictures if row["status"] == "failed"],
+        n_pictures_left_out=len(
+            [row for row in pictures if row["status"] == "drawn" and row["name"] not in embedded]
+        ),
+        lookup=lookup,
+        lookup_note=lookup_note,
+    )
+
+
+def _embedded(pictures: list[Row]) -> dict[str, str]:
+    """Files as base64 by the name of the picture, the most useful ones until the room is used."""
+    found: dict[str, str] = {}
+    used = 0
+    by_use = sorted(
+        (row for row in pictures if row["status"] == "drawn"),
+        key=lambda row: (
+            row["scope"] != "all",
+            PICTURE_PRIORITY.index(row["kind"]),
+            row["name"],
+        ),
+    )
+    for picture in by_use:
+        path = Path(picture["path"])
+        if not path.is_file():
+            continue
+        data = base64.b64encode(path.read_bytes()).decode()
+        if used + len(data) <= MAX_PICTURE_BYTES:
+            found[picture["name"]] = data
+            used += len(data)
+    return found
+
+
+def _picture(row: Row, embedded: dict[str, str]) -> Picture:
+    return Picture(
+        name=row["name"],
+        title=row["title"],
+        description=row["description"],
+        path=row["path"],
+        data=embedded.get(row["name"], ""),
+    )
+
+
+def _lookup(stores: list[Row]) -> tuple[str, str]:
+    """The stores as JSON for the look-up, and what had to be left out."""
+    for columns, note in (
+        (list(stores[0]) if stores else [], ""),
+        (
+            ["store_id", "category", "segment", "margin", "flags"],
+            "Reasons and peers are left out here to keep the file small; "
+            "the table segments.store_explanations has them.",
+        ),
+    ):
+        text = json.dumps(
+            {
+                "columns": columns,
+                "stores": [[row[column] for column in columns] for row in stores],
+            },
+            ensure_ascii=False,
+            separators=(",", ":"),
+        )
+        # nothing in the data may end the script element it stands in
+        text = text.replace("<", "\\u003c")
+        if len(text.encode()) <= MAX_LOOKUP_BYTES:
+            return text, note
+    return (
+        '{"columns":[],"stores":[]}',
+        f"{len(stores):,} rows of stores are too many for this file; "
+        "the table segments.store_segments has them.",
+    )
+
+
+_FACTS: Final = """
+select
+    (select count(*) from features.dim_stores) as n_stores,
+    (select count(*) from features.dim_stores where has_sales) as n_selling,
+    (select count(*) from features.dim_stores where has_external) as n_external,
+    (select count(distinct category) from segments.store_segments) as n_categories,
+    (select count(*) from segments.segment_summary) as n_segments,
+    (select coalesce(sum(sales_amount), 0) from segments.segment_summary) as sales_amount,
+    (select count(*) from governance.rejected_rows) as n_rejected,
+    (select count(*) filter (where is_outlier) from segments.store_segments) as n_outliers,
+    (select count(*) filter (where is_thin_history) from segments.store_segments) as n_thin,
+    run_id,
+    started_at,
+    git_revision,
+    is_clean
+from governance.runs
+where command in ('build', 'run')
+order by started_at desc
+limit 1
+"""
+
+_SEGMENTS: Final = """
+select
+    summary.*,
+    closest.segment_name as closest_segment_name
+from segments.segment_summary as summary
+left join segments.segment_summary as closest
+    on summary.category = closest.category and summary.closest_segment_id = closest.segment_id
+order by summary.category, summary.segment_id
+"""
+
+_MODELS: Final = """
+select *
+from governance.model_registry
+where is_in_force and exists (
+    select 1
+    from features.scope_features as today
+    where today.lane = model_registry.lane and today.scope = model_registry.scope
+)
+order by lane, scope
+"""
+
+_SETTINGS: Final = """
+with settings as (
+    select
+        lane,
+        scope,
+        unnest(settings, recursive := true)
+    from governance.model_registry
+    where is_in_force
+)
+
+select
+    name,
+    value,
+    string_agg(distinct lane, ', ' order by lane) as lanes,
+    count(*) as n_scopes
+from settings
+group by name, value
+order by name, n_scopes desc, value
+"""
+
+_VERSIONS: Final = """
+with latest as (
+    select versions
+    from governance.runs
+    where command in ('build', 'run')
+    order by started_at desc
+    limit 1
+)
+
+select unnest(versions, recursive := true)
+from latest
+"""
+
+_DROPPED: Final = """
+select
+    decisions.lane,
+    decisions.scope,
+    decisions.feature,
+    decisions.reason,
+    decisions.partner,
+    decisions.statistic,
+    decisions.threshold
+from governance.feature_decisions as decisions
+inner join governance.current_cluster_models as in_force
+    on decisions.lane = in_force.lane and decisions.model_id = in_force.model_id
+where not decisions.is_kept
+order by all
+"""
+
+_CHANGES: Final = """
+select *
+from segments.segment_changes
+qualify run_started_at = max(run_started_at) over ()
+order by category
+"""
+
+_STORES: Final = """
+select
+    segments.store_id,
+    segments.category,
+    segments.segment_id || '  ' || segments.segment_name as segment,
+    round(segments.margin, 2) as margin,
+    concat_ws(
+        ', ',
+        if(segments.is_outlier, 'outlier', null),
+        if(segments.is_thin_history, 'few sales', null),
+        if(segments.was_reassigned, 'own cell dissolved', null),
+        if(segments.has_external, null, 'no external data')
+    ) as flags,
+    format(
+        'Sells: {}. Stands: {}.', explanations.internal_reason, explanations.external_reason
+    ) as reason,
+    array_to_string(list_transform(explanations.peers, lambda p: p.store_id), ', ') as peers
+from segments.store_segments as segments
+inner join segments.store_explanations as explanations
+    on segments.category = explanations.category and segments.store_id = explanations.store_id
+order by segments.store_id, segments.category
+"""
