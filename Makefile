@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
 VARS ?= {}
+PORT ?= 8080
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 DEMO_PICTURES := $(CURDIR)/target/demo/pictures
@@ -16,7 +17,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs demo verify lineage lock bench clean
+.PHONY: help build test check docs report demo verify lineage lock bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,8 +36,11 @@ check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, sqlfluff, dbt meta
 	sqlfluff lint models tests/dbt
 	dbt-bouncer run --config-file dbt-bouncer.yml
 
-docs: $(VENV)/.installed  ## Make the docs site in target/ (dbt docs serve shows it)
-	dbt docs generate
+docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in the browser (PORT=8080)
+	python scripts/docs.py --serve --port $(PORT)
+
+report: $(VENV)/.installed  ## Write the report of the segments to target/report.html
+	python scripts/report.py
 
 demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py

@@ -246,9 +246,8 @@ def _lookup(stores: list[Row]) -> tuple[str, str]:
 
 _FACTS: Final = """
 select
-    (select count(*) from features.dim_stores) as n_stores,
-    (select count(*) from features.dim_stores where has_sales) as n_selling,
-    (select count(*) from features.dim_stores where has_external) as n_external,
+    (select count(distinct store_id) from segments.store_segments) as n_stores,
+    (select count(distinct store_id) from segments.store_segments where has_external) as n_external,
     (select count(distinct category) from segments.store_segments) as n_categories,
     (select count(*) from segments.segment_summary) as n_segments,
     (select coalesce(sum(sales_amount), 0) from segments.segment_summary) as sales_amount,
@@ -278,10 +277,8 @@ order by summary.category, summary.segment_id
 _MODELS: Final = """
 select *
 from governance.model_registry
-where is_in_force and exists (
-    select 1
-    from features.scope_features as today
-    where today.lane = model_registry.lane and today.scope = model_registry.scope
+where is_in_force and (
+    lane = 'external' or scope in (select category from segments.store_segments)
 )
 order by lane, scope
 """

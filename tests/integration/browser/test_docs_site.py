@@ -1,0 +1,56 @@
+"""The docs site: its tour, its pictures and its lineage."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from .conftest import visit
+
+PICTURES = "document.querySelectorAll(\"img[src*='assets/pictures']\")"
+
+
+def widths(page: Page) -> list[int]:
+    """Widths of the pictures of a page, once they have come."""
+    page.wait_for_function(
+        f"{PICTURES}.length > 0 && [...{PICTURES}].every((image) => image.complete)"
+    )
+    return list(page.evaluate(f"[...{PICTURES}].map((image) => image.naturalWidth)"))
+
+
+def test_the_overview_shows_its_pictures(window: BrowserContext, docs_site: str) -> None:
+    opened = visit(window, docs_site)
+    opened.page.get_by_role("heading", name="Store segments").wait_for()
+    found = widths(opened.page)
+    opened.screenshot("docs-overview")
+    assert len(found) == 3
+    assert min(found) > 800
+    assert opened.complaints == []
+
+
+@pytest.mark.parametrize("model", ["segment_profiles", "cluster_search", "feat_internal"])
+def test_a_model_is_described_with_its_picture(
+    window: BrowserContext, docs_site: str, model: str
+) -> None:
+    opened = visit(window, f"{docs_site}/#!/model/model.store_segments.{model}")
+    opened.page.locator("h1", has_text=model).wait_for()
+    assert min(widths(opened.page)) > 800
+    opened.screenshot(f"docs-{model}")
+    assert opened.complaints == []
+
+
+def test_the_lineage_of_the_segments_opens(window: BrowserContext, docs_site: str) -> None:
+    opened = visit(window, f"{docs_site}/#!/model/model.store_segments.store_segments")
+    opened.page.locator("h1", has_text="store_segments").wait_for()
+    opened.page.get_by_title("View Lineage Graph").click()
+    opened.page.wait_for_function(
+        "[...document.querySelectorAll('canvas')].some((canvas) => canvas.width > 300)"
+    )
+    opened.page.wait_for_timeout(1000)
+    opened.screenshot("docs-lineage")
+    drawn = opened.page.evaluate(
+        "[...document.querySelectorAll('canvas')].some((canvas) => canvas.width && canvas"
+        ".getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean))"
+    )
+    assert drawn
+    assert opened.complaints == []
