@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Final, Literal
 import matplotlib as mpl
 import numpy as np
 import polars as pl
+from joblib import Parallel, delayed
 from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 from PIL import __version__ as pillow_version
@@ -38,6 +40,8 @@ PICTURES_SCHEMA: Final = pl.Schema(
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
 DRAWING_VERSION: Final = 1
+#: Fewer pictures are drawn sooner than other processes start.
+MIN_PARALLEL: Final = 8
 #: Of a PNG file.
 N_COLOURS: Final = 128
 #: Where a PNG file keeps what it was drawn from.
@@ -200,26 +204,39 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
         picture that could not be drawn has the status `failed`, one that had nothing to show
         `nothing to draw`, both with a reason.
     """
+    orders = [
+        (picture, Path(folder) / f"{picture.name}.{extension}", extension)
+        for picture in _pictures(tables)
+        for extension in formats
+    ]
+    stale = [order for order in orders if not _is_drawn(*order)]
+    n_jobs = (os.cpu_count() or 1) if len(stale) >= MIN_PARALLEL else 1
+    outcomes = dict(
+        zip(
+            [path for _, path, _ in stale],
+            Parallel(n_jobs=n_jobs)(delayed(_drawn)(*order) for order in stale),
+            strict=True,
+        )
+    )
     rows = []
-    for picture in _pictures(tables):
-        for extension in formats:
-            path = Path(folder) / f"{picture.name}.{extension}"
-            status, reason, sha256 = _written(picture, path, extension)
-            rows.append(
-                (
-                    picture.name,
-                    picture.kind.name,
-                    picture.lane,
-                    picture.scope,
-                    extension,
-                    picture.title,
-                    picture.kind.explanation,
-                    status,
-                    reason,
-                    str(path) if sha256 else None,
-                    sha256,
-                )
+    for picture, path, extension in orders:
+        status, reason = outcomes.get(path, ("drawn", ""))
+        is_drawn = status == "drawn"
+        rows.append(
+            (
+                picture.name,
+                picture.kind.name,
+                picture.lane,
+                picture.scope,
+                extension,
+                picture.title,
+                picture.kind.explanation,
+                status,
+                reason,
+                str(path) if is_drawn else None,
+                hashlib.sha256(path.read_bytes()).hexdigest() if is_drawn else None,
             )
+        )
     return pl.DataFrame(rows, schema=PICTURES_SCHEMA, orient="row").sort("name", "format")
 
 
@@ -310,21 +327,25 @@ def slug(lane: str, scope: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
-def _written(picture: _Picture, path: Path, extension: Format) -> tuple[str, str, str | None]:
-    """Status, reason and sha256 of the picture's file, which is drawn if it has to be."""
+def _is_drawn(picture: _Picture, path: Path, extension: Format) -> bool:
+    """Whether the file is there and was drawn from the same."""
     try:
-        source = picture.source()
-        content = path.read_bytes() if path.is_file() else b""
-        if _source_of(content, extension) != source:
-            with mpl.rc_context(style.RC):
-                content = _rendered(picture.figure(), extension, source)
-            _replace(path, content)
+        return path.is_file() and _source_of(path.read_bytes(), extension) == picture.source()
+    except OSError:
+        return False
+
+
+def _drawn(picture: _Picture, path: Path, extension: Format) -> tuple[str, str]:
+    """Draw and write a picture, return its status and the reason if there is none."""
+    try:
+        with mpl.rc_context(style.RC):
+            _replace(path, _rendered(picture.figure(), extension, picture.source()))
     except drawings.NothingToDrawError as nothing:
-        return "nothing to draw", str(nothing), None
+        return "nothing to draw", str(nothing)
     except Exception as error:
         # whatever it is: it is a row with its reason, and the other pictures are drawn
-        return "failed", f"{type(error).__name__}: {error}", None
-    return "drawn", "", hashlib.sha256(content).hexdigest()
+        return "failed", f"{type(error).__name__}: {error}"
+    return "drawn", ""
 
 
 def _replace(path: Path, content: bytes) -> None:

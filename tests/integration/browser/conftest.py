@@ -84,7 +84,7 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
 def visit(context: BrowserContext, address: str) -> Visit:
     """Open a page and collect errors and warnings of its console and of its scripts.
 
-    The docs site of dbt asks for the placeholders of its own templates (`{{ getIcon(...) }}`) before
+    The docs site of dbt asks for placeholders of its own templates (`{{ getIcon(...) }}`) before
     they are filled; these three are known and not ours.
     """
     found = Visit(context.new_page())

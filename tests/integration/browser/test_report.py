@@ -89,6 +89,7 @@ def test_the_look_up_finds_a_store_with_its_segments(opened: Visit, built: Proje
     for category, segment in rows.iter_rows():
         assert category in found
         assert segment in found
+    opened.page.locator("#find").evaluate("(head) => head.scrollIntoView()")
     opened.screenshot("report-look-up")
     assert opened.complaints == []
 
