@@ -18,13 +18,14 @@ before_this_run as (
         inner join runs
             on
                 runs.place = 2
-                and runs.run_started_at >= history.dbt_valid_from
-                and (history.dbt_valid_to is null or runs.run_started_at < history.dbt_valid_to)
+                and history.dbt_valid_from <= runs.run_started_at
+                and (history.dbt_valid_to is null or history.dbt_valid_to > runs.run_started_at)
     {%- else %}
         select
             null::varchar as category,
             null::varchar as store_id,
             null::varchar as segment_id
+        from runs
         where false
     {%- endif %}
 )
@@ -40,10 +41,11 @@ select
 from {{ ref('store_segments') }} as now
 full outer join before_this_run as earlier
     on now.category = earlier.category and now.store_id = earlier.store_id
-where exists (
-    select 1
-    from before_this_run as known
-    where known.category = coalesce(now.category, earlier.category)
-)
+where
+    exists (
+        select 1
+        from before_this_run as known
+        where known.category = coalesce(now.category, earlier.category)
+    )
 group by all
 order by category, from_segment_id, to_segment_id

@@ -39,11 +39,11 @@ PICTURES_SCHEMA: Final = pl.Schema(
 )
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
-DRAWING_VERSION: Final = 1
+DRAWING_VERSION: Final = 2
 #: Fewer pictures are drawn sooner than other processes start.
 MIN_PARALLEL: Final = 8
 #: Of a PNG file.
-N_COLOURS: Final = 128
+N_COLOURS: Final = 256
 #: Where a PNG file keeps what it was drawn from.
 _SOURCE_KEY: Final = "Source"
 #: Scopes on an overview picture; the others have pictures of their own.
@@ -115,7 +115,8 @@ KINDS: Final = (
         "profiles",
         "What sets the segments apart",
         "Mean of each segment against all stores of the category, in standard deviations: the"
-        " features that separate the segments most, need states above, surroundings below.",
+        " features that separate the segments most, need states above, surroundings below. n/a: "
+        "its stores have no value.",
         drawings.draw_profiles,
         ("profiles",),
         of_segments=True,
@@ -136,7 +137,7 @@ KINDS: Final = (
         "mix",
         "What the segments sell",
         "Share of each need state in the sales of a store, on average over the stores of the "
-        "segment; the need states that separate the segments most.",
+        "segment; the largest need states of the category.",
         drawings.draw_mix,
         ("mix", "segments"),
         of_segments=True,
@@ -362,10 +363,10 @@ def _rendered(figure: Figure, extension: Format, source: str) -> bytes:
         figure.savefig(content, format="svg", metadata={_SOURCE_KEY: source, "Date": None})
         return content.getvalue()
     figure.savefig(content, format="png")
-    # a palette makes the file a third as large, and nobody sees the difference
+    # a palette makes the file a third as large; this way of choosing it keeps colours of few pixels
     with Image.open(content) as image:
         small = image.convert("RGB").quantize(
-            N_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+            N_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
     metadata = PngInfo()
     metadata.add_text(_SOURCE_KEY, source)

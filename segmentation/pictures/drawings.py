@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from segmentation.pictures.style import (
     DIVERGING,
@@ -40,6 +40,8 @@ MAX_STATES = 8
 LABEL_WIDTH = 44
 #: Narrower parts of a bar have no room for their share.
 LEGIBLE_SHARE = 0.05
+#: Height of a label beside the silhouettes, as a share of all stores.
+LINE_OF_SILHOUETTES = 0.06
 #: Differences beyond two standard deviations have the strongest colour.
 STRONGEST_SD = 2.0
 #: Where the scatter has more stores, a seeded sample of them is drawn.
@@ -66,6 +68,7 @@ def _rows(tables: Tables, name: str, otherwise: str) -> pl.DataFrame:
 def draw_search(figure: FigureBase, tables: Tables) -> None:
     """Each index against the number of clusters, the chosen one marked."""
     search = _rows(tables, "search", "no number of clusters was tried")
+    outcome = "" if search["is_chosen"].any() else " (none chosen: one cluster)"
     for axes, (index, label) in zip(
         np.atleast_1d(figure.subplots(1, len(INDICES))), INDICES.items(), strict=True
     ):
@@ -85,7 +88,7 @@ def draw_search(figure: FigureBase, tables: Tables) -> None:
                 zorder=2,
             )
         axes.set_title(label, fontsize=9, fontweight="normal")
-        axes.set_xlabel("clusters")
+        axes.set_xlabel(f"clusters{outcome}")
         axes.set_xticks(search["k"].to_list())
         axes.grid(axis="y")
         axes.margins(y=0.15)
@@ -96,20 +99,26 @@ def draw_silhouettes(figure: FigureBase, tables: Tables) -> None:
     stores = _rows(tables, "silhouettes", "the scope has a single cluster")
     axes = figure.subplots()
     bottom = 0
-    ticks, names = [], []
+    gap = max(2, stores.height // 60)
+    line = stores.height * LINE_OF_SILHOUETTES
+    ticks: list[float] = []
+    names = []
     for position, (label, part) in enumerate(_groups(stores, "label")):
         values = np.sort(part["silhouette"].to_numpy())
         axes.fill_betweenx(
             np.arange(bottom, bottom + len(values)), 0, values, color=colour(position), linewidth=0
         )
-        ticks.append(bottom + len(values) / 2)
-        names.append(f"cluster {label}\n{len(values):,} stores")
-        bottom += len(values) + max(2, stores.height // 60)
+        middle = bottom + len(values) / 2
+        # the label of a small cluster must not stand on the one before
+        ticks.append(max(middle, ticks[-1] + line) if ticks else middle)
+        names.append(f"{label}: {len(values):,} stores")
+        bottom += len(values) + gap
     mean = float(stores["silhouette"].mean())  # type: ignore[arg-type]
     axes.axvline(mean, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.text(mean, bottom, f" mean {mean:.2f}", fontsize=8.5, va="bottom")
     axes.axvline(0, color=FAINT, linewidth=0.8)
-    axes.set_yticks(ticks, names)
+    axes.set_yticks(ticks, names, fontsize=9)
+    axes.set_ylabel("cluster")
     axes.set_xlabel("silhouette")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -176,12 +185,18 @@ def draw_variance(figure: FigureBase, tables: Tables) -> None:
     numbers, shares = components["component"].to_numpy(), components["share"].to_numpy()
     axes.bar(numbers, shares, color=colour(4), width=0.7)
     axes.plot(numbers, shares.cumsum(), color=colour(0), marker="o", markersize=5)
-    axes.text(
-        numbers[-1], shares.sum(), f"{shares.sum():.0%} ", ha="right", va="bottom", fontsize=9
+    axes.annotate(
+        f"{shares.sum():.0%}",
+        (numbers[-1], shares.sum()),
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
     )
     axes.set_xlabel("component")
-    axes.set_xticks(numbers)
-    axes.set_ylim(0, 1.05)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    axes.set_ylim(0, 1.15)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylabel("share of variance")
     axes.grid(axis="y")
@@ -201,13 +216,13 @@ def draw_profiles(figure: FigureBase, tables: Tables) -> None:
     segments = profiles["segment_id"].unique().sort().to_list()
     found = {
         (lane, feature, segment): value
-        for lane, feature, segment, value in profiles.select(
-            "feature_lane", "feature", "segment_id", "difference_in_sd"
-        ).iter_rows()
+        for lane, feature, segment, value in profiles.filter(pl.col("n_stores") > 0)
+        .select("feature_lane", "feature", "segment_id", "difference_in_sd")
+        .iter_rows()
     }
     values = np.array(
         [
-            [found.get((lane, feature, segment), 0.0) for segment in segments]
+            [found.get((lane, feature, segment), np.nan) for segment in segments]
             for lane, feature in features.select("feature_lane", "feature").iter_rows()
         ]
     )
@@ -218,7 +233,7 @@ def draw_profiles(figure: FigureBase, tables: Tables) -> None:
     annotate_cells(
         axes,
         scaled.tolist(),
-        [[f"{round(v, 1) + 0.0:+.1f}" for v in row] for row in values],
+        [["n/a" if np.isnan(v) else f"{round(v, 1) + 0.0:+.1f}" for v in row] for row in values],
         colours,
     )
     axes.set_xticks(range(len(segments)), segments)
@@ -260,8 +275,8 @@ def draw_mix(figure: FigureBase, tables: Tables) -> None:
     mix = _rows(tables, "mix", "the category has no need states")
     sizes = (
         mix.group_by("feature")
-        .agg(pl.col("overall_mean").first(), pl.col("effect_size").first())
-        .sort("effect_size", "feature", descending=[True, False])
+        .agg(pl.col("overall_mean").first())
+        .sort("overall_mean", "feature", descending=[True, False], nulls_last=True)
     )
     n_shown = MAX_STATES if sizes.height > MAX_STATES + 1 else sizes.height
     shown = sizes["feature"].head(n_shown).to_list()

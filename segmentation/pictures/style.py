@@ -28,12 +28,13 @@ FAINT: Final = "#6B6B6B"
 GRID: Final = "#E3E3E3"
 #: Diverging, its ends can be told apart with any kind of colour vision (Brewer 2003).
 DIVERGING: Final = "PuOr_r"
-#: Sequential, even in grey (Nuñez et al. 2018).
-SEQUENTIAL: Final = "cividis"
+#: Sequential in one hue, so that lightness alone carries it (Brewer 2003).
+SEQUENTIAL: Final = "Blues"
 
 DOTS_PER_INCH: Final = 120
-#: Above it dark text reads better than light text.
-MIDDLE_LUMINANCE: Final = 0.45
+#: Contrast to black and to white is the same here (WCAG 2.1, contrast ratio): above it dark text
+#: reads better.
+MIDDLE_LUMINANCE: Final = 0.179
 #: Of the explanation's font.
 CHARACTERS_PER_INCH: Final = 13.5
 
@@ -77,8 +78,11 @@ def marker(position: int) -> str:
 
 
 def is_light(shade: str | tuple[float, ...]) -> bool:
-    """Whether dark text reads better on a colour than light text (relative luminance, Rec. 709)."""
-    red, green, blue = to_rgb(shade)
+    """Whether dark text reads better on a colour than light text (WCAG 2.1, relative luminance)."""
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4  # noqa: PLR2004
+        for part in to_rgb(shade)
+    )
     return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue >= MIDDLE_LUMINANCE)
 
 

@@ -81,13 +81,14 @@ def picture_tables(
             "segment_id",
             "feature",
             "label",
+            "n_stores",
             "difference_in_sd",
             "effect_size",
             feature_lane="lane",
         )
         .sort("category", "segment_id", "feature_lane", "feature"),
         "mix": profiles.filter(pl.col("lane") == "internal")
-        .select("category", "segment_id", "feature", "mean_value", "overall_mean", "effect_size")
+        .select("category", "segment_id", "feature", "mean_value", "overall_mean")
         .sort("category", "segment_id", "feature"),
         "segments": summary.select(
             "category",

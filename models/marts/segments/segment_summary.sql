@@ -51,7 +51,7 @@ cohesion as (
         segment_id,
         fsum(silhouette order by store_id) / nullif(count(silhouette), 0) as cohesion,
         list(store_id order by distance, store_id)[:{{ n_stores_named }}] as most_typical_stores,
-        list(store_id order by distance desc, store_id)[:{{ n_stores_named }}] as least_typical_stores
+        list(store_id order by distance desc, store_id asc)[:{{ n_stores_named }}] as least_typical_stores
     from fits
     group by all
 ),
