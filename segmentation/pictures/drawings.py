@@ -195,6 +195,7 @@ def draw_variance(figure: FigureBase, tables: Tables) -> None:
     )
     axes.set_xlabel("component")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    axes.set_xlim(0.4, components.height + 0.6)
     axes.set_ylim(0, 1.15)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

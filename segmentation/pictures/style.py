@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from math import isnan
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -106,7 +107,7 @@ def annotate_cells(
 ) -> None:
     """Write into the cells of a heat map, light on dark and dark on light.
 
-    `values` are 0 to 1, as the colours have them.
+    `values` are 0 to 1, as the colours have them; nan is a cell without colour.
     """
     for row, (line, said) in enumerate(zip(values, texts, strict=True)):
         for column, (value, text) in enumerate(zip(line, said, strict=True)):
@@ -117,7 +118,7 @@ def annotate_cells(
                 ha="center",
                 va="center",
                 fontsize=8,
-                color=INK if is_light(colours(value)[:3]) else "white",
+                color=INK if isnan(value) or is_light(colours(value)[:3]) else "white",
             )
 
 
