@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_samples
 
 from segmentation.features import Matrix, to_matrix
 from segmentation.merging import joint_coordinates, with_lanes
-from segmentation.settings import Lane, Settings
+from segmentation.settings import LANES, Lane, ScopeSettings, Settings
 
 COHESION_SCHEMA: Final = pl.Schema(
     {
@@ -72,8 +72,10 @@ def cohesion(
     merged
         category, store_id, segment_id.
     clusters
-        Per lane scope, store_id, cluster, is_outlier, is_thin_history. Stores that the model did
-        not learn from do not count, so that the mean silhouette is the one of the search of k.
+        Per lane scope, store_id, cluster, is_outlier, is_thin_history. Stores that a model did
+        not learn from do not count: their distance is measured, but they shape no centroid (unless
+        their segment has no others) and have no silhouette. So the mean silhouette of a lane is
+        the one of the search of k.
     components
         Per lane scope, store_id, z.
     settings
@@ -83,79 +85,71 @@ def cohesion(
     -------
     polars.DataFrame
         Schema `COHESION_SCHEMA`, one row per lane (`internal`, `external` or `merged`), scope and
-        store, sorted. `next_label` has the nearest other centroid; null where there is only one.
+        store with a cluster, sorted. `next_label` has the nearest other centroid; null where there
+        is only one.
     """
     frames = [pl.DataFrame(schema=COHESION_SCHEMA)]
-    for lane in ("internal", "external"):
-        learned = (
+    learned = pl.col("is_outlier").not_() & pl.col("is_thin_history").not_()
+    known: dict[Lane, pl.DataFrame] = {}
+    for lane in LANES:
+        known[lane] = (
             clusters[lane]
-            .filter(
-                pl.col("cluster").is_not_null(), ~pl.col("is_outlier"), ~pl.col("is_thin_history")
-            )
+            .filter(pl.col("cluster").is_not_null())
+            .select("scope", "store_id", label=pl.col("cluster").cast(pl.String), learned=learned)
             .join(components[lane].select("scope", "store_id", "z"), on=["scope", "store_id"])
             .sort("scope", "store_id")
         )
-        for (scope,), part in learned.group_by("scope", maintain_order=True):
+        for (scope,), part in known[lane].group_by("scope", maintain_order=True):
             given = settings.for_scope(lane, str(scope))
-            frames.append(
-                _fit(
-                    lane,
-                    str(scope),
-                    part["store_id"],
-                    part["cluster"],
-                    to_matrix(part["z"]),
-                    given.silhouette_sample,
-                    given.seed,
-                )
-            )
+            frames.append(_fits(lane, str(scope), part, to_matrix(part["z"]), given))
     stores = with_lanes(
         merged.select("category", "store_id", "segment_id"),
-        components["internal"].select("store_id", category="scope", internal_z="z"),
-        components["external"].select("store_id", external_z="z"),
+        known["internal"].select(
+            "store_id", category="scope", internal_z="z", internal_learned="learned"
+        ),
+        known["external"].select("store_id", external_z="z", external_learned="learned"),
+    ).with_columns(
+        label="segment_id",
+        learned=pl.all_horizontal(pl.col("^.*_learned$").fill_null(value=True)),
     )
     for (category,), part in stores.group_by("category", maintain_order=True):
         given = settings.for_scope("internal", str(category))
-        frames.append(
-            _fit(
-                "merged",
-                str(category),
-                part["store_id"],
-                part["segment_id"],
-                joint_coordinates(part),
-                given.silhouette_sample,
-                given.seed,
-            )
-        )
+        frames.append(_fits("merged", str(category), part, joint_coordinates(part), given))
     return pl.concat(frames).sort("lane", "scope", "store_id")
 
 
-def _fit(
-    lane: str,
-    scope: str,
-    store_ids: pl.Series,
-    labels: pl.Series,
-    z: Matrix,
-    sample: int,
-    seed: int,
+def _fits(
+    lane: str, scope: str, stores: pl.DataFrame, z: Matrix, given: ScopeSettings
 ) -> pl.DataFrame:
-    """Rows of one lane and scope."""
-    names = labels.cast(pl.String).to_numpy()
-    known = np.unique(names)
-    centroids = np.stack([z[names == name].mean(axis=0) for name in known])
+    """Rows of one lane and scope; `stores` has store_id, label and learned."""
+    labels = stores["label"].to_numpy()
+    learned = stores["learned"].to_numpy()
+    known = np.unique(labels)
+    members = [(labels == label) & learned for label in known]
+    centroids = np.stack(
+        [
+            z[those if those.any() else labels == label].mean(axis=0)
+            for those, label in zip(members, known, strict=True)
+        ]
+    )
     distances = cdist(z, centroids)
     rows = np.arange(len(z))
-    own = np.searchsorted(known, names)
+    own = np.searchsorted(known, labels)
     own_distances = distances[rows, own]
     distances[rows, own] = np.inf
     following = distances.argmin(axis=1)
     has_other = len(known) > 1
+    measured = np.full(len(z), np.nan)
+    measured[learned] = silhouettes(
+        z[learned], labels[learned], given.silhouette_sample, given.seed
+    )
     return pl.DataFrame(
         {
             "lane": lane,
             "scope": scope,
-            "store_id": store_ids,
-            "label": names,
-            "silhouette": pl.Series(silhouettes(z, names, sample, seed)).fill_nan(None),
+            "store_id": stores["store_id"],
+            "label": labels,
+            "silhouette": pl.Series(measured).fill_nan(None),
             "distance": own_distances,
             "next_label": known[following] if has_other else None,
             "next_distance": distances[rows, following] if has_other else None,

@@ -12,6 +12,7 @@ import duckdb
 #: Layers whose tables follow from inputs and settings alone.
 SCHEMAS: Final = ("features", "lanes", "segments", "governance")
 #: Name in a node's or a column's `meta` that takes it out: it tells of the run, not of the data.
+#: `true`, or for a table an SQL condition on its rows.
 RUN_SPECIFIC: Final = "run_specific"
 
 
@@ -27,7 +28,8 @@ def table_fingerprints(database: Path, manifest: Mapping[str, Any]) -> dict[str,
     """Fingerprint of every model and snapshot of a built project.
 
     Rows are written as JSON, which gives every number back as it is, hashed, sorted, and hashed
-    together. Tables and columns with `run_specific` in their `meta` are left out.
+    together. Tables and columns with `run_specific` in their `meta` are left out; where a table has
+    a condition there, only the rows that fulfil it.
 
     Parameters
     ----------
@@ -58,35 +60,39 @@ def differing_tables(
 
 
 def _lasting_nodes(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Models and snapshots of the layers, without those that tell of runs."""
+    """Models and snapshots of the layers, without those that tell of runs as a whole."""
     for node in manifest["nodes"].values():
         is_table = node["resource_type"] in {"model", "snapshot"} and node["schema"] in SCHEMAS
-        if is_table and not _is_run_specific(node):
+        if is_table and _run_specific(node) is not True:
             yield node
 
 
-def _is_run_specific(described: Mapping[str, Any]) -> bool:
-    """Whether `meta` of a node or column says so; dbt keeps it in one place or the other."""
+def _run_specific(described: Mapping[str, Any]) -> bool | str:
+    """What `meta` of a node or column says of it; dbt keeps it in one place or the other."""
     meta = {**described.get("meta", {}), **described.get("config", {}).get("meta", {})}
-    return bool(meta.get(RUN_SPECIFIC))
+    said: bool | str = meta.get(RUN_SPECIFIC, False)
+    return said
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> Fingerprint:
     """Number of rows and hash of one table or view."""
     relation = f'"{node["schema"]}"."{node["alias"]}"'
-    left_out = [name for name, column in node["columns"].items() if _is_run_specific(column)]
+    left_out = [name for name, column in node["columns"].items() if _run_specific(column)]
     names = [
         name
         for (name, *_) in connection.execute(f"describe {relation}").fetchall()
         if name not in left_out
     ]
     columns = ", ".join(f'"{name}"' for name in names)
+    of_the_run = _run_specific(node) or "false"
     row = connection.execute(
         f"""
         select count(*), sha256(coalesce(string_agg(hash, '' order by hash), ''))
         from (
             select sha256(to_json(content)::varchar) as hash
-            from (select {columns} from {relation}) as content
+            from (
+                select {columns} from {relation} where ({of_the_run}) is distinct from true
+            ) as content
         )
         """  # noqa: S608
     ).fetchone()

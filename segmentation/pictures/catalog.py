@@ -15,6 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 from joblib import Parallel, delayed
+from matplotlib import style as mpl_style
 from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 from PIL import __version__ as pillow_version
@@ -339,7 +340,8 @@ def _is_drawn(picture: _Picture, path: Path, extension: Format) -> bool:
 def _drawn(picture: _Picture, path: Path, extension: Format) -> tuple[str, str]:
     """Draw and write a picture, return its status and the reason if there is none."""
     try:
-        with mpl.rc_context(style.RC):
+        # from the defaults: PyCaret's libraries change the style of a process that imports them
+        with mpl_style.context(["default", style.RC]):
             _replace(path, _rendered(picture.figure(), extension, picture.source()))
     except drawings.NothingToDrawError as nothing:
         return "nothing to draw", str(nothing)

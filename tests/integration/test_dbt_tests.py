@@ -53,6 +53,14 @@ DAMAGES = {
         update governance.drift set has_drifted = true
         where rowid = (select min(rowid) from governance.drift)
     """,
+    "every_picture_was_drawn": """
+        update segments.segment_plots set status = 'failed', path = null, sha256 = null
+        where rowid = (select min(rowid) from segments.segment_plots)
+    """,
+    "given_names_have_a_segment": """
+        insert into raw.segment_name_overrides (category, segment_id, segment_name)
+        values ('Snack', '1-1', 'The misspelt')
+    """,
     "pulls_add_up": f"""
         update lanes.internal_clusters set distance = distance + 0.001
         where store_id = {FIRST_STORE}

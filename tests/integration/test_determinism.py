@@ -56,7 +56,8 @@ def verified(
     variables = inputs.write(folder / "inputs")
     with (folder / "inputs" / "sales.csv").open("a") as stream:
         stream.write("S001,1-1,2025-01-31,abc,3\nS001,unknown,2025-01-31,7.00,\n,,,,\n")
-    process = verify({**variables, "segmentation": THREE_CLUSTERS}, folder / "builds")
+    settings = {**THREE_CLUSTERS, "picture_formats": ["png", "svg"]}
+    process = verify({**variables, "segmentation": settings}, folder / "builds")
     return process, folder / "builds"
 
 

@@ -91,14 +91,31 @@ def frames() -> tuple[pl.DataFrame, dict[Lane, pl.DataFrame], dict[Lane, pl.Data
     )
 
 
-def test_lanes_measure_the_stores_learned_from_and_segments_all_of_them() -> None:
+def test_a_store_not_learned_from_has_a_distance_but_no_silhouette() -> None:
     found = cohesion(*frames(), settings=Settings({}))
     assert found.schema == COHESION_SCHEMA
-    assert found.group_by("lane").len().sort("lane").rows() == [
-        ("external", 5),
-        ("internal", 5),
-        ("merged", 6),
+    counts = found.group_by("lane").agg(pl.len(), pl.col("silhouette", "distance").count())
+    assert counts.sort("lane").rows() == [
+        ("external", 5, 0, 5),
+        ("internal", 6, 5, 6),
+        ("merged", 6, 5, 6),
     ]
+
+
+def test_a_store_not_learned_from_shapes_no_centroid() -> None:
+    found = cohesion(*frames(), settings=Settings({}))
+    distances = found.filter(lane="internal", label="2").select("store_id", "distance")
+    assert distances.rows() == [("S3", 0.5), ("S4", 0.5), ("S6", 85.5)]
+
+
+def test_a_segment_of_stores_not_learned_from_has_its_own_mean() -> None:
+    merged, clusters, components = frames()
+    merged = merged.with_columns(
+        pl.when(pl.col("store_id") == "S6").then(pl.lit("2-x")).otherwise("segment_id").name.keep()
+    )
+    found = cohesion(merged, clusters, components, Settings({})).filter(lane="merged")
+    assert found.filter(label="2-x").select("distance", "silhouette").rows() == [(0.0, None)]
+    assert found.filter(pl.col("label") != "2-x")["silhouette"].null_count() == 0
 
 
 def test_distances_are_to_the_own_and_to_the_nearest_other_centroid() -> None:

@@ -79,6 +79,13 @@ def test_columns_that_tell_of_the_run_are_left_out(tmp_path: Path, place: str) -
     assert first == other
 
 
+def test_rows_that_tell_of_the_run_are_left_out(tmp_path: Path) -> None:
+    lasting = node(config={"meta": {"run_specific": "store_id = 'moved'"}})
+    first = one(tmp_path, "first", ROWS, lasting)
+    more = f"select * from ({ROWS}) union all by name select 'moved' as store_id, 1 as share"
+    assert one(tmp_path, "other", more, lasting) == first != one(tmp_path, "all", more)
+
+
 def test_tables_of_runs_of_other_layers_and_seeds_are_left_out(tmp_path: Path) -> None:
     found = fingerprints(
         tmp_path,

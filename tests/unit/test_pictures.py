@@ -38,7 +38,7 @@ def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
     )
     segments = pl.DataFrame({"category": CATEGORY, "segment_id": SEGMENTS})
     profiles = segments.join(features, how="cross").with_columns(
-        difference_in_sd=generator.normal(size=len(SEGMENTS) * 20)
+        difference_in_sd=generator.normal(size=len(SEGMENTS) * 20), n_stores=pl.lit(10)
     )
     return {
         "scopes": scopes.with_columns(model_id=pl.lit("m")),
@@ -71,7 +71,6 @@ def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
             "category",
             "segment_id",
             "feature",
-            "effect_size",
             mean_value=pl.lit(0.1),
             overall_mean=pl.lit(0.1),
         ),
@@ -182,6 +181,14 @@ def test_a_damaged_file_is_drawn_again(drawn: Path) -> None:
     found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
     Path(found["path"]).write_bytes(b"no picture")
     again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+def test_a_library_that_changed_the_style_changes_no_picture(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    Path(found["path"]).unlink()
+    with mpl.rc_context({"lines.linewidth": 5, "axes.facecolor": "red", "xtick.direction": "in"}):
+        again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
     assert again["sha256"] == found["sha256"]
 
 

@@ -6,6 +6,7 @@
 with stores as (
     select
         store_segments.category,
+        store_segments.store_id,
         store_segments.segment_id,
         store_segments.segment_name,
         store_segments.cell_id,
@@ -35,14 +36,17 @@ segments as (
 
 fits as (
     select
-        scope as category,
-        label as segment_id,
-        store_id,
-        silhouette,
-        distance,
-        next_label
-    from {{ ref('store_cohesion') }}
-    where lane = 'merged'
+        cohesion.scope as category,
+        cohesion.label as segment_id,
+        cohesion.store_id,
+        cohesion.silhouette,
+        cohesion.distance,
+        cohesion.next_label,
+        stores.is_thin_history
+    from {{ ref('store_cohesion') }} as cohesion
+    inner join stores
+        on cohesion.scope = stores.category and cohesion.store_id = stores.store_id
+    where cohesion.lane = 'merged'
 ),
 
 cohesion as (
@@ -50,8 +54,15 @@ cohesion as (
         category,
         segment_id,
         fsum(silhouette order by store_id) / nullif(count(silhouette), 0) as cohesion,
-        list(store_id order by distance, store_id)[:{{ n_stores_named }}] as most_typical_stores,
-        list(store_id order by distance desc, store_id asc)[:{{ n_stores_named }}] as least_typical_stores
+        -- stores with too little history are typical or not by chance
+        list(
+            store_id
+            order by is_thin_history, distance, store_id
+        )[:{{ n_stores_named }}] as most_typical_stores,
+        list(
+            store_id
+            order by is_thin_history asc, distance desc, store_id asc
+        )[:{{ n_stores_named }}] as least_typical_stores
     from fits
     group by all
 ),
