@@ -62,7 +62,7 @@ bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on plante
 	python benchmarks/recipes.py planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
-	rm -rf $(VENV) target logs demo/data .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/activate:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \

@@ -128,8 +128,7 @@ def draw_components(figure: FigureBase, tables: Tables) -> None:
     """Stores on the first two components, with centroids and outliers."""
     stores = _rows(tables, "components", "no store has component scores")
     axes = figure.subplots()
-    if stores.height > MAX_POINTS:
-        stores = stores.sample(MAX_POINTS, seed=0).sort("store_id")
+    stores = shown_stores(stores)
     left_out = stores.filter(pl.col("is_outlier") | pl.col("is_thin_history"))
     learned = stores.filter(~pl.col("is_outlier"), ~pl.col("is_thin_history"))
     clusters = stores["cluster"].unique().sort().to_list()
@@ -168,14 +167,30 @@ def draw_components(figure: FigureBase, tables: Tables) -> None:
             fontweight="bold",
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": INK},
         )
-    shares = tables["variance"]["share"].to_list()
-    axes.set_xlabel(f"component 1 ({shares[0]:.0%} of variance)")
-    axes.set_ylabel(f"component 2 ({shares[1]:.0%})" if len(shares) > 1 else "")
+    across, up = axis_titles(tables["variance"])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
     # a store far out must not squeeze the others
     for column, limit in (("first", axes.set_xlim), ("second", axes.set_ylim)):
         low, high = np.quantile(stores[column].to_numpy(), [0.005, 0.995])
         room = 0.15 * (high - low) or 1.0
         limit(low - room, high + room)
+
+
+def shown_stores(stores: pl.DataFrame) -> pl.DataFrame:
+    """All stores, or a seeded sample where there are more than can be told apart."""
+    if stores.height <= MAX_POINTS:
+        return stores
+    return stores.sample(MAX_POINTS, seed=0).sort("store_id")
+
+
+def axis_titles(variance: pl.DataFrame) -> tuple[str, str]:
+    """What to call the first two components; the second is empty where there is only one."""
+    shares = variance["share"].to_list()
+    return (
+        f"component 1 ({shares[0]:.0%} of variance)",
+        f"component 2 ({shares[1]:.0%})" if len(shares) > 1 else "",
+    )
 
 
 def draw_variance(figure: FigureBase, tables: Tables) -> None:

@@ -25,27 +25,6 @@ def picture_tables(
 ) -> Mapping[str, pl.DataFrame]:
     """Sorted rows of the models in force, with `lane` and `scope` or `category` in each table."""
     in_force = models.select("lane", "scope", "model_id")
-    wide = (
-        centroids.join(in_force, on=["lane", "model_id"], suffix="_in_force")
-        .filter(pl.col("component") <= 2)  # noqa: PLR2004 (the two axes)
-        .pivot(on="component", index=["lane", "scope", "cluster"], values="coordinate")
-    )
-    stores = [
-        components[lane]
-        .join(clusters[lane].drop("model_id"), on=["scope", "store_id"])
-        .filter(pl.col("cluster").is_not_null())
-        .select(
-            pl.lit(lane).alias("lane"),
-            "scope",
-            "store_id",
-            pl.col("z").list.get(0, null_on_oob=True).alias("first"),
-            pl.col("z").list.get(1, null_on_oob=True).fill_null(0).alias("second"),
-            "cluster",
-            "is_outlier",
-            "is_thin_history",
-        )
-        for lane in LANES
-    ]
     return {
         "scopes": in_force,
         "search": search.join(in_force, on=["lane", "scope", "model_id"])
@@ -61,20 +40,7 @@ def picture_tables(
         "silhouettes": cohesion.filter(
             pl.col("lane") != "merged", pl.col("silhouette").is_not_null()
         ).select("lane", "scope", "store_id", "label", "silhouette"),
-        "components": pl.concat(stores)
-        .filter(pl.col("first").is_not_null())
-        .sort("lane", "scope", "store_id"),
-        "centroids": wide.select(
-            "lane",
-            "scope",
-            "cluster",
-            first=pl.col("1") if "1" in wide.columns else pl.lit(0.0),
-            second=pl.col("2") if "2" in wide.columns else pl.lit(0.0),
-        ).sort("lane", "scope", "cluster"),
-        "variance": loadings.join(in_force, on=["lane", "scope", "model_id"])
-        .group_by("lane", "scope", "component")
-        .agg(share=pl.col("explained_variance_share").first())
-        .sort("lane", "scope", "component"),
+        **component_tables(clusters, components, models, centroids, loadings),
         "profiles": profiles.filter(pl.col("is_used"))
         .select(
             "category",
@@ -102,4 +68,52 @@ def picture_tables(
         .agg(n_stores=pl.len())
         .sort("category", "internal_cluster", "external_cluster", "segment_id"),
         "movements": movements.sort("category", "from_segment_id", "to_segment_id"),
+    }
+
+
+def component_tables(
+    clusters: Mapping[Lane, pl.DataFrame],
+    components: Mapping[Lane, pl.DataFrame],
+    models: pl.DataFrame,
+    centroids: pl.DataFrame,
+    loadings: pl.DataFrame,
+) -> Mapping[str, pl.DataFrame]:
+    """Stores and centroids on the first two components, and what the components explain."""
+    in_force = models.select("lane", "scope", "model_id")
+    wide = (
+        centroids.join(in_force, on=["lane", "model_id"], suffix="_in_force")
+        .filter(pl.col("component") <= 2)  # noqa: PLR2004 (the two axes)
+        .pivot(on="component", index=["lane", "scope", "cluster"], values="coordinate")
+    )
+    stores = [
+        components[lane]
+        .join(clusters[lane].drop("model_id"), on=["scope", "store_id"])
+        .filter(pl.col("cluster").is_not_null())
+        .select(
+            pl.lit(lane).alias("lane"),
+            "scope",
+            "store_id",
+            pl.col("z").list.get(0, null_on_oob=True).alias("first"),
+            pl.col("z").list.get(1, null_on_oob=True).fill_null(0).alias("second"),
+            "cluster",
+            "is_outlier",
+            "is_thin_history",
+        )
+        for lane in LANES
+    ]
+    return {
+        "components": pl.concat(stores)
+        .filter(pl.col("first").is_not_null())
+        .sort("lane", "scope", "store_id"),
+        "centroids": wide.select(
+            "lane",
+            "scope",
+            "cluster",
+            first=pl.col("1") if "1" in wide.columns else pl.lit(0.0),
+            second=pl.col("2") if "2" in wide.columns else pl.lit(0.0),
+        ).sort("lane", "scope", "cluster"),
+        "variance": loadings.join(in_force, on=["lane", "scope", "model_id"])
+        .group_by("lane", "scope", "component")
+        .agg(share=pl.col("explained_variance_share").first())
+        .sort("lane", "scope", "component"),
     }

@@ -1,4 +1,4 @@
-"""What the report says: queries of the public tables, and nothing computed beside them."""
+"""What the report says: queries of the tables, and nothing computed beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import polars as pl
+
+from segmentation.pictures.catalog import scope_tables
+from segmentation.pictures.tables import component_tables
+from segmentation.report.charts import components_chart
+from segmentation.settings import LANES
 
 #: The file stays below ten megabytes: what is shown is cut in this order.
 MAX_PICTURE_BYTES: Final = 6_000_000
@@ -37,13 +43,17 @@ class ReportError(RuntimeError):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the report; `data` is the file as base64, empty if it had to be left out."""
+    """A picture of the report; `data` is the file as base64, empty if it had to be left out.
+
+    `chart` is the same as JSON for the charting library, where pointing at it says more.
+    """
 
     name: str
     title: str
     description: str
     path: str
     data: str
+    chart: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         "select * from segments.segment_plots where format = 'png' order by kind, scope"
     )
     embedded = _embedded(pictures)
+    charted = _chart_tables(connection)
 
     def section(lane: str, scope: str) -> Section:
         own = [
@@ -139,7 +150,15 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
             anchor=f"{lane}-{[row['scope'] for row in models].index(scope)}" if model else lane,
             model=model,
             pictures=[
-                _picture(picture, embedded)
+                _picture(
+                    picture,
+                    embedded,
+                    components_chart(
+                        scope_tables(charted, [*charted], lane, scope), picture["title"]
+                    )
+                    if picture["kind"] == "components"
+                    else "",
+                )
                 for picture in sorted(own, key=lambda row: PICTURE_PRIORITY.index(row["kind"]))
             ],
             rules=[row for row in rules if (row["lane"], row["scope"]) == (lane, scope)],
@@ -205,13 +224,34 @@ def _embedded(pictures: list[Row]) -> dict[str, str]:
     return found
 
 
-def _picture(row: Row, embedded: dict[str, str]) -> Picture:
+def _chart_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
+    """Stores on the first two components of every scope, with their segments."""
+
+    def table(name: str) -> pl.DataFrame:
+        return connection.sql(f"from {name}").pl()
+
+    tables = component_tables(
+        clusters={lane: table(f"lanes.{lane}_clusters") for lane in LANES},
+        components={lane: table(f"lanes.{lane}_components") for lane in LANES},
+        models=table("governance.current_cluster_models"),
+        centroids=table("governance.cluster_centroids"),
+        loadings=table("governance.pca_loadings"),
+    )
+    segments = connection.sql(_SEGMENT_OF_STORES).pl()
+    named = tables["components"].join(
+        segments, on=["lane", "scope", "store_id"], how="left", maintain_order="left"
+    )
+    return {**tables, "components": named}
+
+
+def _picture(row: Row, embedded: dict[str, str], chart: str = "") -> Picture:
     return Picture(
         name=row["name"],
         title=row["title"],
         description=row["description"],
         path=row["path"],
         data=embedded.get(row["name"], ""),
+        chart=chart,
     )
 
 
@@ -337,6 +377,15 @@ select *
 from segments.segment_changes
 qualify run_started_at = max(run_started_at) over ()
 order by category
+"""
+
+_SEGMENT_OF_STORES: Final = """
+select
+    'internal' as lane,
+    category as scope,
+    store_id,
+    segment_id || '  ' || segment_name as segment
+from segments.store_segments
 """
 
 _STORES: Final = """

@@ -7,21 +7,29 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from segmentation.report.charts import library
 from segmentation.report.contents import Contents
 
 #: In a cell that has no value: an en dash.
 NO_VALUE = "\N{EN DASH}"
 
 
+#: What people can mail. A report that would be larger has pictures where it had charts.
+MAX_BYTES = 10_000_000
+
+
 def report_html(contents: Contents) -> str:
-    """Fill the template; style, script, pictures and data all stand in the file itself."""
+    """Fill the template; style, scripts, pictures and data all stand in the file itself."""
     environment = Environment(
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"number": _number, "percent": _percent, "money": _money}
-    return environment.get_template("report.html.jinja").render(
-        contents=contents, style=_text("report.css"), script=_text("report.js")
-    )
+    template = environment.get_template("report.html.jinja")
+    given = {"contents": contents, "style": _text("report.css"), "script": _text("report.js")}
+    with_charts = template.render(**given, library=library())
+    if len(with_charts.encode()) < MAX_BYTES:
+        return with_charts
+    return template.render(**given, library="")
 
 
 def _text(name: str) -> str:

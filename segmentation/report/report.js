@@ -26,6 +26,21 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// Charts: a store says its id when pointed at. The picture stays for paper, and until the chart is near.
+const draw = (entries, watcher) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    watcher.unobserve(target);
+    const chart = target.querySelector(".chart");
+    const { data, layout } = JSON.parse(target.querySelector("script").textContent);
+    target.classList.add("charted");
+    chart.hidden = false;
+    Plotly.newPlot(chart, data, layout, { displayModeBar: false, responsive: true });
+  }
+};
+const watcher = new IntersectionObserver(draw, { rootMargin: "400px" });
+for (const chart of document.querySelectorAll(".chart")) watcher.observe(chart.parentElement);
+
 // Look-up: the rows of the store with the id that is typed, or the ids that begin with it.
 const field = document.getElementById("store");
 if (field) {

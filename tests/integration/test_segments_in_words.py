@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from segmentation.pictures.catalog import KINDS
 
 from .conftest import SeedsBuild
-from .helpers import OWN_INPUTS, THREE_CLUSTERS, Built, Project, copy_of
+from .helpers import OWN_INPUTS, REPOSITORY, THREE_CLUSTERS, Built, Project, copy_of
 
 
 def test_the_effect_size_is_the_share_of_variance_between_segments(
@@ -131,6 +134,29 @@ def test_the_table_of_pictures_has_the_hash_of_every_file(seeds_build: SeedsBuil
         assert Path(row["path"]) == folder / f"{row['name']}.{row['format']}"
         assert row["sha256"] == hashlib.sha256(Path(row["path"]).read_bytes()).hexdigest()
     assert {row["kind"] for row in rows if row["status"] == "nothing to draw"} == {"movements"}
+
+
+def test_the_readme_shows_what_the_build_gives(seeds_build: SeedsBuild) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    project = seeds_build.project
+    said = " ".join(re.findall(r"^> (.*)$", readme, re.MULTILINE))
+    assert said in project.query("select description from segments.segment_summary").to_series()
+    (rule,) = re.findall(r"^if .* then cluster \d+$", readme, re.MULTILINE)
+    assert rule in project.query("select rule_text from segments.segment_rules").to_series()
+    pictures = re.findall(r"\]\(docs/pictures/(\w+)-(\w+)\.png\)", readme)
+    assert len(pictures) == 2
+    for kind, scope in pictures:
+        (path,) = project.query(
+            "select path from segments.segment_plots where kind = ? and lower(scope) = ?",
+            [kind, scope],
+        ).to_series()
+        now, shown = (
+            np.asarray(Image.open(file).convert("L"), dtype=float)
+            for file in (path, REPOSITORY / f"docs/pictures/{kind}-{scope}.png")
+        )
+        # other versions of the drawing library may differ in the edges of letters
+        assert now.shape == shown.shape, f"copy {path} to docs/pictures/{kind}-{scope}.png"
+        assert np.abs(now - shown).mean() < 2, f"copy {path} to docs/pictures/{kind}-{scope}.png"
 
 
 @pytest.fixture(scope="module")

@@ -45,10 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Visit:
-    """A page, with everything it complained of on the console."""
+    """A page, with everything it complained of on the console and asked the network for."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def screenshot(self, name: str) -> None:
         """Keep what is seen."""
@@ -95,6 +96,7 @@ def visit(context: BrowserContext, address: str) -> Visit:
             found.complaints.append(message.text)
 
     found.page.on("console", listen)
+    found.page.on("request", lambda request: found.requests.append(request.url))
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
     found.page.goto(address)
     return found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, expect
+
+from segmentation.report.charts import library
+from segmentation.report.contents import read_contents
+from segmentation.report.page import report_html
 
 from ..helpers import Project, copy_of
 from .conftest import Visit, run_script, visit
@@ -28,6 +33,7 @@ def column(opened: Visit, number: int) -> list[str]:
 def test_the_report_is_one_file_below_ten_megabytes_without_a_way_out(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     assert len(text.encode()) < 10e6
+    text = text.replace(library(), "")
     for outward in ('src="http', 'href="http', "url(http", "@import", "fetch("):
         assert outward not in text
 
@@ -35,6 +41,59 @@ def test_the_report_is_one_file_below_ten_megabytes_without_a_way_out(report: Pa
 def test_it_opens_without_network_and_without_a_complaint(opened: Visit) -> None:
     assert opened.page.title() == "Store segments"
     opened.screenshot("report")
+    assert opened.complaints == []
+
+
+def test_it_asks_for_nothing_but_itself(opened: Visit, report: Path) -> None:
+    charts = opened.page.locator("figure:has(.chart)")
+    for number in range(charts.count()):
+        charts.nth(number).scroll_into_view_if_needed()
+    expect(opened.page.locator(".charted .main-svg").first).to_be_visible()
+    assert {url for url in opened.requests if not url.startswith("data:")} == {report.as_uri()}
+
+
+def test_a_dot_says_which_store_it_is(opened: Visit, built: Project) -> None:
+    chart = opened.page.locator("figure:has(.chart)").filter(has_text="Point at a dot").nth(3)
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".point").first).to_be_visible()
+    expect(chart.locator("img")).to_be_hidden()
+    assert chart.locator(".trace").first.locator(".point").count() > 20
+    chart.locator(".point").nth(7).hover(force=True)
+    said = chart.locator(".hovertext").first
+    expect(said).to_be_visible()
+    lines = [line.strip() for line in said.locator("tspan.line").all_text_contents()]
+    (segment,) = built.query(
+        "select segment_id || '  ' || segment_name from segments.store_segments"
+        " where store_id = ? and category = 'Snacks'",
+        [lines[0]],
+    ).to_series()
+    assert lines[1].split() == segment.split()
+    opened.screenshot("report-chart")
+    assert opened.complaints == []
+
+
+def test_paper_has_the_picture_instead_of_the_chart(opened: Visit) -> None:
+    chart = opened.page.locator("figure:has(.chart)").first
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".main-svg").first).to_be_visible()
+    opened.page.emulate_media(media="print")
+    expect(chart.locator(".chart")).to_be_hidden()
+    expect(chart.locator("img")).to_be_visible()
+
+
+def test_a_report_too_large_for_charts_has_their_pictures(
+    offline: BrowserContext, built: Project, tmp_path: Path
+) -> None:
+    contents = read_contents(built.database)
+    padded = replace(contents, lookup=contents.lookup + " " * 5_000_000)
+    path = tmp_path / "report.html"
+    path.write_text(report_html(padded), encoding="utf-8")
+    assert path.stat().st_size < 10e6
+    opened = visit(offline, path.as_uri())
+    assert opened.page.locator(".chart").count() == 0
+    assert (
+        opened.page.locator("img[alt^='Stores on the first two components: Snacks']").count() == 1
+    )
     assert opened.complaints == []
 
 
