@@ -5,6 +5,9 @@
     {%- set location = (var('inputs') or {}).get(name) -%}
     {%- if location is string and location -%}
         {%- do source('inputs', name) -%}
+        {%- if name in unread_inputs() -%}
+            {{ return('(select null::varchar as store_id where false)') }}
+        {%- endif -%}
         {{ return(input_reader(location)) }}
     {%- elif not location and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}

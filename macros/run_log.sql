@@ -33,6 +33,7 @@
                 {{ sql_text(flags.WHICH) }} as command,
                 {{ sql_text(target.name) }} as target_name,
                 'running' as status,
+                {{ input_stamps() }} as input_stamps,
                 facts.git_revision,
                 facts.vars,
                 facts.versions,
@@ -51,8 +52,91 @@
         {%- set bad = results | selectattr('status', 'in', ['error', 'fail', 'runtime error', 'partial success']) | list -%}
         {%- set doubtful = results | selectattr('status', 'equalto', 'warn') | list -%}
         {%- do run_query(insert_run_nodes(results)) if results -%}
-        {%- do close_run('failed' if bad else 'success', bad[0].message if bad else none, results | length, bad | length, doubtful | length) -%}
+        {%- set message = bad[0].message if bad else changed_inputs_message() -%}
+        {%- do close_run('failed' if message else 'success', message, results | length, bad | length, doubtful | length) -%}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- Hook at the end, after all is logged and said: files that changed while they were read fail the
+    run. Each model reads them anew, so what one table says need not fit the other. -#}
+{% macro refuse_changed_inputs() -%}
+    {%- if execute and flags.WHICH in logged_commands() -%}
+        {%- set message = changed_inputs_message() -%}
+        {%- if message -%}
+            {%- do exceptions.raise_compiler_error(message) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- What to say if files of the inputs are not what they were when the run started; else none. -#}
+{% macro changed_inputs_message() -%}
+    {%- set query -%}
+        select
+            input_stamps,
+            {{ input_stamps() }} as stamps_now
+        from {{ adapter.quote(target.database) }}.governance.runs
+        where run_id = {{ sql_text(invocation_id) }}
+    {%- endset -%}
+    {%- set row = run_query(query).rows[0] -%}
+    {%- set before, now = fromjson(row['input_stamps'] or '{}'), fromjson(row['stamps_now'] or '{}') -%}
+    {%- set changed = [] -%}
+    {%- for name, stamp in now.items() if before.get(name) != stamp -%}
+        {%- do changed.append('inputs.' ~ name) -%}
+    {%- endfor -%}
+    {{ return(changed | join(', ') ~ ' changed while the build read it; let the files rest and build again' if changed else none) }}
+{%- endmacro %}
+
+
+{#- SQL: stamps of the files of the inputs as JSON text. -#}
+{% macro input_stamps() -%}
+    {%- set locations = {} -%}
+    {%- for name, location in (var('inputs') or {}).items() if location is string and (is_parquet(location) or is_delimited_text(location)) -%}
+        {%- do locations.update({name: input_path(location)}) -%}
+    {%- endfor -%}
+    segmentation_input_stamps({{ sql_text(tojson(locations)) }})
+{%- endmacro %}
+
+
+{#- Write down the external inputs that this run goes on without, by name, and say so. -#}
+{% macro log_unread_inputs(unread) -%}
+    {%- for name, reason in unread.items() -%}
+        {%- set query -%}
+            insert into {{ adapter.quote(target.database) }}.governance.unread_inputs by name
+            select
+                {{ sql_text(invocation_id) }} as run_id,
+                {{ sql_text(name) }} as input,
+                {{ sql_text(reason) }} as reason
+        {%- endset -%}
+        {%- do run_query(query) -%}
+        {%- do log('WARNING inputs.' ~ name ~ ': ' ~ reason ~ '; the build goes on without it', info=true) -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- Names of the external inputs that this run goes on without. -#}
+{% macro unread_inputs() -%}
+    {%- if not execute -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set query -%}
+        select count(*)
+        from information_schema.tables
+        where
+            table_catalog = {{ sql_text(target.database) }}
+            and table_schema = 'governance'
+            and table_name = 'unread_inputs'
+    {%- endset -%}
+    {%- if run_query(query).rows[0][0] == 0 -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set query -%}
+        select input
+        from {{ adapter.quote(target.database) }}.governance.unread_inputs
+        where run_id = {{ sql_text(invocation_id) }}
+    {%- endset -%}
+    {{ return(run_query(query).columns[0].values() | list) }}
 {%- endmacro %}
 
 
@@ -114,7 +198,16 @@
         n_warned bigint,
         is_clean boolean,
         started_at timestamp not null,
-        finished_at timestamp
+        finished_at timestamp,
+        input_stamps varchar
+    );
+
+    alter table {{ database }}.governance.runs add column if not exists input_stamps varchar;
+
+    create table if not exists {{ database }}.governance.unread_inputs (
+        run_id varchar not null,
+        input varchar not null,
+        reason varchar not null
     );
 
     create table if not exists {{ database }}.governance.run_nodes (

@@ -32,13 +32,19 @@
     {%- if execute and flags.WHICH in logged_commands() -%}
         {%- set readers = {} -%}
         {%- set problems = [] -%}
+        {%- set unread = {} -%}
         {%- for name, location in (var('inputs') or {}).items() if location -%}
             {%- if location is not string -%}
                 {%- do problems.append('inputs.' ~ name ~ ': ' ~ location ~ ' is not allowed; it is a location as text') -%}
             {%- elif is_parquet(location) or is_delimited_text(location) -%}
                 {%- do readers.update({name: input_reader(location)}) -%}
             {%- elif is_table_name(location) -%}
-                {%- do problems.extend(table_problems(name, location)) -%}
+                {%- set missing = table_problem(location) -%}
+                {%- if missing and name in known_external_sources() -%}
+                    {%- do unread.update({name: missing}) -%}
+                {%- elif missing -%}
+                    {%- do problems.append('inputs.' ~ name ~ ': ' ~ missing) -%}
+                {%- endif -%}
             {%- else -%}
                 {%- do problems.append("inputs." ~ name ~ ": '" ~ location ~ "' is not allowed; it is a .parquet, .csv, .tsv or .txt path, a glob, a URL or database.schema.table") -%}
             {%- endif -%}
@@ -55,9 +61,12 @@
                 {{ sql_text(tojson(known_external_sources())) }}
             )
         {%- endset -%}
-        {%- do problems.extend(fromjson(run_query(query).rows[0][0])) -%}
+        {%- set found = fromjson(run_query(query).rows[0][0]) -%}
+        {%- do problems.extend(found.problems) -%}
+        {%- do unread.update(found.unread) -%}
         {%- do problems.extend(empty_build_problems()) -%}
         {%- if not problems -%}
+            {%- do problems.extend(tampered_model_problems()) -%}
             {%- do problems.extend(pinned_model_problems()) -%}
             {%- do problems.extend(kept_model_problems('internal', ['transform', 'zero_replacement'])) -%}
             {%- do problems.extend(kept_model_problems('external', ['max_categories', 'log_skewness_threshold'])) -%}
@@ -67,12 +76,24 @@
             {%- do close_run('failed', message) -%}
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
+        {%- do log_unread_inputs(unread) -%}
+        {%- for name in ['memory_limit', 'temp_directory'] if setting(name) -%}
+            {%- do run_query('set ' ~ name ~ ' = ' ~ sql_text(setting(name))) -%}
+        {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 
 
-{#- A location that names a table which is not there. -#}
-{% macro table_problems(name, location) -%}
+{#- Severity of the tests that name what a build went on without. (Read while dbt parses, before
+    the settings are checked.) -#}
+{% macro severity_of_failures() -%}
+    {%- set given = var('segmentation') -%}
+    {{ return('error' if given is mapping and given.get('strict') is true else 'warn') }}
+{%- endmacro %}
+
+
+{#- What to say of a location that names a table which is not there; empty if it is. -#}
+{% macro table_problem(location) -%}
     {%- set parts = location.split('.') -%}
     {%- set query -%}
         select count(*)
@@ -87,9 +108,9 @@
             {%- endif %}
     {%- endset -%}
     {%- if run_query(query).rows[0][0] == 0 -%}
-        {{ return(["inputs." ~ name ~ ": there is no table '" ~ location ~ "'; give database.schema.table of an attached database"]) }}
+        {{ return("there is no table '" ~ location ~ "'; give database.schema.table of an attached database") }}
     {%- endif -%}
-    {{ return([]) }}
+    {{ return('') }}
 {%- endmacro %}
 
 
@@ -103,6 +124,21 @@
         ]) }}
     {%- endif -%}
     {{ return([]) }}
+{%- endmacro %}
+
+
+{#- Models whose row was changed after it was written. -#}
+{% macro tampered_model_problems() -%}
+    {%- set problems = [] -%}
+    {%- for lane in ['internal', 'external'] -%}
+        {%- for scope, model_id in fromjson(run_query("select segmentation_tampered_models('" ~ lane ~ "')").rows[0][0]) -%}
+            {%- do problems.append(
+                'model ' ~ model_id ~ ' of ' ~ scope ~ ': its row in lanes.' ~ lane ~ '_cluster_models is not as it was'
+                ~ ' written; bring the row back from a copy of the database, or delete it and let the scope be fitted'
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(problems) }}
 {%- endmacro %}
 
 

@@ -8,17 +8,21 @@ package needs no import of dbt.
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+import os
+from functools import partial
+from typing import Any, Final, cast
 
 import duckdb
 
-from segmentation.inputs import input_problems
+from segmentation.inputs import check_inputs, input_stamps
+from segmentation.publishing import publish, published_path
+from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
 
 def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
-    """All that is wrong with the vars of this invocation, as JSON list of lines.
+    """All that is wrong with the vars of this invocation, as JSON object.
 
     Parameters
     ----------
@@ -28,9 +32,15 @@ def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
         JSON object: input name to the DuckDB expression that reads its file.
     known
         JSON list: external inputs that have a staging model.
+
+    Returns
+    -------
+    str
+        `problems`: lines that stop the build; `unread`: external inputs that it goes on without,
+        by name.
     """
     given = json.loads(project_vars)
-    problems = input_problems(
+    check = check_inputs(
         {} if given.get("inputs") is None else given["inputs"],
         [] if given.get("external_sources") is None else given["external_sources"],
         json.loads(readers),
@@ -39,8 +49,13 @@ def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
     try:
         Settings(given.get("segmentation"))
     except SettingsError as error:
-        problems.extend(str(error).splitlines())
-    return json.dumps(problems)
+        check.problems.extend(str(error).splitlines())
+    return json.dumps({"problems": check.problems, "unread": check.unread})
+
+
+def segmentation_input_stamps(locations: str) -> str:
+    """Stamps of the files of the inputs, JSON object in and out (`inputs.input_stamps`)."""
+    return json.dumps(input_stamps(json.loads(locations)), sort_keys=True)
 
 
 def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) -> str:
@@ -82,10 +97,52 @@ def segmentation_without_secrets(text: str) -> str:
     return str(without_secrets(text))
 
 
+def segmentation_tampered_models(connection: duckdb.DuckDBPyConnection, lane: str) -> str:
+    """Models of a lane whose row is not as it was written, as JSON list of scope and model id.
+
+    `connection` is bound by the plugin; SQL gives the lane.
+    """
+    with connection.cursor() as cursor:
+        return json.dumps(tampered_models(cursor, cast("Lane", lane)))
+
+
+def segmentation_publish(
+    connection: duckdb.DuckDBPyConnection, tables: str, database: str, given: str
+) -> str:
+    """Publish tables (`publishing.publish`), say in JSON where to or why not.
+
+    Parameters
+    ----------
+    connection
+        Bound by the plugin.
+    tables
+        JSON list of schema and name.
+    database
+        Path of the database.
+    given
+        Path of the published file, or empty.
+    """
+    path = published_path(database, given)
+    if path is None:
+        return json.dumps({"path": None, "problem": None})
+    problem = None
+    try:
+        with connection.cursor() as cursor:
+            publish(cursor, [(schema, name) for schema, name in json.loads(tables)], path)
+    except (OSError, duckdb.Error) as error:
+        problem = f"{path} could not be written: {' '.join(str(error).split())}"
+    return json.dumps({"path": str(path), "problem": problem})
+
+
+#: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
+_FORBIDDEN: Final = 0o022
+
+
 class Plugin:
     """What dbt-duckdb asks of a plugin; only the connection's set-up does something here."""
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
+        os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials
@@ -97,11 +154,27 @@ class Plugin:
         """Register the functions of this module, once per database connection."""
         for function in (
             segmentation_problems,
+            segmentation_input_stamps,
             segmentation_setting,
             segmentation_run_facts,
             segmentation_without_secrets,
         ):
             conn.create_function(function.__name__, function)
+        # the next two ask the database itself; "side effects" keeps DuckDB from asking ahead
+        conn.create_function(
+            "segmentation_tampered_models",
+            partial(segmentation_tampered_models, conn),
+            ["varchar"],
+            "varchar",
+            side_effects=True,
+        )
+        conn.create_function(
+            "segmentation_publish",
+            partial(segmentation_publish, conn),
+            ["varchar", "varchar", "varchar"],
+            "varchar",
+            side_effects=True,
+        )
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""

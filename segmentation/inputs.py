@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+
+from segmentation.run_facts import without_secrets
 
 #: Columns without which an input says nothing; every other column is optional or passed through.
 REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -15,13 +21,27 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 EXTERNAL_COLUMNS: Final = ("store_id",)
 #: DuckDB's first lines name the cause, the others are advice on its reader's options.
 _LINES_OF_CAUSE: Final = 3
+#: Read once, by the models: a second look at it would take as long as the build.
+LARGE: Final = ("sales",)
 MUST_HAVE_ROWS: Final = ("sales", "products")
 
 
-def input_problems(
+@dataclass(frozen=True)
+class InputCheck:
+    """What is wrong with the declared inputs, one line each, for people.
+
+    `problems` stop a build. `unread` has external inputs that cannot be used, by name: the build
+    goes on without them.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
+def check_inputs(
     inputs: object, external_sources: object, readers: Mapping[str, str], known: Sequence[str]
-) -> list[str]:
-    """Say what is wrong with the declared inputs, one line per problem, for people.
+) -> InputCheck:
+    """Look at the declared inputs before anything reads them.
 
     Parameters
     ----------
@@ -37,22 +57,59 @@ def input_problems(
 
     Returns
     -------
-    list of str
+    InputCheck
         Empty when every input can be read and has its columns.
     """
-    if not isinstance(inputs, Mapping):
-        return [f"inputs: {inputs!r} is not allowed; it is a mapping of input name to location"]
-    if not isinstance(external_sources, Sequence) or isinstance(external_sources, str):
-        return [f"external_sources: {external_sources!r} is not allowed; it is a list of names"]
-    if not all(isinstance(name, str) for name in [*inputs, *external_sources]):
-        return ["inputs and external_sources: names are texts; put others into quotes"]
-    problems = [
-        *_name_problems(inputs, external_sources, known),
-        *_mixture_problems(inputs, external_sources),
-    ]
+    shape = _shape_problem(inputs, external_sources)
+    if shape:
+        return InputCheck([shape])
+    assert isinstance(inputs, Mapping)  # noqa: S101 (seen above)
+    assert isinstance(external_sources, Sequence)  # noqa: S101
+    check = InputCheck(
+        [
+            *_name_problems(inputs, external_sources, known),
+            *_mixture_problems(inputs, external_sources),
+        ]
+    )
     for name, reader in sorted(readers.items()):
-        problems.extend(_file_problems(name, str(inputs.get(name)), reader))
-    return problems
+        found = _file_problems(name, str(inputs.get(name)), reader)
+        if found and name in known:
+            check.unread[name] = "; ".join(found)
+        else:
+            check.problems.extend(f"inputs.{name}: {problem}" for problem in found)
+    return check
+
+
+def input_stamps(locations: Mapping[str, str]) -> dict[str, str]:
+    """Hash of names, sizes and times of change of the files that inputs are read from.
+
+    Parameters
+    ----------
+    locations
+        Input name to path or glob. An address with a scheme is left out: its server would have to
+        be asked again.
+    """
+    stamps = {}
+    for name, location in sorted(locations.items()):
+        if "://" in location:
+            continue
+        digest = hashlib.sha256()
+        for path in sorted(glob.glob(location, recursive=True)):  # noqa: PTH207 (as DuckDB reads it)
+            facts = Path(path).stat()
+            digest.update(repr((path, facts.st_size, facts.st_mtime_ns)).encode())
+        stamps[name] = digest.hexdigest()
+    return stamps
+
+
+def _shape_problem(inputs: object, external_sources: object) -> str:
+    """What is wrong with the vars as such, empty if nothing is."""
+    if not isinstance(inputs, Mapping):
+        return f"inputs: {inputs!r} is not allowed; it is a mapping of input name to location"
+    if not isinstance(external_sources, Sequence) or isinstance(external_sources, str):
+        return f"external_sources: {external_sources!r} is not allowed; it is a list of names"
+    if not all(isinstance(name, str) for name in [*inputs, *external_sources]):
+        return "inputs and external_sources: names are texts; put others into quotes"
+    return ""
 
 
 def _name_problems(
@@ -89,23 +146,29 @@ def _mixture_problems(inputs: Mapping[str, Any], external_sources: Sequence[str]
 
 
 def _file_problems(name: str, location: str, reader: str) -> list[str]:
-    """Read the head of one file input: is it there, has it its columns, has it rows."""
+    """Read the head of one file input: is it there, has it its columns, has it rows.
+
+    An input that is small because it has a row per store or product is read as a whole, so that
+    what is wrong further down is found here as well.
+    """
     with duckdb.connect() as connection:
         try:
             head = connection.execute(f"select * from {reader} limit 1")  # noqa: S608
             columns = [str(column[0]) for column in head.description or []]
             has_rows = head.fetchone() is not None
+            if name not in LARGE:
+                connection.execute(f"select max(hash(columns(*))) from {reader}")  # noqa: S608
         except duckdb.Error as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             cause = " ".join(lines[:_LINES_OF_CAUSE]).removeprefix("IO Error: ")
-            return [f"inputs.{name}: cannot read {location!r}: {cause}"]
+            return [without_secrets(f"cannot read {location!r}: {cause}")]
     lower = [column.lower() for column in columns]
     required = REQUIRED_COLUMNS.get(name, EXTERNAL_COLUMNS)
     problems = [
-        f"inputs.{name}: {location!r} has no column {column!r}; it has: {', '.join(columns)}"
+        without_secrets(f"{location!r} has no column {column!r}; it has: {', '.join(columns)}")
         for column in required
         if column not in lower
     ]
     if not problems and not has_rows and name in MUST_HAVE_ROWS:
-        problems.append(f"inputs.{name}: {location!r} has no rows; there is nothing to segment")
+        problems.append(without_secrets(f"{location!r} has no rows; there is nothing to segment"))
     return problems

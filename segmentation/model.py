@@ -80,6 +80,7 @@ MODEL_SCHEMA: Final = pl.Schema(
         "fitted_by": pl.String(),
         "means": pl.List(pl.Float64),
         "distributions": pl.List(_DISTRIBUTION),
+        "content_sha256": pl.String(),
     }
 )
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import numpy as np
 import polars as pl
 
@@ -32,6 +33,16 @@ _FIT_MODULES: Final = (
     "weights",
 )
 _ID_LENGTH: Final = 16
+
+#: Column with the hash of a model's row, and the SQL that computes it. A row that comes into force
+#: again is the same model in another place.
+_HASH_COLUMN: Final = "content_sha256"
+_CONTENT: Final = [name for name in MODEL_SCHEMA if name not in {_HASH_COLUMN, "in_force_order"}]
+_CONTENT_HASH: Final = (
+    "sha256(to_json(struct_pack("
+    + ", ".join(f'"{name}" := "{name}"' for name in _CONTENT)
+    + "))::varchar)"
+)
 
 Report = Callable[[str], None]
 
@@ -90,7 +101,42 @@ def fit_lane(
             partial(_report_place, report, f"{lane} lane {place}/{len(scopes)}"),
         )
         rows.extend(row)
-    return pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row")
+    return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
+
+
+def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[tuple[str, str]]:
+    """Scope and model id of rows of `<lane>_cluster_models` that are not as they were written.
+
+    Rows of a version that wrote no hash are not judged.
+    """
+    table = f"{lane}_cluster_models"
+    known = connection.execute(
+        "select column_name from duckdb_columns()"
+        " where database_name = current_database() and schema_name = 'lanes' and table_name = ?",
+        [table],
+    ).fetchall()
+    if not set(MODEL_SCHEMA) <= {name for (name,) in known}:
+        return []
+    return connection.execute(
+        f"select scope, model_id from lanes.{table}"  # noqa: S608
+        f" where {_HASH_COLUMN} <> {_CONTENT_HASH} order by all"
+    ).fetchall()
+
+
+def _with_content_hash(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the hash of their content, as DuckDB writes it down."""
+    if rows.is_empty():
+        return rows
+    with duckdb.connect() as connection:
+        connection.register("rows", rows.to_arrow())
+        hashed = connection.sql(
+            f"select in_force_order, {_CONTENT_HASH} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
+        ).pl()
+    return (
+        rows.drop(_HASH_COLUMN)
+        .join(hashed, on=["model_id", "in_force_order"], how="left", maintain_order="left")
+        .select(MODEL_SCHEMA.names())
+    )
 
 
 def training_data(

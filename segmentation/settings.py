@@ -108,6 +108,9 @@ ScopeOverrides: type[BaseModel] = create_model(
 class _ProjectBlock(_Strict):
     """What is said once for the project, beside the blocks of the lanes and scopes."""
 
+    strict: bool = False
+    memory_limit: str | None = Field(None, pattern=r"^[0-9.]+ ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
+    temp_directory: str | None = None
     sales_window: SalesWindow = SalesWindow()
     duplicate_sales: Literal["reject", "keep"] = "reject"
     retrain: Literal["auto", "never"] = "auto"

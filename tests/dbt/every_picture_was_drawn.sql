@@ -1,5 +1,5 @@
 -- A picture that could not be drawn stops nothing; here it is named.
-{{ config(severity='warn') }}
+{{ config(severity=severity_of_failures()) }}
 
 select
     name,

@@ -26,9 +26,16 @@ def ask(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -
     return json.loads(row[0])
 
 
+def problems(connection: duckdb.DuckDBPyConnection, given: dict[str, Any]) -> list[str]:
+    """Problems of the vars, asked for in SQL."""
+    arguments = (json.dumps(given), "{}", '["demographics"]')
+    found: list[str] = ask(connection, "segmentation_problems", *arguments)["problems"]
+    return found
+
+
 def test_sql_can_ask_for_the_problems_of_the_vars(connection: duckdb.DuckDBPyConnection) -> None:
     given = {"segmentation": {"sead": 1}, "inputs": {"sale": "x"}, "external_sources": ["weather"]}
-    lines = ask(connection, "segmentation_problems", json.dumps(given), "{}", '["demographics"]')
+    lines = problems(connection, given)
     starts = [line.split(":")[0] for line in lines]
     assert starts == [
         "inputs.sale",
@@ -42,21 +49,19 @@ def test_sql_can_ask_for_the_problems_of_the_vars(connection: duckdb.DuckDBPyCon
 
 def test_good_vars_have_no_problems(connection: duckdb.DuckDBPyConnection) -> None:
     given = {"segmentation": {"seed": 1}, "inputs": {}, "external_sources": ["demographics"]}
-    assert (
-        ask(connection, "segmentation_problems", json.dumps(given), "{}", '["demographics"]') == []
-    )
+    assert problems(connection, given) == []
 
 
 @pytest.mark.parametrize(
     "given", [{}, {"segmentation": None, "inputs": None, "external_sources": None}]
 )
 def test_vars_that_are_not_given_are_no_problem(given: dict[str, None]) -> None:
-    assert json.loads(segmentation_problems(json.dumps(given), "{}", "[]")) == []
+    assert json.loads(segmentation_problems(json.dumps(given), "{}", "[]"))["problems"] == []
 
 
 def test_each_problem_of_the_settings_is_a_line_of_its_own() -> None:
     given = {"segmentation": {"seed": -1, "transform": "log"}}
-    assert len(json.loads(segmentation_problems(json.dumps(given), "{}", "[]"))) == 2
+    assert len(json.loads(segmentation_problems(json.dumps(given), "{}", "[]"))["problems"]) == 2
 
 
 @pytest.mark.parametrize(

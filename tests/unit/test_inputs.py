@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from segmentation.inputs import input_problems
+from segmentation.inputs import check_inputs, input_stamps
 
 KNOWN = ("demographics", "foot_traffic")
 GOOD_FILES = {
@@ -26,10 +26,18 @@ def write(folder: Path, files: Mapping[str, str]) -> tuple[dict[str, str], dict[
     return inputs, {name: f"read_csv('{path}')" for name, path in inputs.items()}
 
 
+def problems_of(
+    inputs: object, external_sources: object, readers: Mapping[str, str], known: Sequence[str]
+) -> list[str]:
+    """All lines: those that stop the build, and those that it goes on without."""
+    check = check_inputs(inputs, external_sources, readers, known)
+    return [*check.problems, *(f"inputs.{name}: {why}" for name, why in check.unread.items())]
+
+
 def problems_of_files(folder: Path, **changed: str) -> list[str]:
     """Problems when some of the good files have another content."""
     inputs, readers = write(folder, {**GOOD_FILES, **changed})
-    return input_problems(inputs, list(KNOWN), readers, KNOWN)
+    return problems_of(inputs, list(KNOWN), readers, KNOWN)
 
 
 def test_good_files_of_all_inputs_are_no_problem(tmp_path: Path) -> None:
@@ -38,12 +46,12 @@ def test_good_files_of_all_inputs_are_no_problem(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inputs", [{}, {"sales": None}, {"sales": ""}])
 def test_without_any_location_the_example_seeds_are_no_problem(inputs: dict[str, Any]) -> None:
-    assert input_problems(inputs, list(KNOWN), {}, KNOWN) == []
+    assert problems_of(inputs, list(KNOWN), {}, KNOWN) == []
 
 
 def test_tables_of_an_attached_database_are_left_to_the_warehouse() -> None:
     inputs = {"sales": "lake.raw.sales", "products": "lake.raw.products"}
-    assert input_problems(inputs, [], {}, KNOWN) == []
+    assert problems_of(inputs, [], {}, KNOWN) == []
 
 
 def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None:
@@ -55,7 +63,7 @@ def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None
     inputs, readers = write(tmp_path, {"products": GOOD_FILES["products"]})
     inputs["sales"] = str(tmp_path / "sales" / "*.parquet")
     readers["sales"] = f"read_parquet('{inputs['sales']}')"
-    assert input_problems(inputs, [], readers, KNOWN) == []
+    assert problems_of(inputs, [], readers, KNOWN) == []
 
 
 @pytest.mark.parametrize(
@@ -66,18 +74,18 @@ def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None
     ],
 )
 def test_inputs_that_are_no_mapping_are_refused(inputs: object, expected: str) -> None:
-    assert input_problems(inputs, [], {}, KNOWN) == [expected]
+    assert problems_of(inputs, [], {}, KNOWN) == [expected]
 
 
 @pytest.mark.parametrize("sources", ["demographics", 5, {"demographics": 1}])
 def test_external_sources_that_are_no_list_are_refused(sources: object) -> None:
-    assert input_problems({}, sources, {}, KNOWN) == [
+    assert problems_of({}, sources, {}, KNOWN) == [
         f"external_sources: {sources!r} is not allowed; it is a list of names"
     ]
 
 
 def test_unknown_inputs_and_sources_are_refused_with_the_names_that_are_known() -> None:
-    assert input_problems({"sale": None}, ["weather", "demographics"], {}, KNOWN) == [
+    assert problems_of({"sale": None}, ["weather", "demographics"], {}, KNOWN) == [
         "inputs.sale: unknown input; known ones: sales, products, demographics, foot_traffic",
         "external_sources: 'weather' has no staging model stg_external__weather; "
         "known ones: demographics, foot_traffic",
@@ -85,7 +93,7 @@ def test_unknown_inputs_and_sources_are_refused_with_the_names_that_are_known() 
 
 
 def test_own_data_does_not_mix_with_the_example_seeds() -> None:
-    lines = input_problems({"sales": "lake.raw.sales"}, ["demographics"], {}, KNOWN)
+    lines = problems_of({"sales": "lake.raw.sales"}, ["demographics"], {}, KNOWN)
     assert lines == [
         "inputs.products: no location given, while inputs.sales has one; give a location "
         "(own data and the example seeds do not mix)",
@@ -96,14 +104,14 @@ def test_own_data_does_not_mix_with_the_example_seeds() -> None:
 
 def test_an_external_input_that_takes_no_part_needs_no_location() -> None:
     inputs = {"sales": "lake.raw.sales", "products": "lake.raw.products"}
-    assert input_problems(inputs, [], {}, KNOWN) == []
-    assert len(input_problems(inputs, ["foot_traffic"], {}, KNOWN)) == 1
+    assert problems_of(inputs, [], {}, KNOWN) == []
+    assert len(problems_of(inputs, ["foot_traffic"], {}, KNOWN)) == 1
 
 
 def test_a_file_that_is_not_there_is_named_with_the_cause(tmp_path: Path) -> None:
     inputs, readers = write(tmp_path, GOOD_FILES)
     (tmp_path / "sales.csv").unlink()
-    (line,) = input_problems(inputs, list(KNOWN), readers, KNOWN)
+    (line,) = problems_of(inputs, list(KNOWN), readers, KNOWN)
     assert line.startswith(f"inputs.sales: cannot read {inputs['sales']!r}: No files found")
     assert "\n" not in line
 
@@ -113,7 +121,7 @@ def test_a_file_that_is_not_what_its_name_says_is_named_with_the_cause(tmp_path:
     broken = tmp_path / "products.parquet"
     broken.write_text("this is no parquet", encoding="utf-8")
     inputs["products"], readers["products"] = str(broken), f"read_parquet('{broken}')"
-    (line,) = input_problems(inputs, list(KNOWN), readers, KNOWN)
+    (line,) = problems_of(inputs, list(KNOWN), readers, KNOWN)
     assert line.startswith(f"inputs.products: cannot read {str(broken)!r}: ")
 
 
@@ -159,7 +167,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "demographics.csv").unlink()
     del inputs["foot_traffic"], readers["foot_traffic"]
     inputs["weather"] = "weather.csv"
-    lines = input_problems(inputs, [*KNOWN, "events"], readers, KNOWN)
+    lines = problems_of(inputs, [*KNOWN, "events"], readers, KNOWN)
     assert sorted(line.split(":")[0] for line in lines) == sorted(
         [
             "inputs.weather",  # unknown
@@ -171,3 +179,44 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
             *["inputs.sales"] * 3,  # three columns
         ]
     )
+
+
+def test_an_external_input_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
+    inputs, readers = write(
+        tmp_path, {**GOOD_FILES, "demographics": "shop,income\n1,2\n", "foot_traffic": "\n"}
+    )
+    (tmp_path / "foot_traffic.csv").write_bytes("store_id,name\ns1,Orl\xe9ans\n".encode("latin-1"))
+    check = check_inputs(inputs, list(KNOWN), readers, KNOWN)
+    assert check.problems == []
+    assert set(check.unread) == {"demographics", "foot_traffic"}
+    assert "has no column 'store_id'" in check.unread["demographics"]
+
+
+def test_what_is_wrong_far_down_in_a_file_of_products_is_found(tmp_path: Path) -> None:
+    inputs, readers = write(tmp_path, GOOD_FILES)
+    lines = "".join(f"p{row},Snacks,salty\n" for row in range(60_000))
+    bad = f"product_id,category,need_state\n{lines}p,Caf\xe9,salty\n".encode("latin-1")
+    (tmp_path / "products.csv").write_bytes(bad)
+    (line,) = check_inputs(inputs, list(KNOWN), readers, KNOWN).problems
+    assert line.startswith("inputs.products: cannot read")
+
+
+def test_no_line_shows_a_password_of_an_address(tmp_path: Path) -> None:
+    location = "postgres://me:hunter2@host/sales.csv?signature=abc"
+    reader = f"read_csv('{tmp_path}/absent-hunter2.csv')"
+    lines = check_inputs({"sales": location}, [], {"sales": reader}, KNOWN).problems
+    assert any("cannot read 'postgres://***@host/sales.csv?***'" in line for line in lines)
+
+
+def test_a_stamp_changes_with_the_files_and_with_nothing_else(tmp_path: Path) -> None:
+    inputs, _ = write(tmp_path, GOOD_FILES)
+    inputs["sales"] = str(tmp_path / "sa*.csv")
+    first = input_stamps({**inputs, "products": "https://host/products.csv"})
+    assert set(first) == {"sales", "demographics", "foot_traffic"}
+    (tmp_path / "products.csv").unlink()
+    assert input_stamps(inputs) | {"products": ""} == first | {"products": ""}
+    (tmp_path / "sale-2.csv").write_text(GOOD_FILES["sales"])
+    with (tmp_path / "demographics.csv").open("a") as stream:
+        stream.write("s2,11\n")
+    second = input_stamps(inputs)
+    assert {name for name in first if first[name] != second[name]} == {"sales", "demographics"}

@@ -24,6 +24,7 @@ select
     models.reason,
     models.training_data_sha256,
     models.fitted_by,
+    models.content_sha256,
     models.settings,
     models.versions,
 
