@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 import duckdb
 
+from segmentation.database import is_file, wait_seconds, wait_until_free
 from segmentation.inputs import check_inputs, input_stamps
 from segmentation.publishing import publish, published_path
 from segmentation.registry import tampered_models
@@ -139,7 +140,10 @@ _FORBIDDEN: Final = 0o022
 
 
 class Plugin:
-    """What dbt-duckdb asks of a plugin; only the connection's set-up does something here."""
+    """What dbt-duckdb asks of a plugin.
+
+    `credentials` are those of the profile; only the path of the database is read from them.
+    """
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
@@ -147,8 +151,19 @@ class Plugin:
         self.plugin_config = plugin_config
         self.credentials = credentials
 
-    def update_connection_config(self, creds: object, config: dict[str, Any]) -> None:
-        """Leave the connection's configuration as the profile has it."""
+    def update_connection_config(
+        self,
+        creds: object,
+        config: dict[str, Any],  # noqa: ARG002 (dbt-duckdb's interface)
+    ) -> None:
+        """Before the database is opened: wait for it, or say who has it.
+
+        The configuration stays as the profile has it. What is raised here reaches the terminal as
+        one message without a traceback.
+        """
+        path = str(getattr(creds, "path", ":memory:"))
+        if is_file(path):
+            wait_until_free(path, wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", "")))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of this module, once per database connection."""

@@ -9,6 +9,8 @@ from typing import Final
 
 import duckdb
 
+from segmentation.database import is_file
+
 #: Name under which the unfinished file is attached.
 _ALIAS: Final = "store_segments_unfinished"
 #: Whoever may read the folder may read the file; nobody may write to it.
@@ -22,7 +24,7 @@ def published_path(database: str, given: str) -> Path | None:
     """
     if given:
         return Path(given)
-    if database == ":memory:" or ":" in database.split("/", maxsplit=1)[0]:
+    if not is_file(database):
         return None
     return Path(database).parent / "published" / Path(database).name
 

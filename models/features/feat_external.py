@@ -1,5 +1,6 @@
 """Numeric columns and indicators of all external sources, as one vector per store."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.features import external_features
 
 

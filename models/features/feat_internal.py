@@ -1,5 +1,6 @@
 """Need-state shares of every category and store, as one vector each."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.features import internal_features
 from segmentation.settings import Settings
 

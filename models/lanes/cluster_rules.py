@@ -1,5 +1,6 @@
 """Clusters of both lanes said again as a few if-then rules."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.rules import cluster_rules
 from segmentation.settings import Settings
 

@@ -1,5 +1,6 @@
 """Population stability index of every feature and of the sizes of clusters and segments."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.drift import lane_drift
 from segmentation.settings import Settings
 

@@ -1,5 +1,6 @@
 """How well each store fits its clusters and its segment."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.cohesion import cohesion
 from segmentation.settings import Settings
 

@@ -1,5 +1,6 @@
 """Nearest stores in the same segment."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.peers import segment_peers
 
 

@@ -1,5 +1,6 @@
 """Fitted models of the internal lane; a scope whose model is in the table already is not fitted."""
 
+import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.progress import report
 from segmentation.registry import fit_lane
 from segmentation.settings import Settings

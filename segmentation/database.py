@@ -1,0 +1,88 @@
+"""The database file before dbt opens it: free, readable, or a reason in words."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import duckdb
+
+#: Seconds between two looks at a file that another process has open.
+_PAUSE: Final = 0.5
+
+
+class DatabaseError(RuntimeError):
+    """The database cannot be opened; the message says why and what to do."""
+
+
+def is_file(database: str) -> bool:
+    """Whether a database of the profile is a file here, and not memory or a service."""
+    has_drive = database[1:2] == ":"
+    return has_drive or ":" not in database.split("/", maxsplit=1)[0]
+
+
+def wait_seconds(given: str) -> float:
+    """Seconds to wait for a database in use; none where nothing is given.
+
+    Raises
+    ------
+    DatabaseError
+        If it is not a number of seconds.
+    """
+    try:
+        seconds = float(given or 0)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise DatabaseError(
+            f"STORE_SEGMENTS_WAIT: {given!r} is not allowed; it is a number of seconds"
+        )
+    return seconds
+
+
+def wait_until_free(path: str, seconds: float) -> None:
+    """Return when the file can be opened for writing.
+
+    DuckDB lets one process write to a file, and none read it meanwhile
+    (https://duckdb.org/docs/stable/connect/concurrency).
+
+    Parameters
+    ----------
+    path
+        DuckDB file; one that is not there yet is made.
+    seconds
+        How long to wait for another process that has it open.
+
+    Raises
+    ------
+    DatabaseError
+        If another process still has it, or if it cannot be opened at all.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            duckdb.connect(path).close()
+        except duckdb.Error as error:
+            cause = " ".join(str(error).split())
+            if "Conflicting lock" not in cause:
+                raise DatabaseError(
+                    f"cannot open the database {path}: {cause}; "
+                    "STORE_SEGMENTS_DB names another file"
+                ) from error
+            if time.monotonic() >= until:
+                raise DatabaseError(_in_use(path, cause)) from error
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _in_use(path: str, cause: str) -> str:
+    """Who has the file, and what to do about it."""
+    holder = re.search(r"held in (\S+) \(PID (\d+)\)", cause)
+    who = f" ({holder[1]}, process {holder[2]})" if holder else ""
+    return (
+        f"another process has the database {path} open{who}: a build, or a client that reads it. "
+        "Let it end and build again, or set STORE_SEGMENTS_WAIT to the seconds to wait for it; "
+        "readers open the published file instead"
+    )

@@ -1,0 +1,21 @@
+"""Libraries that Python models share, imported in one place and so in one order.
+
+dbt runs models in threads. Two threads that import parts of scikit-learn at once can each wait for
+a module the other one holds; Python then hands out a half-imported module, and a model fails. A
+module itself is imported once while others wait for it, so every Python model imports this one
+before anything else.
+"""
+
+# ruff: noqa: F401 (what is imported is used by others)
+import joblib
+import matplotlib.figure
+import matplotlib.style
+import PIL.Image
+import scipy.optimize
+import scipy.spatial.distance
+import scipy.stats
+import sklearn.cluster
+import sklearn.decomposition
+import sklearn.ensemble
+import sklearn.metrics
+import sklearn.tree
