@@ -1,0 +1,180 @@
+"""A build that is killed or has no disk left: what readers have stays, and the next build is whole.
+
+Every case starts from a build of the small inputs, goes on with other inputs, and is disturbed.
+`make crash-test` kills at many more points than `make test` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from segmentation.fingerprints import Fingerprint, differing_tables, table_fingerprints
+from segmentation.registry import tampered_models
+
+from .helpers import OWN_INPUTS, THREE_CLUSTERS, Project, copy_of, small_inputs, with_noise
+
+N_POINTS: Final = int(os.environ.get("CRASH_POINTS", "5"))
+SETTINGS: Final = {**THREE_CLUSTERS, "stability_resamples": 2, "gap_references": 2}
+#: What dbt prints when a node or hook begins or ends; a killed build dies at one of them.
+STEPS: Final = (" START ", " OK ")
+
+
+def dbt_process(project: Project, variables: dict[str, Any]) -> subprocess.Popen[str]:
+    """A build in a process of its own, its standard output as it comes."""
+    return subprocess.Popen(
+        [
+            str(Path(sys.executable).with_name("dbt")),
+            *project.command("build", variables),
+            *OWN_INPUTS,
+        ],
+        env={**os.environ, **project.environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def published(project: Project) -> Path:
+    """What readers of the project open."""
+    return project.folder / "published" / project.database_name
+
+
+def published_tables(project: Project) -> dict[str, Fingerprint]:
+    """Fingerprints of the published tables."""
+    manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
+    nodes = {
+        key: node
+        for key, node in manifest["nodes"].items()
+        if node["schema"] in {"segments", "governance"}
+    }
+    return table_fingerprints(published(project), {"nodes": nodes})
+
+
+@dataclass(frozen=True)
+class Start:
+    """A finished build, the vars of the next one, and what that one gives when left alone."""
+
+    project: Project
+    variables: dict[str, Any]
+    before: dict[str, Fingerprint]
+    after: dict[str, Fingerprint]
+    n_steps: int
+
+    def copy(self, folder: Path) -> Project:
+        """The finished build once more, with its published file."""
+        project = copy_of(self.project, folder)
+        shutil.copy(self.project.folder / "target" / "manifest.json", folder / "target")
+        shutil.copytree(self.project.folder / "published", folder / "published")
+        return project
+
+    def assert_readers_have_the_build_before(self, project: Project) -> None:
+        """The published file is whole, and not newer than the last finished build."""
+        assert published_tables(project) == self.before
+
+    def assert_whole(self, project: Project) -> None:
+        """The database opens, no model is half there, the next build is as if nothing had been."""
+        with duckdb.connect(str(project.database)) as connection:
+            for lane in ("internal", "external"):
+                assert tampered_models(connection, lane) == []
+                unfinished = connection.execute(
+                    f"select count(*) from lanes.{lane}_cluster_models"
+                    " where content_sha256 is null or (status = 'fitted' and len(centroids) <> k)"
+                ).fetchone()
+                assert unfinished == (0,)
+        project.build(*OWN_INPUTS, variables=self.variables)
+        assert differing_tables(self.after, project.fingerprints()) == []
+        statuses = project.query("select status from governance.runs order by started_at")
+        assert statuses["status"][-1] == "success"
+        assert "running" not in statuses["status"].to_list()
+        assert published_tables(project)["segments.store_segments"] == (
+            self.after["segments.store_segments"]
+        )
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """The build that readers have, and an undisturbed next one on a copy of it."""
+    folder = tmp_path_factory.mktemp("crashes")
+    inputs = small_inputs(stores=24, categories=("Bread",), need_states=("a", "b", "c"))
+    given = {**inputs.write(folder / "inputs"), "segmentation": SETTINGS}
+    project = Project(folder / "before")
+    project.build(*OWN_INPUTS, variables=given)
+    changed = with_noise(inputs, "Bread", 0.05).write(folder / "changed")
+    variables = {**changed, "segmentation": SETTINGS}
+    before = published_tables(project)
+    undisturbed = Start(project, variables, before, {}, 0).copy(folder / "after")
+    run = undisturbed.build(*OWN_INPUTS, variables=variables)
+    n_steps = sum(any(step in line for step in STEPS) for line in run.shown.splitlines())
+    return Start(project, variables, before, undisturbed.fingerprints(), n_steps)
+
+
+@pytest.mark.parametrize("point", range(N_POINTS))
+def test_a_build_killed_at_any_point_leaves_nothing_behind(
+    start: Start, point: int, tmp_path: Path
+) -> None:
+    project = start.copy(tmp_path / "killed")
+    at_step = 1 + point * (start.n_steps - 1) // max(N_POINTS - 1, 1)
+    process = dbt_process(project, start.variables)
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += any(step in line for step in STEPS)
+        if seen == at_step:
+            # also between two lines: in the middle of a statement or of a fit
+            time.sleep(random.Random(point).random() * 0.3)
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.stdout.close()
+    process.wait()
+    was_killed = process.returncode == -signal.SIGKILL
+    assert was_killed or point == N_POINTS - 1
+    if at_step < start.n_steps - 1:
+        start.assert_readers_have_the_build_before(project)
+    start.assert_whole(project)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of some megabytes in memory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no small disk: {mounted.stderr.strip()}; mounting one takes root")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("room", [64, 2048, 6144])
+def test_a_full_disk_fails_in_words_and_loses_nothing(
+    start: Start, small_disk: Path, room: int
+) -> None:
+    project = start.copy(small_disk / "full")
+    filler = small_disk / "filler"
+    free = shutil.disk_usage(small_disk).free - room * 1024
+    filler.write_bytes(b"\0" * free)
+    run = project.dbt("build", *OWN_INPUTS, variables=start.variables)
+    assert not run.success
+    start.assert_readers_have_the_build_before(project)
+    filler.unlink()
+    start.assert_whole(project)
