@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -101,8 +100,9 @@ class Start:
         statuses = project.query("select status from governance.runs order by started_at")
         assert statuses["status"][-1] == "success"
         assert "running" not in statuses["status"].to_list()
-        assert published_tables(project)["segments.store_segments"] == (
-            self.after["segments.store_segments"]
+        assert (
+            published_tables(project)["segments.store_segments"]
+            == (self.after["segments.store_segments"])
         )
 
 
@@ -136,7 +136,7 @@ def test_a_build_killed_at_any_point_leaves_nothing_behind(
         seen += any(step in line for step in STEPS)
         if seen == at_step:
             # also between two lines: in the middle of a statement or of a fit
-            time.sleep(random.Random(point).random() * 0.3)
+            time.sleep(0.618 * point % 1 * 0.3)
             os.killpg(process.pid, signal.SIGKILL)
             break
     process.stdout.close()
