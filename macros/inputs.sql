@@ -8,7 +8,7 @@
         {%- if name in unread_inputs() -%}
             {{ return('(select null::varchar as store_id where false)') }}
         {%- endif -%}
-        {{ return(input_reader(location)) }}
+        {{ return(input_reader(location, reader_options(name))) }}
     {%- elif not location and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}
     {%- else -%}
@@ -42,18 +42,25 @@
 
 
 {#- SQL that reads a location. CSV is read as text: staging decides what is a number and says in
-    `rejected_rows` what is not; a line that is too short has nulls where it ends. Dispatched, so that another engine can bring its own readers. -#}
-{% macro input_reader(location) -%}
-    {{ return(adapter.dispatch('input_reader')(location)) }}
+    `rejected_rows` what is not; a line that is too short has nulls where it ends. `options` are more options of the
+    reader, found out by the check of the inputs. Dispatched, so that another engine can bring its own
+    readers. -#}
+{% macro input_reader(location, options='') -%}
+    {{ return(adapter.dispatch('input_reader')(location, options)) }}
 {%- endmacro %}
 
 
-{% macro duckdb__input_reader(location) -%}
+{% macro duckdb__input_reader(location, options='') -%}
     {%- set quoted = "'" ~ input_path(location) | replace("'", "''") ~ "'" -%}
     {%- if is_parquet(location) -%}
         {{ return('read_parquet(' ~ quoted ~ ', union_by_name = true)') }}
     {%- elif is_delimited_text(location) -%}
-        {{ return('read_csv(' ~ quoted ~ ', all_varchar = true, header = true, null_padding = true, union_by_name = true)') }}
+        {%- set reader = 'read_csv(' ~ quoted ~ ', all_varchar = true, header = true, null_padding = true, union_by_name = true' ~ (', ' ~ options if options) ~ ')' -%}
+        {%- if 'ignore_errors' in options -%}
+            {#- DuckDB leaves a line out only where it looks at the value that is wrong: look at all -#}
+            {{ return('(select * from ' ~ reader ~ ' as _line where hash(_line) is not null)') }}
+        {%- endif -%}
+        {{ return(reader) }}
     {%- else -%}
         {{ return(location) }}
     {%- endif -%}

@@ -115,20 +115,37 @@
 {%- endmacro %}
 
 
-{#- Names of the external inputs that this run goes on without. -#}
-{% macro unread_inputs() -%}
-    {%- if not execute -%}
-        {{ return([]) }}
+{#- Write down how text inputs are read beyond the usual, and say which have lines that cannot be. -#}
+{% macro log_reader_options(options, n_lines) -%}
+    {%- set query -%}
+        update {{ adapter.quote(target.database) }}.governance.runs
+        set reader_options = {{ sql_text(tojson(options)) }}
+        where run_id = {{ sql_text(invocation_id) }}
+    {%- endset -%}
+    {%- do run_query(query) -%}
+    {%- for name, n in n_lines.items() -%}
+        {%- do log('WARNING inputs.' ~ name ~ ': ' ~ n ~ ' line(s) cannot be read; governance.rejected_rows has them', info=true) -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{#- What the text files of an input are read with beyond the usual; empty for most. -#}
+{% macro reader_options(name) -%}
+    {%- if not execute or flags.WHICH not in logged_commands() -%}
+        {{ return('') }}
     {%- endif -%}
     {%- set query -%}
-        select count(*)
-        from information_schema.tables
-        where
-            table_catalog = {{ sql_text(target.database) }}
-            and table_schema = 'governance'
-            and table_name = 'unread_inputs'
+        select reader_options
+        from {{ adapter.quote(target.database) }}.governance.runs
+        where run_id = {{ sql_text(invocation_id) }}
     {%- endset -%}
-    {%- if run_query(query).rows[0][0] == 0 -%}
+    {{ return(fromjson(run_query(query).rows[0][0] or '{}').get(name, '')) }}
+{%- endmacro %}
+
+
+{#- Names of the external inputs that this run goes on without. -#}
+{% macro unread_inputs() -%}
+    {%- if not execute or flags.WHICH not in logged_commands() -%}
         {{ return([]) }}
     {%- endif -%}
     {%- set query -%}
@@ -199,10 +216,13 @@
         is_clean boolean,
         started_at timestamp not null,
         finished_at timestamp,
-        input_stamps varchar
+        input_stamps varchar,
+        reader_options varchar
     );
 
     alter table {{ database }}.governance.runs add column if not exists input_stamps varchar;
+
+    alter table {{ database }}.governance.runs add column if not exists reader_options varchar;
 
     create table if not exists {{ database }}.governance.unread_inputs (
         run_id varchar not null,

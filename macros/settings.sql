@@ -37,7 +37,11 @@
             {%- if location is not string -%}
                 {%- do problems.append('inputs.' ~ name ~ ': ' ~ location ~ ' is not allowed; it is a location as text') -%}
             {%- elif is_parquet(location) or is_delimited_text(location) -%}
-                {%- do readers.update({name: input_reader(location)}) -%}
+                {%- do readers.update({name: {
+                    'sql': input_reader(location),
+                    'path': input_path(location),
+                    'is_text': is_delimited_text(location),
+                }}) -%}
             {%- elif is_table_name(location) -%}
                 {%- set missing = table_problem(location) -%}
                 {%- if missing and name in known_external_sources() -%}
@@ -65,6 +69,7 @@
         {%- do problems.extend(found.problems) -%}
         {%- do unread.update(found.unread) -%}
         {%- do problems.extend(empty_build_problems()) -%}
+        {%- do problems.extend(missing_seed_problems()) -%}
         {%- if not problems -%}
             {%- do problems.extend(tampered_model_problems()) -%}
             {%- do problems.extend(pinned_model_problems()) -%}
@@ -77,6 +82,7 @@
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
         {%- do log_unread_inputs(unread) -%}
+        {%- do log_reader_options(found.options, found.n_lines) -%}
         {%- for name in ['memory_limit', 'temp_directory'] if setting(name) -%}
             {%- do run_query('set ' ~ name ~ ' = ' ~ sql_text(setting(name))) -%}
         {%- endfor -%}
@@ -122,6 +128,16 @@
             "--empty: it would empty the tables of " ~ target.path ~ " and end every row of the history;"
             ~ " name another file in STORE_SEGMENTS_DB for a build without data"
         ]) }}
+    {%- endif -%}
+    {{ return([]) }}
+{%- endmacro %}
+
+
+{#- `dbt run` loads no seeds; without them and without own inputs there is nothing to read. -#}
+{% macro missing_seed_problems() -%}
+    {%- set has_inputs = (var('inputs') or {}) is mapping and (var('inputs') or {}).values() | select | list -%}
+    {%- if flags.WHICH == 'run' and not has_inputs and not adapter.get_relation(target.database, 'raw', 'raw_sales') -%}
+        {{ return(['the example seeds are not in the database yet: dbt build, or dbt seed before dbt run']) }}
     {%- endif -%}
     {{ return([]) }}
 {%- endmacro %}

@@ -5,14 +5,15 @@
 
 
 {#- A value as text: trimmed and in one Unicode form. Whole numbers that arrive as floating point
-    ("12.0") lose the decimals that were never part of an id. -#}
+    ("12.0") lose the decimals that were never part of an id. What is trimmed looks like nothing: blanks,
+    the no-break and the zero-width one, line ends and the byte order mark. -#}
 {% macro tidy_text(column) -%}
     trim(nfc_normalize(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
         end
-    ), ' ' || chr(9) || chr(10) || chr(13) || chr(160))
+    ), ' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8203) || chr(65279))
 {%- endmacro %}
 
 

@@ -9,49 +9,69 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, cast
 
 import duckdb
 
 from segmentation.database import is_file, wait_seconds, wait_until_free
-from segmentation.inputs import check_inputs, input_stamps
+from segmentation.inputs import Reader, check_inputs, input_stamps
 from segmentation.publishing import publish, published_path
 from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
 
-def segmentation_problems(project_vars: str, readers: str, known: str) -> str:
+def segmentation_problems(
+    connection: duckdb.DuckDBPyConnection, project_vars: str, readers: str, known: str
+) -> str:
     """All that is wrong with the vars of this invocation, as JSON object.
+
+    Lines of text inputs that cannot be read are written to `governance.unreadable_lines`, in place
+    of those of the run before.
 
     Parameters
     ----------
+    connection
+        Bound by the plugin.
     project_vars
         JSON object with the vars `segmentation`, `inputs` and `external_sources`.
     readers
-        JSON object: input name to the DuckDB expression that reads its file.
+        JSON object: input name to the fields of its `inputs.Reader`.
     known
         JSON list: external inputs that have a staging model.
 
     Returns
     -------
     str
-        `problems`: lines that stop the build; `unread`: external inputs that it goes on without,
-        by name.
+        `problems`: lines that stop the build; by name of the input: `unread`, the reasons why the
+        build goes on without it, `options`, what it is read with beyond the usual, and `n_lines`,
+        the number of lines that cannot be read.
     """
     given = json.loads(project_vars)
     check = check_inputs(
         {} if given.get("inputs") is None else given["inputs"],
         [] if given.get("external_sources") is None else given["external_sources"],
-        json.loads(readers),
+        {name: Reader(**fields) for name, fields in json.loads(readers).items()},
         json.loads(known),
     )
     try:
         Settings(given.get("segmentation"))
     except SettingsError as error:
         check.problems.extend(str(error).splitlines())
-    return json.dumps({"problems": check.problems, "unread": check.unread})
+    with connection.cursor() as cursor:
+        cursor.register("lines", check.lines.to_arrow())
+        cursor.execute("create schema if not exists governance")
+        cursor.execute("create or replace table governance.unreadable_lines as from lines")
+    return json.dumps(
+        {
+            "problems": check.problems,
+            "unread": check.unread,
+            "options": check.options,
+            "n_lines": dict(check.lines["input"].value_counts(sort=True).iter_rows()),
+        }
+    )
 
 
 def segmentation_input_stamps(locations: str) -> str:
@@ -168,28 +188,26 @@ class Plugin:
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of this module, once per database connection."""
         for function in (
-            segmentation_problems,
             segmentation_input_stamps,
             segmentation_setting,
             segmentation_run_facts,
             segmentation_without_secrets,
         ):
             conn.create_function(function.__name__, function)
-        # the next two ask the database itself; "side effects" keeps DuckDB from asking ahead
-        conn.create_function(
-            "segmentation_tampered_models",
-            partial(segmentation_tampered_models, conn),
-            ["varchar"],
-            "varchar",
-            side_effects=True,
-        )
-        conn.create_function(
-            "segmentation_publish",
-            partial(segmentation_publish, conn),
-            ["varchar", "varchar", "varchar"],
-            "varchar",
-            side_effects=True,
-        )
+        # these ask the database itself; "side effects" keeps DuckDB from asking ahead
+        asking: Callable[..., str]
+        for asking, n_arguments in (
+            (segmentation_problems, 3),
+            (segmentation_tampered_models, 1),
+            (segmentation_publish, 3),
+        ):
+            conn.create_function(
+                asking.__name__,
+                partial(asking, conn),
+                ["varchar"] * n_arguments,
+                "varchar",
+                side_effects=True,
+            )
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""

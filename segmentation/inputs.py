@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import polars as pl
 
 from segmentation.run_facts import without_secrets
 
@@ -21,9 +22,58 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 EXTERNAL_COLUMNS: Final = ("store_id",)
 #: DuckDB's first lines name the cause, the others are advice on its reader's options.
 _LINES_OF_CAUSE: Final = 3
-#: Read once, by the models: a second look at it would take as long as the build.
+#: Has a row per sale: only its text files, which may have lines that nothing can read, are read to
+#: the end before the build, and these only where they need not come over a network.
 LARGE: Final = ("sales",)
 MUST_HAVE_ROWS: Final = ("sales", "products")
+#: How a text file is read, the first that works: as it is; quoted values with line breaks, which
+#: DuckDB reads in one thread where short lines are allowed; without the lines that cannot be read.
+_TEXT_OPTIONS: Final = (
+    "",
+    "parallel = false",
+    "ignore_errors = true",
+    "ignore_errors = true, parallel = false",
+)
+#: What DuckDB says of a line of text that it leaves out, in our words.
+_LINE_REASONS: Final = {
+    "INVALID ENCODING": "line is not UTF-8 text",
+    "LINE SIZE OVER MAXIMUM": "line is longer than 2,000,000 bytes",
+    "TOO MANY COLUMNS": "line has more values than the header",
+    "UNQUOTED VALUE": "line has a quote that does not end",
+}
+_LINE_SCHEMA: Final = pl.Schema(
+    {
+        "input": pl.String,
+        "file": pl.String,
+        "line": pl.Int64,
+        "reason": pl.String,
+        "text": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the warehouse reads the file or files of one input.
+
+    `sql` is DuckDB's table function with its arguments, `path` the path or glob in it.
+    """
+
+    sql: str
+    path: str
+    is_text: bool
+
+    def with_options(self, options: str) -> str:
+        """The table function with more options."""
+        return f"{self.sql[:-1]}, {options})" if options else self.sql
+
+    def of_one_file(self, file: str, options: str) -> str:
+        """The table function for one of the files; it notes lines that it leaves out.
+
+        DuckDB notes them for a single schema only, so files are not united by their columns.
+        """
+        notes = self.with_options(options).replace("union_by_name = true", "store_rejects = true")
+        return notes.replace(_quoted(self.path), _quoted(file))
 
 
 @dataclass(frozen=True)
@@ -31,15 +81,27 @@ class InputCheck:
     """What is wrong with the declared inputs, one line each, for people.
 
     `problems` stop a build. `unread` has external inputs that cannot be used, by name: the build
-    goes on without them.
+    goes on without them. `options` says, by name, what a text input needs to be read with beyond
+    the usual, and `lines` has a row per line of text that cannot be read all the same.
     """
 
     problems: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    lines: pl.DataFrame = field(default_factory=_LINE_SCHEMA.to_frame)
+
+
+@dataclass(frozen=True)
+class _FileCheck:
+    """The same for one input."""
+
+    problems: list[str] = field(default_factory=list)
+    options: str = ""
+    lines: pl.DataFrame = field(default_factory=_LINE_SCHEMA.to_frame)
 
 
 def check_inputs(
-    inputs: object, external_sources: object, readers: Mapping[str, str], known: Sequence[str]
+    inputs: object, external_sources: object, readers: Mapping[str, Reader], known: Sequence[str]
 ) -> InputCheck:
     """Look at the declared inputs before anything reads them.
 
@@ -50,8 +112,8 @@ def check_inputs(
     external_sources
         The var `external_sources`: names of the external inputs that take part.
     readers
-        Input name to the DuckDB table expression that reads its location, for every file location;
-        tables of attached databases are not in it, the warehouse checks those itself.
+        Readers by input name, for every location that is a file; tables of attached databases
+        are not in it, the warehouse checks those itself.
     known
         Names of the external inputs that have a staging model.
 
@@ -71,13 +133,17 @@ def check_inputs(
             *_mixture_problems(inputs, external_sources),
         ]
     )
+    all_lines = [check.lines]
     for name, reader in sorted(readers.items()):
-        found = _file_problems(name, str(inputs.get(name)), reader)
-        if found and name in known:
-            check.unread[name] = "; ".join(found)
-        else:
-            check.problems.extend(f"inputs.{name}: {problem}" for problem in found)
-    return check
+        found = _check_file(name, str(inputs.get(name)), reader)
+        if found.problems and name in known:
+            check.unread[name] = "; ".join(found.problems)
+            continue
+        check.problems.extend(f"inputs.{name}: {problem}" for problem in found.problems)
+        all_lines.append(found.lines)
+        if found.options:
+            check.options[name] = found.options
+    return replace(check, lines=pl.concat(all_lines))
 
 
 def input_stamps(locations: Mapping[str, str]) -> dict[str, str]:
@@ -145,30 +211,82 @@ def _mixture_problems(inputs: Mapping[str, Any], external_sources: Sequence[str]
     ]
 
 
-def _file_problems(name: str, location: str, reader: str) -> list[str]:
-    """Read the head of one file input: is it there, has it its columns, has it rows.
+def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
+    """Read one file input: is it there, has it its columns, has it rows, which lines are none.
 
-    An input that is small because it has a row per store or product is read as a whole, so that
+    An input that has a row per store or product is read as a whole whatever its format, so that
     what is wrong further down is found here as well.
     """
+    to_the_end = name not in LARGE or (reader.is_text and "://" not in reader.path)
+    options, causes = "", []
     with duckdb.connect() as connection:
-        try:
-            head = connection.execute(f"select * from {reader} limit 1")  # noqa: S608
-            columns = [str(column[0]) for column in head.description or []]
-            has_rows = head.fetchone() is not None
-            if name not in LARGE:
-                connection.execute(f"select max(hash(columns(*))) from {reader}")  # noqa: S608
-        except duckdb.Error as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            cause = " ".join(lines[:_LINES_OF_CAUSE]).removeprefix("IO Error: ")
-            return [without_secrets(f"cannot read {location!r}: {cause}")]
-    lower = [column.lower() for column in columns]
-    required = REQUIRED_COLUMNS.get(name, EXTERNAL_COLUMNS)
-    problems = [
-        without_secrets(f"{location!r} has no column {column!r}; it has: {', '.join(columns)}")
-        for column in required
-        if column not in lower
-    ]
-    if not problems and not has_rows and name in MUST_HAVE_ROWS:
-        problems.append(without_secrets(f"{location!r} has no rows; there is nothing to segment"))
-    return problems
+        for options in _TEXT_OPTIONS if reader.is_text else _TEXT_OPTIONS[:1]:
+            sql = reader.with_options(options)
+            try:
+                head = connection.execute(f"select * from {sql} limit 1")  # noqa: S608
+                columns = [str(column[0]) for column in head.description or []]
+                has_rows = head.fetchone() is not None
+                if to_the_end:
+                    connection.execute(f"select count(columns(*)) from {sql}").fetchall()  # noqa: S608
+                break
+            except duckdb.Error as error:
+                causes.append(_cause(error))
+        else:
+            return _FileCheck([without_secrets(f"cannot read {location!r}: {causes[0]}")])
+        problems = [
+            f"{location!r} has no column {column!r}; it has: {', '.join(columns)}"
+            for column in REQUIRED_COLUMNS.get(name, EXTERNAL_COLUMNS)
+            if column not in [given.lower() for given in columns]
+        ]
+        if causes and (problems or not has_rows):
+            problems = [f"cannot read {location!r}: {causes[0]}"]
+        if not problems and not has_rows and name in MUST_HAVE_ROWS:
+            problems = [f"{location!r} has no rows; there is nothing to segment"]
+        if problems or "ignore_errors" not in options:
+            return _FileCheck([without_secrets(problem) for problem in problems], options)
+        return _FileCheck([], options, _unreadable_lines(connection, name, reader, options))
+
+
+def _cause(error: duckdb.Error) -> str:
+    """The first lines of a message, which name the cause, without the SQL that met it."""
+    message = str(error).partition("\nLINE 1: ")[0]
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ".join(lines[:_LINES_OF_CAUSE]).removeprefix("IO Error: ")
+
+
+def _unreadable_lines(
+    connection: duckdb.DuckDBPyConnection, name: str, reader: Reader, options: str
+) -> pl.DataFrame:
+    """Lines of the files of an input that DuckDB leaves out, each with the first reason."""
+    files = connection.execute("select file from glob(?) order by file", [reader.path]).fetchall()
+    for (file,) in files:
+        one = reader.of_one_file(file, options)
+        connection.execute(f"select count(columns(*)) from {one}").fetchall()  # noqa: S608
+    noted = connection.sql(
+        """
+        select scans.file_path as file, errors.line, errors.error_type, errors.csv_line as text
+        from reject_errors as errors
+        inner join reject_scans as scans using (scan_id, file_id)
+        qualify row_number() over (
+            partition by scans.file_path, errors.line order by errors.column_idx, errors.error_type
+        ) = 1
+        order by file, errors.line
+        """
+    ).pl()
+    reason = (
+        pl.col("error_type")
+        .cast(pl.String)
+        .replace_strict(_LINE_REASONS, default="line cannot be read as CSV")
+    )
+    return noted.select(
+        pl.lit(name).alias("input"),
+        "file",
+        pl.col("line").cast(pl.Int64),
+        reason.alias("reason"),
+        pl.col("text").str.strip_chars_end("\r\n"),
+    ).match_to_schema(_LINE_SCHEMA)
+
+
+def _quoted(text: str) -> str:
+    """A text as SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -56,6 +56,7 @@ def publish(
     unfinished = path.with_name(f".{path.name}.unfinished")
     _remove(unfinished)
     quoted = str(unfinished).replace("'", "''")
+    (database,) = connection.execute("select current_database()").fetchone() or ("",)
     try:
         connection.execute(f"attach '{quoted}' as {_ALIAS}")
         try:
@@ -63,7 +64,9 @@ def publish(
                 connection.execute(f'create schema {_ALIAS}."{schema}"')
             for schema, name in tables:
                 target = f'{_ALIAS}."{schema}"."{name}"'
-                connection.execute(f'create table {target} as from "{schema}"."{name}"')
+                connection.execute(
+                    f'create table {target} as from "{database}"."{schema}"."{name}"'
+                )
         finally:
             connection.execute(f"detach {_ALIAS}")
         unfinished.chmod(_MODE)

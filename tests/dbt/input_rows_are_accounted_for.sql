@@ -7,7 +7,11 @@ with counts as (
     {%- for name, model in staging.items() %}
         select
             '{{ name }}' as input,
-            (select count(*) from {{ input(name) }}) as n_given,
+            (select count(*) from {{ input(name) }})
+            + (
+                select count(*) from {{ source('run_log', 'unreadable_lines') }}
+                where input = '{{ name }}'
+            ) as n_given,
             (select count(*) from {{ ref(model) }}) as n_accepted,
             (
                 select count(*) from {{ ref('rejected_rows') }}

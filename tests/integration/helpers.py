@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +54,21 @@ THREE_CLUSTERS: Final[Mapping[str, Any]] = {
     "outlier_method": "none",
 }
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@cache
+def listed_messages() -> tuple[str, ...]:
+    """All messages of `docs/errors.md`, with `<...>` for what differs from case to case."""
+    text = (REPOSITORY / "docs" / "errors.md").read_text()
+    return tuple(re.findall(r"^\| `(.+?)` \|", text, flags=re.MULTILINE))
+
+
+def is_listed(message: str) -> bool:
+    """Whether a message is one of `docs/errors.md`."""
+    return any(
+        re.fullmatch(".*".join(map(re.escape, re.split("<[^<>]+>", listed))), message, re.DOTALL)
+        for listed in listed_messages()
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from .conftest import SeedsBuild
-from .helpers import Project
+from .helpers import Project, small_inputs
 
 FIRST_STORE = "(select min(store_id) from segments.store_segments)"
 
@@ -43,7 +43,16 @@ DAMAGES = {
     """,
     "search_tries_every_number_of_clusters": """
         update lanes.internal_cluster_models
-        set search = list_filter(search, lambda candidate: candidate.k <> 3)
+        set
+            search = list_filter(search, lambda candidate: candidate.k <> 3),
+            content_sha256 = null  -- of a time before rows had hashes, else the run is refused
+    """,
+    "every_scope_was_fitted": """
+        insert into lanes.internal_cluster_models by name
+        select * replace (
+            'failed' as status, in_force_order + 1 as in_force_order, null as content_sha256
+        )
+        from lanes.internal_cluster_models
     """,
     "kept_features_are_known_today": """
         update governance.feature_usage set usage = 'vanished'
@@ -68,17 +77,35 @@ DAMAGES = {
 }
 
 
+#: Tests of the run itself and not of the database.
+OF_THE_RUN = {"every_input_was_read"}
+
+
+def copy_to(folder: Path, seeds_build: SeedsBuild) -> Project:
+    """The finished build of the seeds, to be broken."""
+    broken = Project(folder)  # same file name: views refer to the database by it
+    shutil.copy(seeds_build.project.database, broken.database)
+    shutil.copytree(seeds_build.project.folder / "target", folder / "target")  # parsed already
+    return broken
+
+
 @pytest.mark.parametrize("name", sorted(DAMAGES))
 def test_a_broken_database_is_found(name: str, seeds_build: SeedsBuild, tmp_path: Path) -> None:
-    broken = Project(tmp_path)  # same file name: views refer to the database by it
-    shutil.copy(seeds_build.project.database, broken.database)
-    shutil.copytree(seeds_build.project.folder / "target", tmp_path / "target")  # parsed already
+    broken = copy_to(tmp_path, seeds_build)
     with duckdb.connect(str(broken.database)) as connection:
         connection.execute(DAMAGES[name])
     run = broken.dbt("test", "--select", name)
     assert run.statuses[name] in {"fail", "warn"}, run.shown
 
 
+def test_an_input_that_is_not_there_is_found(seeds_build: SeedsBuild, tmp_path: Path) -> None:
+    broken = copy_to(tmp_path, seeds_build)
+    variables = small_inputs().write(tmp_path / "inputs")
+    (tmp_path / "inputs" / "demographics.csv").unlink()
+    run = broken.dbt("test", "--select", "every_input_was_read", variables=variables)
+    assert run.statuses == {"every_input_was_read": "warn"}, run.shown
+
+
 def test_every_project_test_is_seen_failing() -> None:
     folder = Path(__file__).parents[1] / "dbt"
-    assert sorted(DAMAGES) == sorted(path.stem for path in folder.glob("*.sql"))
+    assert {*DAMAGES, *OF_THE_RUN} == {path.stem for path in folder.glob("*.sql")}

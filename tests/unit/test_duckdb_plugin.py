@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from segmentation.duckdb_plugin import Plugin, segmentation_problems, segmentation_setting
+from segmentation.duckdb_plugin import Plugin, segmentation_setting
 
 
 @pytest.fixture
@@ -55,13 +55,16 @@ def test_good_vars_have_no_problems(connection: duckdb.DuckDBPyConnection) -> No
 @pytest.mark.parametrize(
     "given", [{}, {"segmentation": None, "inputs": None, "external_sources": None}]
 )
-def test_vars_that_are_not_given_are_no_problem(given: dict[str, None]) -> None:
-    assert json.loads(segmentation_problems(json.dumps(given), "{}", "[]"))["problems"] == []
+def test_vars_that_are_not_given_are_no_problem(
+    connection: duckdb.DuckDBPyConnection, given: dict[str, Any]
+) -> None:
+    assert problems(connection, given) == []
 
 
-def test_each_problem_of_the_settings_is_a_line_of_its_own() -> None:
-    given = {"segmentation": {"seed": -1, "transform": "log"}}
-    assert len(json.loads(segmentation_problems(json.dumps(given), "{}", "[]"))["problems"]) == 2
+def test_each_problem_of_the_settings_is_a_line_of_its_own(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    assert len(problems(connection, {"segmentation": {"seed": -1, "transform": "log"}})) == 2
 
 
 @pytest.mark.parametrize(

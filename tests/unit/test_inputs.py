@@ -1,14 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from segmentation.inputs import check_inputs, input_stamps
+from segmentation.inputs import InputCheck, Reader, check_inputs, input_stamps
 
+NOBODY = 65534
 KNOWN = ("demographics", "foot_traffic")
 GOOD_FILES = {
     "sales": "store_id,product_id,sales_amount\ns1,p1,1.5\n",
@@ -18,16 +22,39 @@ GOOD_FILES = {
 }
 
 
-def write(folder: Path, files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+@contextmanager
+def not_as_root() -> Iterator[None]:
+    """For root, who may read everything, be nobody for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def text_reader(path: Path | str) -> Reader:
+    """The reader that the warehouse uses for a text file."""
+    options = "all_varchar = true, header = true, null_padding = true, union_by_name = true"
+    return Reader(f"read_csv('{path}', {options})", str(path), is_text=True)
+
+
+def parquet_reader(path: Path | str) -> Reader:
+    """The reader that the warehouse uses for a Parquet file."""
+    return Reader(f"read_parquet('{path}', union_by_name = true)", str(path), is_text=False)
+
+
+def write(folder: Path, files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Reader]]:
     """Write CSV files; give the var `inputs` and the readers the warehouse would use."""
     for name, text in files.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     inputs = {name: str(folder / f"{name}.csv") for name in files}
-    return inputs, {name: f"read_csv('{path}')" for name, path in inputs.items()}
+    return inputs, {name: text_reader(path) for name, path in inputs.items()}
 
 
 def problems_of(
-    inputs: object, external_sources: object, readers: Mapping[str, str], known: Sequence[str]
+    inputs: object, external_sources: object, readers: Mapping[str, Reader], known: Sequence[str]
 ) -> list[str]:
     """All lines: those that stop the build, and those that it goes on without."""
     check = check_inputs(inputs, external_sources, readers, known)
@@ -62,7 +89,7 @@ def test_parquet_files_and_globs_are_read_like_csv_files(tmp_path: Path) -> None
         ).write_parquet(tmp_path / "sales" / f"{part}.parquet")
     inputs, readers = write(tmp_path, {"products": GOOD_FILES["products"]})
     inputs["sales"] = str(tmp_path / "sales" / "*.parquet")
-    readers["sales"] = f"read_parquet('{inputs['sales']}')"
+    readers["sales"] = parquet_reader(inputs["sales"])
     assert problems_of(inputs, [], readers, KNOWN) == []
 
 
@@ -120,7 +147,7 @@ def test_a_file_that_is_not_what_its_name_says_is_named_with_the_cause(tmp_path:
     inputs, readers = write(tmp_path, GOOD_FILES)
     broken = tmp_path / "products.parquet"
     broken.write_text("this is no parquet", encoding="utf-8")
-    inputs["products"], readers["products"] = str(broken), f"read_parquet('{broken}')"
+    inputs["products"], readers["products"] = str(broken), parquet_reader(broken)
     (line,) = problems_of(inputs, list(KNOWN), readers, KNOWN)
     assert line.startswith(f"inputs.products: cannot read {str(broken)!r}: ")
 
@@ -185,7 +212,7 @@ def test_an_external_input_that_cannot_be_read_stops_nothing(tmp_path: Path) -> 
     inputs, readers = write(
         tmp_path, {**GOOD_FILES, "demographics": "shop,income\n1,2\n", "foot_traffic": "\n"}
     )
-    (tmp_path / "foot_traffic.csv").write_bytes("store_id,name\ns1,Orl\xe9ans\n".encode("latin-1"))
+    (tmp_path / "foot_traffic.csv").unlink()
     check = check_inputs(inputs, list(KNOWN), readers, KNOWN)
     assert check.problems == []
     assert set(check.unread) == {"demographics", "foot_traffic"}
@@ -197,13 +224,17 @@ def test_what_is_wrong_far_down_in_a_file_of_products_is_found(tmp_path: Path) -
     lines = "".join(f"p{row},Snacks,salty\n" for row in range(60_000))
     bad = f"product_id,category,need_state\n{lines}p,Caf\xe9,salty\n".encode("latin-1")
     (tmp_path / "products.csv").write_bytes(bad)
-    (line,) = check_inputs(inputs, list(KNOWN), readers, KNOWN).problems
-    assert line.startswith("inputs.products: cannot read")
+    check = check_inputs(inputs, list(KNOWN), readers, KNOWN)
+    assert check.problems == []
+    assert check.options == {"products": "ignore_errors = true"}
+    assert check.lines.rows() == [
+        ("products", inputs["products"], 60_002, "line is not UTF-8 text", "p,Caf??salty")
+    ]
 
 
 def test_no_line_shows_a_password_of_an_address(tmp_path: Path) -> None:
     location = "postgres://me:hunter2@host/sales.csv?signature=abc"
-    reader = f"read_csv('{tmp_path}/absent-hunter2.csv')"
+    reader = text_reader(f"{tmp_path}/absent-hunter2.csv")
     lines = check_inputs({"sales": location}, [], {"sales": reader}, KNOWN).problems
     assert any("cannot read 'postgres://***@host/sales.csv?***'" in line for line in lines)
 
@@ -220,3 +251,59 @@ def test_a_stamp_changes_with_the_files_and_with_nothing_else(tmp_path: Path) ->
         stream.write("s2,11\n")
     second = input_stamps(inputs)
     assert {name for name in first if first[name] != second[name]} == {"sales", "demographics"}
+
+
+def check_of_sales(folder: Path, *parts: bytes) -> InputCheck:
+    """Check of sales in several files, 30,000 good lines in front of what the test brings."""
+    good = b"store_id,product_id,sales_amount,note\n" + b's1,p1,1.5,"a"\n' * 30_000
+    inputs, readers = write(folder, {"products": GOOD_FILES["products"]})
+    for number, part in enumerate(parts):
+        (folder / f"sales-{number}.csv").write_bytes(good + part)
+    inputs["sales"] = str(folder / "sales-*.csv")
+    readers["sales"] = text_reader(inputs["sales"])
+    return check_inputs(inputs, [], readers, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"s1,p1,1,a,b", "line has more values than the header"),
+        (b's1,"p"1,1,a', "line has a quote that does not end"),
+        (b"s1,p\xe91,1,a", "line is not UTF-8 text"),
+        (b"s1,p1,1," + b"x" * 2_100_000, "line is longer than 2,000,000 bytes"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_left_out_and_told_with_its_place(
+    tmp_path: Path, line: bytes, reason: str
+) -> None:
+    check = check_of_sales(tmp_path, b"", line + b"\ns2,p1,2,\n")
+    assert check.problems == []
+    assert check.options == {"sales": "ignore_errors = true"}
+    assert check.lines.select("input", "file", "line", "reason").rows() == [
+        ("sales", str(tmp_path / "sales-1.csv"), 30_002, reason)
+    ]
+
+
+def test_quoted_line_breaks_are_read_in_one_thread(tmp_path: Path) -> None:
+    check = check_of_sales(tmp_path, b's2,p1,1,"two\nlines"\n' * 700_000)
+    assert check.problems == []
+    assert check.options == {"sales": "parallel = false"}
+    assert check.lines.is_empty()
+
+
+def test_a_file_in_which_no_line_can_be_read_is_told_with_the_first_cause(tmp_path: Path) -> None:
+    inputs, readers = write(tmp_path, GOOD_FILES)
+    (tmp_path / "sales.csv").write_bytes(bytes(range(128, 256)) * 50)
+    (line,) = check_inputs(inputs, list(KNOWN), readers, KNOWN).problems
+    assert line.startswith(f"inputs.sales: cannot read {inputs['sales']!r}: ")
+
+
+def test_a_file_without_permission_is_told() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's are for their owner only
+        Path(folder).chmod(0o755)
+        inputs, readers = write(Path(folder), GOOD_FILES)
+        Path(inputs["products"]).chmod(0)
+        with not_as_root():
+            (line,) = check_inputs(inputs, list(KNOWN), readers, KNOWN).problems
+    assert line.startswith(f"inputs.products: cannot read {inputs['products']!r}: ")
+    assert "Permission denied" in line

@@ -56,6 +56,15 @@ rejected as (
         json_object('store_id', store_id, column_name, cell)::varchar as input_row
     from {{ ref('int_external_cells') }}
     where rejection_reason is not null
+    union all
+    select
+        input,
+        null as store_id,
+        null as column_name,
+        reason,
+        null as sales_amount,
+        json_object('line', "text")::varchar as input_row
+    from {{ source('run_log', 'unreadable_lines') }}
 )
 
 select
