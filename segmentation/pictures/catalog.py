@@ -244,6 +244,14 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
     return pl.DataFrame(rows, schema=PICTURES_SCHEMA, orient="row").sort("name", "format")
 
 
+def placeholder(kind: Kind, reason: str) -> bytes:
+    """PNG file that stands where an overview would, and says why there is none."""
+    with mpl_style.context(["default", style.RC]):
+        figure = Figure(figsize=(9, 0.7), dpi=style.DOTS_PER_INCH, layout="constrained")
+        style.headline(figure, kind.title, reason, 9)
+        return _rendered(figure, "png", "")
+
+
 @dataclass(frozen=True)
 class _Picture:
     kind: Kind

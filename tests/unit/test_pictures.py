@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 from itertools import combinations
@@ -18,6 +19,7 @@ from segmentation.pictures.catalog import (
     KINDS,
     PICTURES_SCHEMA,
     draw_all,
+    placeholder,
     scope_tables,
     slug,
     with_palette,
@@ -303,3 +305,11 @@ def test_the_frame_of_a_scatter_leaves_out_what_is_far_out_and_no_more() -> None
     low, high = frame(stores)
     assert (low[0], high[0]) == pytest.approx((-1.3, 1.3), abs=0.02)
     assert (low[1], high[1]) == (-1.0, 1.0)
+
+
+def test_what_stands_for_a_missing_overview_has_docs_width_and_the_same_bytes() -> None:
+    content = placeholder(KINDS[0], "There is none yet.")
+    assert content == placeholder(KINDS[0], "There is none yet.")
+    assert content != placeholder(KINDS[0], "Another reason.")
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.width == 1080

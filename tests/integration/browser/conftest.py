@@ -68,7 +68,9 @@ def browser() -> Iterator[Browser]:
     """Debian's or anyone's Chromium, driven by Playwright."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=PATIENCE,
         )
         yield chromium
         chromium.close()

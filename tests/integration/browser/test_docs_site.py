@@ -28,7 +28,9 @@ def test_the_overview_shows_its_pictures(window: BrowserContext, docs_site: str)
     assert opened.complaints == []
 
 
-@pytest.mark.parametrize("model", ["segment_profiles", "cluster_search", "feat_internal"])
+@pytest.mark.parametrize(
+    "model", ["segment_profiles", "cluster_search", "feat_internal", "segment_changes"]
+)
 def test_a_model_is_described_with_its_picture(
     window: BrowserContext, docs_site: str, model: str
 ) -> None:
