@@ -93,6 +93,7 @@ class Contents:
     dropped: list[Row]
     drifted: list[Row]
     changes: list[Row]
+    has_pictures: bool
     failed_pictures: list[Row]
     lookup: str
     lookup_note: str
@@ -209,6 +210,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         dropped=rows(_DROPPED),
         drifted=rows("select * from governance.drift where has_drifted order by all"),
         changes=changes,
+        has_pictures=bool(pictures),
         failed_pictures=[row for row in pictures if row["status"] == "failed"],
         lookup=lookup,
         lookup_note=lookup_note,

@@ -63,6 +63,13 @@ def test_a_picture_that_is_gone_is_not_said_to_be_left_out_for_its_size(
     assert "left out to keep this file small" in said
 
 
+def test_a_build_without_pictures_has_a_small_report_that_says_so(copied: Project) -> None:
+    copied.execute("delete from segments.segment_plots")
+    contents = read_contents(copied.database)
+    assert len(report_html(contents)) < 1_500_000
+    assert "This report has no pictures: the setting picture_formats" in text_of(contents)
+
+
 def test_the_methods_name_settings_and_no_values_that_may_be_others(
     seeds_build: SeedsBuild,
 ) -> None:
