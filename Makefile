@@ -7,6 +7,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
 VARS ?= {}
 PORT ?= 8080
+OSV_DATA ?=
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 DEMO_PICTURES := $(CURDIR)/target/demo/pictures
@@ -17,7 +18,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo verify lineage lock bench clean
+.PHONY: help build test check docs report demo verify lineage lock audit stress bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -57,6 +58,12 @@ verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the 
 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh
+
+audit: $(VENV)/.installed  ## List locked packages with known vulnerabilities (OSV_DATA=path/to/all.zip)
+	python scripts/audit.py --data "$(OSV_DATA)"
+
+stress: $(VENV)/.installed-dev  ## Kill builds at 32 points and build ten million rows in 1 GB (half an hour)
+	STORE_SEGMENTS_STRESS=1 pytest -n $(WORKERS) tests/integration/test_crashes.py tests/integration/test_limits.py
 
 bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
 	python benchmarks/recipes.py planted

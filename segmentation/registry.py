@@ -34,11 +34,11 @@ _FIT_MODULES: Final = (
 )
 _ID_LENGTH: Final = 16
 
-#: Column with the hash of a model's row, and the SQL that computes it. A row that comes into force
-#: again is the same model in another place.
+#: Column with the hash of a model's row, and below the SQL that computes it. A row that comes into
+#: force again is the same model in another place.
 _HASH_COLUMN: Final = "content_sha256"
 _CONTENT: Final = [name for name in MODEL_SCHEMA if name not in {_HASH_COLUMN, "in_force_order"}]
-_CONTENT_HASH: Final = (
+CONTENT_HASH_SQL: Final = (
     "sha256(to_json(struct_pack("
     + ", ".join(f'"{name}" := "{name}"' for name in _CONTENT)
     + "))::varchar)"
@@ -107,7 +107,8 @@ def fit_lane(
 def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[tuple[str, str]]:
     """Scope and model id of rows of `<lane>_cluster_models` that are not as they were written.
 
-    Rows of a version that wrote no hash are not judged.
+    A row whose hash is gone is one of them. A table of a version that had other columns cannot be
+    judged.
     """
     table = f"{lane}_cluster_models"
     known = connection.execute(
@@ -115,11 +116,13 @@ def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[t
         " where database_name = current_database() and schema_name = 'lanes' and table_name = ?",
         [table],
     ).fetchall()
-    if not set(MODEL_SCHEMA) <= {name for (name,) in known}:
+    columns = {name for (name,) in known}
+    if not set(_CONTENT) <= columns:
         return []
+    written = _HASH_COLUMN if _HASH_COLUMN in columns else "null"
     return connection.execute(
         f"select scope, model_id from lanes.{table}"  # noqa: S608
-        f" where {_HASH_COLUMN} <> {_CONTENT_HASH} order by all"
+        f" where {written} is distinct from {CONTENT_HASH_SQL} order by all"
     ).fetchall()
 
 
@@ -130,7 +133,7 @@ def _with_content_hash(rows: pl.DataFrame) -> pl.DataFrame:
     with duckdb.connect() as connection:
         connection.register("rows", rows.to_arrow())
         hashed = connection.sql(
-            f"select in_force_order, {_CONTENT_HASH} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
+            f"select in_force_order, {CONTENT_HASH_SQL} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
         ).pl()
     return (
         rows.drop(_HASH_COLUMN)

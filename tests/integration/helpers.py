@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,6 +128,32 @@ class Project:
         run = self.dbt("build", *arguments, variables=variables)
         assert run.success, run.shown
         return run
+
+    @property
+    def published(self) -> Path:
+        """What readers of this project open."""
+        return self.folder / "published" / self.database_name
+
+    def process(
+        self,
+        variables: Mapping[str, Any] | None = None,
+        prefix: Sequence[str] = (),
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """Begin a build without tests in a process of its own, all it shows as it comes."""
+        return subprocess.Popen(
+            [
+                *prefix,
+                str(Path(sys.executable).with_name("dbt")),
+                *self.command("build", variables),
+                *OWN_INPUTS,
+            ],
+            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
         """Arguments of dbt: the repository's project, everything written into `folder`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from dbt.version import __version__ as dbt_version
 
 from .conftest import SeedsBuild
-from .helpers import OWN_INPUTS, REPOSITORY, Built, copy_of
+from .helpers import REPOSITORY, Built, copy_of
 
 #: The last thing that happens before a Python model has run for seconds.
 _FITTING = ": fitting "
@@ -133,17 +132,7 @@ def interrupted(small_build: Built, tmp_path_factory: pytest.TempPathFactory) ->
     """A build that is killed while it fits, and a test run after it."""
     project = copy_of(small_build.project, tmp_path_factory.mktemp("interrupted") / "build")
     variables = {**small_build.variables, "segmentation": {"seed": 7}}
-    with subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("dbt")),
-            *project.command("build", variables),
-            *OWN_INPUTS,
-        ],
-        env={**os.environ, **project.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with project.process(variables) as process:
         shown = "".join(killed_while_fitting(process))
     assert _FITTING in shown
     run = project.dbt(
