@@ -54,9 +54,9 @@ def _is_in_range(version: Version, events: list[dict[str, str]]) -> bool:
     """Go through the events in the order of their versions; the last one that applies decides."""
     steps = []
     for event in events:
-        for kind, at in event.items():
+        for kind, given in event.items():
             try:
-                steps.append((Version("0" if at == "0" else at), kind))
+                steps.append((Version(given), kind))
             except InvalidVersion:
                 continue
     is_inside = False

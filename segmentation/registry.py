@@ -250,7 +250,7 @@ def _fit_or_find(
     try:
         fit = fit_scope(data, chosen, previous, _highest_cluster(usable))
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"the fit failed with {type(error).__name__}: {' '.join(str(error).split())}"
         report(f"{scope}: FAILED, {reason}")
         return [_failed(identity, data, reason)]
     report(f"{scope}: {fit['status']}, {fit['k']} cluster(s)")

@@ -76,7 +76,8 @@ def is_listed(message: str) -> bool:
 class DbtRun:
     """What one call of dbt came to.
 
-    `shown` is all a person would see on the terminal, `statuses` the outcome of every node by name.
+    `shown` is all a person would see on the terminal, `statuses` the outcome of every node by name,
+    hooks left out.
     """
 
     success: bool
@@ -119,7 +120,11 @@ class Project:
         results = getattr(outcome.result, "results", None) or ()
         return DbtRun(
             success=outcome.success,
-            statuses={result.node.name: str(result.status) for result in results},
+            statuses={
+                result.node.name: str(result.status)
+                for result in results
+                if result.node.resource_type != "operation"
+            },
             shown=_COLOURS.sub("", "\n".join(shown)),
         )
 
