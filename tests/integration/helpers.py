@@ -143,6 +143,7 @@ class Project:
         self,
         variables: Mapping[str, Any] | None = None,
         prefix: Sequence[str] = (),
+        arguments: Sequence[str] = (),
         **environment: str,
     ) -> subprocess.Popen[str]:
         """Begin a build without tests in a process of its own, all it shows as it comes."""
@@ -152,6 +153,7 @@ class Project:
                 str(Path(sys.executable).with_name("dbt")),
                 *self.command("build", variables),
                 *OWN_INPUTS,
+                *arguments,
             ],
             env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,

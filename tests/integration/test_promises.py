@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import stat
 import subprocess
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -22,7 +24,9 @@ from .helpers import (
     OWN_INPUTS,
     QUICK,
     REPOSITORY,
+    THREE_CLUSTERS,
     Built,
+    Project,
     copy_of,
     is_listed,
     small_inputs,
@@ -224,6 +228,90 @@ def test_only_the_owner_may_write_to_what_a_build_makes(small_build: Built, tmp_
         for path in (project.database, project.published)
     }
     assert modes == {"stores.duckdb": 0o644, "published/stores.duckdb": 0o444}
+
+
+# --- secrets ----------------------------------------------------------------------------------
+
+_PROFILE: Final = """
+    plugins: [{module: segmentation.duckdb_plugin, alias: segmentation}]
+    attach:
+      - {path: "{{ env_var('DBT_ENV_SECRET_SHOP') }}", alias: shop, read_only: true}
+"""
+
+
+@pytest.fixture(scope="module")
+def with_secrets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """Build from the tables of a database whose address is secret; give it and all it showed.
+
+    One table does not exist, so that a message has a reason to name the database.
+    """
+    folder = tmp_path_factory.mktemp("secrets")
+    shop = folder / CANARY / "shop.duckdb"
+    shop.parent.mkdir()
+    with duckdb.connect(str(shop)) as connection:
+        for name, frame in vars(small_inputs()).items():
+            connection.register("frame", frame.to_arrow())
+            connection.execute(f"create table {name} as from frame")
+    profiles = folder / "profiles"
+    profiles.mkdir()
+    profile, _, _ = (REPOSITORY / "profiles.yml").read_text().partition("      plugins:")
+    (profiles / "profiles.yml").write_text(profile + textwrap.indent(_PROFILE.strip("\n"), "  "))
+    tables = {name: f"shop.main.{name}" for name in ("sales", "products", "demographics")}
+    variables = {
+        "inputs": {**tables, "competition": "shop.main.absent"},
+        "external_sources": ["demographics", "competition"],
+        "segmentation": THREE_CLUSTERS,
+    }
+    project = Project(folder / "project")
+    project.folder.mkdir()
+    process = project.process(
+        variables,
+        arguments=["--profiles-dir", str(profiles)],
+        DBT_ENV_SECRET_SHOP=str(shop),
+        PGPASSWORD=CANARY,
+        AWS_SECRET_ACCESS_KEY=CANARY,
+    )
+    shown, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, shown
+    return project, shown
+
+
+def test_an_input_table_that_is_not_there_is_told_and_the_rest_is_built(
+    with_secrets: tuple[Project, str],
+) -> None:
+    project, shown = with_secrets
+    (line,) = [line for line in shown.splitlines() if "WARNING inputs.competition: " in line]
+    assert is_listed(line.partition("  ")[2])
+    assert project.value("select count(*) from segments.store_segments") == 80
+
+
+def test_no_secret_of_the_environment_is_shown_or_written_anywhere(
+    with_secrets: tuple[Project, str],
+) -> None:
+    project, shown = with_secrets
+    report = project.folder / "report.html"
+    subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / "report.py", "--output", report],
+        env={**os.environ, **project.environment, "PGPASSWORD": CANARY},
+        check=True,
+    )
+    assert CANARY not in shown
+    texts = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert {"dbt.log", "manifest.json", "report.html"} <= {path.name for path in texts}
+    assert [str(path) for path in texts if CANARY.encode() in path.read_bytes()] == []
+    for database in (project.database, project.published):
+        with duckdb.connect(str(database), read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name, table_name from duckdb_tables() where not internal"
+            ).fetchall()
+            assert ("governance", "runs") in tables
+            for schema, name in tables:
+                held = connection.execute(
+                    f'select count(*) from "{schema}"."{name}" as rows'
+                    " where contains(rows::varchar, ?)",
+                    [CANARY],
+                ).fetchone()
+                assert held == (0,), name
 
 
 # --- readers and builders at the same time ----------------------------------------------------
