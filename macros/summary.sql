@@ -9,6 +9,32 @@
 {%- endmacro %}
 
 
+{#- Hook at the end: the rows that tests warn of, a few per test, so that a warning names its cause. What
+    the summary has said already is not said again. -#}
+{% macro name_warnings(results, max_rows=5) -%}
+    {%- set said = ['nothing_has_drifted'] if segments_were_built(results) else [] -%}
+    {%- for result in results if result.status == 'warn' and result.node.name not in said -%}
+        {%- set query -%}
+            select * from (
+                {{ result.node.compiled_code }}
+            )
+            limit {{ max_rows }}
+        {%- endset -%}
+        {%- set found = run_query(query) -%}
+        {%- for row in found.rows -%}
+            {%- set cells = [] -%}
+            {%- for column, value in zip(found.column_names, row.values()) if value is not none -%}
+                {%- do cells.append(column ~ ' ' ~ value) -%}
+            {%- endfor -%}
+            {%- do log('  WARN ' ~ result.node.name ~ ': ' ~ cells | join(', '), info=true) -%}
+        {%- endfor -%}
+        {%- if result.failures > max_rows -%}
+            {%- do log('  ... and ' ~ (result.failures - max_rows) ~ ' more', info=true) -%}
+        {%- endif -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+
 {#- Whether the last tables of the graph were built by this invocation. -#}
 {% macro segments_were_built(results) -%}
     {%- set last = ['segment_summary', 'segment_changes', 'drift'] -%}

@@ -11,31 +11,50 @@ from pathlib import Path
 
 import duckdb
 
+from segmentation.pictures.catalog import KINDS, placeholder
+
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
 DBT = Path(sys.executable).parent / "dbt"
+NO_RUN_BEFORE = "There is no run before this one; the next build draws the picture."
+NOT_DRAWN = (
+    "The picture is not there: `make build` draws it, unless picture_formats is without png."
+)
 #: Where the pages of the docs look for pictures, in the site.
 PICTURES = Path("assets") / "pictures"
 
 
 def copy_pictures(database: Path, site: Path) -> int:
-    """Put the pictures that the last build has drawn into the site, return how many there are."""
+    """Put the overview pictures of the last build into the site, return how many there are.
+
+    Where one is not there a picture that says so takes its place, so that no page is broken.
+    """
+    folder = site / PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = _drawn_pictures(database)
+    for kind in KINDS:
+        path = folder / f"{kind.name}.png"
+        if kind.name in drawn:
+            shutil.copyfile(drawn[kind.name], path)
+        else:
+            reason = NO_RUN_BEFORE if drawn and kind.name == "movements" else NOT_DRAWN
+            path.write_bytes(placeholder(kind, reason))
+    return len(drawn)
+
+
+def _drawn_pictures(database: Path) -> dict[str, Path]:
+    """Files of the overviews that are there, by kind."""
     if not database.is_file():
-        return 0
+        return {}
     with duckdb.connect(str(database), read_only=True) as connection:
         try:
             found = connection.execute(
-                "select path from segments.segment_plots"
+                "select kind, path from segments.segment_plots"
                 " where status = 'drawn' and format = 'png' and scope = 'all'"
             ).fetchall()
         except duckdb.CatalogException:
-            return 0
-    folder = site / PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [Path(path) for (path,) in found if Path(path).is_file()]
-    for path in paths:
-        shutil.copyfile(path, folder / path.name)
-    return len(paths)
+            return {}
+    return {kind: Path(path) for kind, path in found if Path(path).is_file()}
 
 
 def main() -> int:

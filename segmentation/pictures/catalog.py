@@ -20,6 +20,7 @@ from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 from PIL import __version__ as pillow_version
 from PIL.PngImagePlugin import PngInfo
+from scipy.spatial.distance import cdist
 
 from segmentation.pictures import drawings, style
 
@@ -40,11 +41,12 @@ PICTURES_SCHEMA: Final = pl.Schema(
 )
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
-DRAWING_VERSION: Final = 2
+DRAWING_VERSION: Final = 3
 #: Fewer pictures are drawn sooner than other processes start.
 MIN_PARALLEL: Final = 8
-#: Of a PNG file.
+#: Of a PNG file, and how many of them are taken because most pixels have them.
 N_COLOURS: Final = 256
+N_FREQUENT: Final = 128
 #: Where a PNG file keeps what it was drawn from.
 _SOURCE_KEY: Final = "Source"
 #: Scopes on an overview picture; the others have pictures of their own.
@@ -242,6 +244,14 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
     return pl.DataFrame(rows, schema=PICTURES_SCHEMA, orient="row").sort("name", "format")
 
 
+def placeholder(kind: Kind, reason: str) -> bytes:
+    """PNG file that stands where an overview would, and says why there is none."""
+    with mpl_style.context(["default", style.RC]):
+        figure = Figure(figsize=(9, 0.7), dpi=style.DOTS_PER_INCH, layout="constrained")
+        style.headline(figure, kind.title, reason, 9)
+        return _rendered(figure, "png", "")
+
+
 @dataclass(frozen=True)
 class _Picture:
     kind: Kind
@@ -271,7 +281,7 @@ class _Picture:
         places = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
         for place, (scope, tables) in zip(places, self.parts, strict=False):
             place.suptitle(
-                style.short(scope, 50), x=0.02, ha="left", fontsize=10, color=style.FAINT
+                style.short(scope, 50), x=0.01 * columns, ha="left", fontsize=10, color=style.FAINT
             )
             self.kind.draw(place, tables)
         return figure
@@ -365,16 +375,37 @@ def _rendered(figure: Figure, extension: Format, source: str) -> bytes:
         figure.savefig(content, format="svg", metadata={_SOURCE_KEY: source, "Date": None})
         return content.getvalue()
     figure.savefig(content, format="png")
-    # a palette makes the file a third as large; this way of choosing it keeps colours of few pixels
     with Image.open(content) as image:
-        small = image.convert("RGB").quantize(
-            N_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
+        small = with_palette(image.convert("RGB"))
     metadata = PngInfo()
     metadata.add_text(_SOURCE_KEY, source)
     content = io.BytesIO()
     small.save(content, format="png", optimize=True, pnginfo=metadata)
     return content.getvalue()
+
+
+def with_palette(image: Image.Image) -> Image.Image:
+    """The picture with 256 colours, which makes the file a third as large.
+
+    The colours of most pixels (cells, bars, letters) stay as they are, so that equal values look
+    equal; the rest of the palette covers the others, shades between them, as well as it can.
+    """
+    pixels = np.asarray(image).reshape(-1, 3)
+    codes = pixels @ np.array([1 << 16, 1 << 8, 1])
+    kinds, places, counts = np.unique(codes, return_index=True, return_counts=True)
+    colours = pixels[places]
+    order = np.lexsort((kinds, -counts))
+    palette, others = colours[order[:N_FREQUENT]], colours[order[N_FREQUENT:]]
+    if len(others):
+        covering = Image.fromarray(others[np.newaxis]).quantize(
+            N_COLOURS - N_FREQUENT, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
+        more = np.array(covering.getpalette(), dtype=np.uint8).reshape(-1, 3)
+        palette = np.concatenate([palette, more])[:N_COLOURS]
+    nearest = cdist(colours, palette).argmin(axis=1).astype(np.uint8)
+    small = Image.fromarray(nearest[np.searchsorted(kinds, codes)].reshape(image.size[::-1]))
+    small.putpalette(palette.tobytes())
+    return small
 
 
 def _source_of(content: bytes, extension: Format) -> str | None:

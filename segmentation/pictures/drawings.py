@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from segmentation.features import Matrix
 from segmentation.pictures.style import (
     DIVERGING,
     FAINT,
@@ -37,7 +39,9 @@ Tables = Mapping[str, pl.DataFrame]
 MAX_FEATURES = 8
 MAX_STATES = 8
 #: Characters of a line of a segment's label.
-LABEL_WIDTH = 44
+LABEL_WIDTH = 48
+#: Shares below are said to be less than one per cent.
+SMALLEST_SHARE = 0.005
 #: Narrower parts of a bar have no room for their share.
 LEGIBLE_SHARE = 0.05
 #: Height of a label beside the silhouettes, as a share of all stores.
@@ -46,6 +50,14 @@ LINE_OF_SILHOUETTES = 0.06
 STRONGEST_SD = 2.0
 #: Where the scatter has more stores, a seeded sample of them is drawn.
 MAX_POINTS = 4000
+#: Part of the stores, at either end of an axis, that may lie outside the frame of the scatter.
+OUTSIDE_FRAME = 0.005
+#: Room of a cluster's number in the smallest scatter, as shares of its width and height.
+NUMBER_ROOM = np.array([0.075, 0.1])
+#: More rounds of moving numbers apart bring nothing where there is no room for them.
+MAX_ROUNDS = 100
+#: What may be missing of the full distance between two numbers.
+NEARLY = 0.01
 
 INDICES = {
     "silhouette": "Silhouette (high is good)",
@@ -128,38 +140,39 @@ def draw_components(figure: FigureBase, tables: Tables) -> None:
     """Stores on the first two components, with centroids and outliers."""
     stores = _rows(tables, "components", "no store has component scores")
     axes = figure.subplots()
-    stores = shown_stores(stores)
-    left_out = stores.filter(pl.col("is_outlier") | pl.col("is_thin_history"))
-    learned = stores.filter(~pl.col("is_outlier"), ~pl.col("is_thin_history"))
+    low, high = frame(stores)
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
     clusters = stores["cluster"].unique().sort().to_list()
+    inside = pl.col("first").is_between(low[0], high[0]) & pl.col("second").is_between(
+        low[1], high[1]
+    )
+    n_outside = stores.filter(~inside).height
+    left_out = pl.col("is_outlier") | pl.col("is_thin_history")
+    stores = shown_stores(stores.filter(inside))
     for position, cluster in enumerate(clusters):
-        part = learned.filter(pl.col("cluster") == cluster)
-        axes.scatter(
-            part["first"],
-            part["second"],
-            s=14,
-            color=colour(position),
-            marker=marker(position),
-            alpha=0.7,
-            linewidths=0,
-            label=f"cluster {cluster}",
-        )
-        part = left_out.filter(pl.col("cluster") == cluster)
-        axes.scatter(
-            part["first"],
-            part["second"],
-            s=18,
-            facecolors="none",
-            edgecolors=colour(position),
-            marker=marker(position),
-            linewidths=0.9,
-        )
-    for cluster, first, second in (
-        tables["centroids"].select("cluster", "first", "second").iter_rows()
+        for part, look in (
+            (
+                stores.filter(~left_out, cluster=cluster),
+                {"s": 14, "color": colour(position), "alpha": 0.7, "linewidths": 0},
+            ),
+            (
+                stores.filter(left_out, cluster=cluster),
+                {"s": 18, "facecolors": "none", "edgecolors": colour(position), "linewidths": 0.9},
+            ),
+        ):
+            # a dot on the edge of the frame is a whole dot
+            axes.scatter(
+                part["first"], part["second"], marker=marker(position), clip_on=False, **look
+            )
+    centroids = tables["centroids"]
+    centers = centroids.select("first", "second").to_numpy()
+    for cluster, center, place in zip(
+        centroids["cluster"], centers, numbers_apart(centers, low, high), strict=True
     ):
+        axes.plot(*zip(center, place, strict=True), color=INK, linewidth=1, zorder=3)
         axes.text(
-            first,
-            second,
+            *place,
             str(cluster),
             ha="center",
             va="center",
@@ -167,14 +180,64 @@ def draw_components(figure: FigureBase, tables: Tables) -> None:
             fontweight="bold",
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": INK},
         )
+    if n_outside:
+        axes.text(
+            1,
+            1,
+            f"{n_outside} {'store lies' if n_outside == 1 else 'stores lie'} farther out",
+            transform=axes.transAxes,
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=FAINT,
+        )
     across, up = axis_titles(tables["variance"])
     axes.set_xlabel(across)
     axes.set_ylabel(up)
-    # a store far out must not squeeze the others
-    for column, limit in (("first", axes.set_xlim), ("second", axes.set_ylim)):
-        low, high = np.quantile(stores[column].to_numpy(), [0.005, 0.995])
-        room = 0.15 * (high - low) or 1.0
-        limit(low - room, high + room)
+
+
+def frame(stores: pl.DataFrame) -> tuple[Matrix, Matrix]:
+    """Lower and upper end of both axes: a store far out must not squeeze the others."""
+    places = stores.select("first", "second").to_numpy()
+    low, high = np.quantile(places, [OUTSIDE_FRAME, 1 - OUTSIDE_FRAME], axis=0)
+    room: Matrix = np.where(high > low, 0.15 * (high - low), 1.0)
+    return low - room, high + room
+
+
+def numbers_apart(centers: Matrix, low: Matrix, high: Matrix) -> Matrix:
+    """Places for the numbers of the clusters, near their centroids and not on each other.
+
+    Parameters
+    ----------
+    centers
+        Clusters x 2.
+    low, high
+        Ends of both axes.
+
+    Returns
+    -------
+    Matrix
+        Clusters x 2; those that nothing is near stay on their centroid.
+    """
+    room = NUMBER_ROOM * (high - low)
+    places: Matrix = centers / room
+    for _ in range(MAX_ROUNDS):
+        close = [
+            pair
+            for pair in combinations(range(len(places)), 2)
+            if np.hypot(*(places[pair[1]] - places[pair[0]])) < 1 - NEARLY
+        ]
+        for one, other in close:
+            way = places[other] - places[one]
+            distance = float(np.hypot(*way))
+            direction = way / distance if distance > 0 else np.array([1.0, 0.0])
+            shift = direction * max(1 - distance, 0) / 2
+            places[one] -= shift
+            places[other] += shift
+        if not close:
+            break
+    apart: Matrix = places * room
+    return apart
 
 
 def shown_stores(stores: pl.DataFrame) -> pl.DataFrame:
@@ -277,7 +340,7 @@ def draw_sizes(figure: FigureBase, tables: Tables) -> None:
         shares = segments[column].fill_null(0).to_numpy()
         axes.barh(places + offset, shares, height=0.38, color=colour(position), label=label)
         for place, share in zip(places, shares, strict=True):
-            axes.text(share, place + offset, f" {share:.0%}", va="center", fontsize=8)
+            axes.text(share, place + offset, f" {_percent(share)}", va="center", fontsize=8)
     axes.set_yticks(places, _segment_labels(segments), fontsize=8.5)
     axes.set_ylim(-0.6, segments.height - 0.4)
     axes.margins(x=0.08)
@@ -441,12 +504,25 @@ def _labels(values: pl.Series) -> list[str]:
     return [str(value) for value in known] + ([NONE] if values.null_count() else [])
 
 
+def _percent(share: float) -> str:
+    """A share in full per cent; what is there is not called nothing."""
+    return "<1%" if 0 < share < SMALLEST_SHARE else f"{share:.0%}"
+
+
 def _segment_labels(segments: pl.DataFrame) -> list[str]:
-    """Id and name, in two lines at most."""
-    return [
-        "\n".join(textwrap.wrap(f"{segment}  {name}", LABEL_WIDTH, max_lines=2, placeholder=" …"))
-        for segment, name in segments.select("segment_id", "segment_name").iter_rows()
-    ]
+    """Id and name, in two lines at most: need states above, surroundings below."""
+    labels = []
+    for segment, name in segments.select("segment_id", "segment_name").iter_rows():
+        label = f"{segment}  {name}"
+        first, bar, second = label.partition(" | ")
+        if len(label) <= LABEL_WIDTH:
+            lines = [label]
+        elif bar:
+            lines = [short(line, LABEL_WIDTH) for line in (first, second)]
+        else:
+            lines = textwrap.wrap(label, LABEL_WIDTH, max_lines=2, placeholder=" …")
+        labels.append("\n".join(lines))
+    return labels
 
 
 def _groups(frame: pl.DataFrame, column: str) -> list[tuple[str, pl.DataFrame]]:

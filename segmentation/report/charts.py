@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.offline import get_plotlyjs
 
-from segmentation.pictures.drawings import axis_titles, shown_stores
+from segmentation.pictures.drawings import axis_titles, numbers_apart, shown_stores
 from segmentation.pictures.style import FAINT, GRID, INK, colour
 
 #: Digits of a coordinate: more cannot be seen.
@@ -69,10 +69,14 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
                 )
             )
     centroids = tables["centroids"]
+    dots = stores.select("first", "second").to_numpy()
+    places = numbers_apart(
+        centroids.select("first", "second").to_numpy(), dots.min(axis=0), dots.max(axis=0)
+    )
     traces.append(
         go.Scatter(
-            x=centroids["first"].round(DIGITS).to_list(),
-            y=centroids["second"].round(DIGITS).to_list(),
+            x=places[:, 0].round(DIGITS).tolist(),
+            y=places[:, 1].round(DIGITS).tolist(),
             text=centroids["cluster"].cast(pl.String).to_list(),
             mode="markers+text",
             marker={"color": "white", "size": 22, "line": {"color": INK, "width": 1}},

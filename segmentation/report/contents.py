@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 import polars as pl
+from PIL import Image
 
 from segmentation.pictures.catalog import scope_tables
 from segmentation.pictures.tables import component_tables
@@ -43,9 +45,11 @@ class ReportError(RuntimeError):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the report; `data` is the file as base64, empty if it had to be left out.
+    """A picture of the report; `data` is the file as base64.
 
-    `chart` is the same as JSON for the charting library, where pointing at it says more.
+    Without data either `is_missing` is true, as the file is not where the build put it, or there is
+    no room for it. `width` and `height` are in pixels. `chart` is the same as JSON for the charting
+    library, where pointing at it says more.
     """
 
     name: str
@@ -53,6 +57,9 @@ class Picture:
     description: str
     path: str
     data: str
+    is_missing: bool
+    width: int
+    height: int
     chart: str = ""
 
 
@@ -66,6 +73,7 @@ class Section:
     pictures: list[Picture]
     rules: list[Row]
     segments: list[Row] = field(default_factory=list)
+    min_segment_size: int = 0
     moves: list[Row] = field(default_factory=list)
 
 
@@ -85,8 +93,8 @@ class Contents:
     dropped: list[Row]
     drifted: list[Row]
     changes: list[Row]
+    has_pictures: bool
     failed_pictures: list[Row]
-    n_pictures_left_out: int
     lookup: str
     lookup_note: str
 
@@ -126,6 +134,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                 for trait in traits
                 if (trait["category"], trait["segment_id"], trait["lane"])
                 == (segment["category"], segment["segment_id"], lane)
+                and trait["sentence"] not in segment["description"]
             ]
     models = rows(_MODELS)
     rules = rows("select * from segments.segment_rules order by lane, scope, rule")
@@ -133,6 +142,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
     pictures = rows(
         "select * from segments.segment_plots where format = 'png' order by kind, scope"
     )
+    changes = rows(_CHANGES)
     embedded = _embedded(pictures)
     charted = _chart_tables(connection)
 
@@ -163,6 +173,14 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
             ],
             rules=[row for row in rules if (row["lane"], row["scope"]) == (lane, scope)],
             segments=[row for row in segments if lane == "internal" and row["category"] == scope],
+            min_segment_size=max(
+                (
+                    row["min_segment_size"]
+                    for row in changes
+                    if lane == "internal" and row["category"] == scope
+                ),
+                default=0,
+            ),
             moves=[row for row in moves if lane == "internal" and row["category"] == scope],
         )
 
@@ -191,11 +209,9 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         ),
         dropped=rows(_DROPPED),
         drifted=rows("select * from governance.drift where has_drifted order by all"),
-        changes=rows(_CHANGES),
+        changes=changes,
+        has_pictures=bool(pictures),
         failed_pictures=[row for row in pictures if row["status"] == "failed"],
-        n_pictures_left_out=len(
-            [row for row in pictures if row["status"] == "drawn" and row["name"] not in embedded]
-        ),
         lookup=lookup,
         lookup_note=lookup_note,
     )
@@ -245,12 +261,20 @@ def _chart_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFra
 
 
 def _picture(row: Row, embedded: dict[str, str], chart: str = "") -> Picture:
+    data = embedded.get(row["name"], "")
+    width, height = 0, 0
+    if data:
+        with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+            width, height = image.size
     return Picture(
         name=row["name"],
         title=row["title"],
         description=row["description"],
         path=row["path"],
-        data=embedded.get(row["name"], ""),
+        data=data,
+        is_missing=not Path(row["path"]).is_file(),
+        width=width,
+        height=height,
         chart=chart,
     )
 
@@ -294,14 +318,14 @@ select
     (select count(*) from governance.rejected_rows) as n_rejected,
     (select count(*) filter (where is_outlier) from segments.store_segments) as n_outliers,
     (select count(*) filter (where is_thin_history) from segments.store_segments) as n_thin,
+    (select count(*) from segments.store_segments) as n_rows,
     run_id,
     started_at,
+    status,
     git_revision,
     is_clean
 from governance.runs
-where command in ('build', 'run')
-order by started_at desc
-limit 1
+where run_id = (select arg_max(run_id, run_started_at) from segments.segment_changes)
 """
 
 _SEGMENTS: Final = """
@@ -344,16 +368,9 @@ order by name, n_scopes desc, value
 """
 
 _VERSIONS: Final = """
-with latest as (
-    select versions
-    from governance.runs
-    where command in ('build', 'run')
-    order by started_at desc
-    limit 1
-)
-
 select unnest(versions, recursive := true)
-from latest
+from governance.runs
+where run_id = (select arg_max(run_id, run_started_at) from segments.segment_changes)
 """
 
 _DROPPED: Final = """

@@ -26,9 +26,10 @@ def report_html(contents: Contents) -> str:
     environment.filters |= {"number": _number, "percent": _percent, "money": _money}
     template = environment.get_template("report.html.jinja")
     given = {"contents": contents, "style": _text("report.css"), "script": _text("report.js")}
-    with_charts = template.render(**given, library=library())
-    if len(with_charts.encode()) < MAX_BYTES:
-        return with_charts
+    if contents.has_pictures:
+        with_charts = template.render(**given, library=library())
+        if len(with_charts.encode()) < MAX_BYTES:
+            return with_charts
     return template.render(**given, library="")
 
 

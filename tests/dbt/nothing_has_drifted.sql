@@ -10,3 +10,4 @@ select
     threshold
 from {{ ref('drift') }}
 where has_drifted
+order by stability_index / threshold desc

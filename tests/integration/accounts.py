@@ -39,10 +39,12 @@ class Outcome:
             "select coalesce(sum(sales_amount), 0) from governance.rejected_rows"
         )
         assert abs(Decimal(repr(features)) + rejected - given) < Decimal("0.005")
-        rows = self.project.value(
-            "select sum(n_rows) from governance.data_reconciliation where input = 'sales'"
-        )
-        assert rows == len(self.sales)
+        rows, rows_in, money_in = self.project.query(
+            "select sum(n_rows), any_value(n_rows_in), coalesce(any_value(sales_amount_in), 0)"
+            " from governance.data_reconciliation where input = 'sales'"
+        ).row(0)
+        assert rows == rows_in == len(self.sales)
+        assert abs(money_in - given) < Decimal("0.005")
 
     def assert_no_store_is_lost(self, stores: set[str]) -> None:
         """Exactly the stores with an accepted sale are segmented, once in every category."""

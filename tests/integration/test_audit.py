@@ -14,6 +14,10 @@ from .helpers import REPOSITORY, WITHOUT_TESTS, Built, Project
 TEXT = (REPOSITORY / "docs" / "audit.md").read_text()
 BUILDS = re.findall(r"^dbt build --vars '(.+)'$", TEXT, flags=re.MULTILINE)
 QUERIES = re.findall(r"```sql\n(.+?);\n```", TEXT, flags=re.DOTALL)
+#: Queries with what the page says comes out.
+SHOWN = re.findall(r"```sql\n([^`]+?);\n```\n\n```\n(.+?)\n```", TEXT, flags=re.DOTALL)
+#: Differ from run to run, or from one version of code and libraries to the next.
+OF_THE_RUN = {"model_id", "data", "fitted_by", "run", "revision", "is_clean", "run_started_at"}
 FIRST_SNACKS_MODEL = (
     "select model_id from governance.model_registry where scope = 'Snacks' and k = 5"
 )
@@ -42,9 +46,60 @@ def test_every_query_of_the_walk_through_has_an_answer(audited: Project, number:
     assert not audited.query(QUERIES[number]).is_empty()
 
 
+@pytest.mark.parametrize("number", range(len(SHOWN)))
+def test_what_the_walk_through_shows_is_what_comes_out(audited: Project, number: int) -> None:
+    query, shown = SHOWN[number]
+    found = audited.query(query)
+    rows = shown_rows(shown, found.columns)
+    if len(rows) < found.height:
+        assert shown.endswith("\n...")
+    for said, row in zip(rows, found.head(len(rows)).to_dicts(), strict=True):
+        for column in set(row) - OF_THE_RUN:
+            if said.get("name", "").partition("-")[0] not in {"scikit", "pycaret"}:
+                assert_is(said[column], row[column])
+
+
+def shown_rows(shown: str, columns: list[str]) -> list[dict[str, str]]:
+    """Rows of a table in the page: heads on top, or at the left of a single row."""
+    lines = shown.removesuffix("\n...").splitlines()
+    if lines[0].split() == columns:
+        starts = [match.start() for match in re.finditer(r"\S+", lines[0])]
+        ends = [*starts[1:], None]
+        return [
+            {
+                column: line[start:end].strip()
+                for column, start, end in zip(columns, starts, ends, strict=True)
+            }
+            for line in lines[1:]
+        ]
+    row = dict(line.split(maxsplit=1) for line in lines)
+    assert list(row) == columns
+    return [row]
+
+
+def assert_is(said: str, value: Any) -> None:
+    """A cell says a value: numbers in four digits, a text in full or with dots behind its begin."""
+    if isinstance(value, list):
+        assert said == f"[{', '.join(value)}]"
+    elif value is None or isinstance(value, bool):
+        assert said == ("" if value is None else str(value).lower())
+    elif isinstance(value, str):
+        assert value.startswith(said.removesuffix("...")) if said.endswith("...") else said == value
+    else:
+        assert float(said) == pytest.approx(float(value), rel=1e-3)
+
+
+def test_the_readme_explains_the_same_store_in_the_same_words(audited: Project) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for reason in audited.query(QUERIES[0]).select("^.*_reason$").row(0):
+        (said,) = [line for line in readme.splitlines() if line.startswith(reason[:26])]
+        assert_is(said, reason)
+
+
 def test_the_walk_through_has_two_further_builds_and_a_dozen_queries() -> None:
     assert len(BUILDS) == 2
     assert len(QUERIES) >= 12
+    assert len(SHOWN) >= 9
 
 
 def test_the_pin_brings_back_the_segments_of_the_first_build(

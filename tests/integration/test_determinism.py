@@ -72,6 +72,7 @@ def test_shuffled_rows_more_threads_and_a_second_build_give_identical_tables(
     assert conclusion == f"{len(rows)} of {len(rows)} tables are identical in 4 builds"
     layers = {row.split(".")[0] for row in rows}
     assert layers == {"features", "lanes", "segments", "governance"}
+    assert conclusion in (REPOSITORY / "docs" / "audit.md").read_text(encoding="utf-8")
 
 
 def test_the_shuffled_inputs_stood_in_another_order(

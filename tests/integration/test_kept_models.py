@@ -170,6 +170,9 @@ def test_what_drifted_is_named_by_tests_that_warn(kept: Built) -> None:
     run = kept.project.dbt("test", "--select", *names, variables=kept.variables)
     assert run.success
     assert {run.statuses[name] for name in names} == {"warn"}
+    (line,) = run.lines_with("WARN nothing_has_drifted: lane external, scope external")[:1]
+    assert "feature demographics." in line
+    assert run.lines_with("WARN kept_features_are_known_today: lane internal, scope Bread")
 
 
 def test_the_terminal_names_what_drifted(kept: Built) -> None:

@@ -195,6 +195,10 @@ def test_names_without_a_segment_and_pictures_that_failed_are_warned_of_by_name(
     run = renamed.dbt("test", "--select", *tests, variables=small_build.variables)
     assert run.success
     assert {name: run.statuses[name] for name in tests} == dict.fromkeys(tests, "warn")
+    assert run.lines_with(
+        "WARN given_names_have_a_segment: category Bread, segment_id 9-9, segment_name Nobody"
+    )
+    assert run.lines_with("WARN every_picture_was_drawn: name sizes, format png")
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_row_and_the_rest_is_there(renamed: Project) -> None:

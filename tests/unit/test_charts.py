@@ -76,3 +76,11 @@ def test_more_stores_than_can_be_told_apart_are_a_seeded_sample() -> None:
     written = components_chart(tables(MAX_POINTS + 500), "Snacks")
     assert sum(len(trace["x"]) for trace in json.loads(written)["data"][:-1]) == MAX_POINTS
     assert written == components_chart(tables(MAX_POINTS + 500), "Snacks")
+
+
+def test_numbers_of_clusters_do_not_hide_each_other() -> None:
+    given = tables()
+    given["centroids"] = given["centroids"].with_columns(first=0.0, second=0.0)
+    numbers = json.loads(components_chart(given, "Snacks"))["data"][-1]
+    assert numbers["text"] == ["1", "2"]
+    assert numbers["x"][0] != numbers["x"][1]

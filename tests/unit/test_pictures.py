@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,7 +15,16 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from segmentation.pictures.catalog import KINDS, PICTURES_SCHEMA, draw_all, scope_tables, slug
+from segmentation.pictures.catalog import (
+    KINDS,
+    PICTURES_SCHEMA,
+    draw_all,
+    placeholder,
+    scope_tables,
+    slug,
+    with_palette,
+)
+from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
 from segmentation.pictures.style import PALETTE, RC, is_light
 
 CATEGORY = "Snacks $1 & <b>"
@@ -260,3 +271,45 @@ def test_the_house_style_is_not_left_behind(tmp_path: Path) -> None:
     assert "drawn" in draw_all(only, tmp_path, ["png"])["status"].to_list()
     assert dict(mpl.rcParams) == before
     assert RC["text.parse_math"] is False
+
+
+def test_a_palette_keeps_the_colours_of_most_pixels_and_is_near_the_others() -> None:
+    generator = np.random.default_rng(1)
+    cells = np.repeat(generator.integers(0, 256, size=(100, 3)), 40, axis=0)
+    shades = generator.integers(0, 256, size=(3000, 3))
+    pixels = np.concatenate([cells, shades]).astype(np.uint8).reshape(70, 100, 3)
+    found = np.asarray(with_palette(Image.fromarray(pixels)).convert("RGB")).reshape(-1, 3)
+    np.testing.assert_array_equal(found[:4000], cells)
+    away = np.linalg.norm(found[4000:] - shades.astype(float), axis=1)
+    assert away.mean() < 30
+
+
+def test_a_picture_of_few_colours_keeps_them_all() -> None:
+    pixels = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)
+    found = np.asarray(with_palette(Image.fromarray(pixels)).convert("RGB"))
+    np.testing.assert_array_equal(found, pixels)
+
+
+def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_room() -> None:
+    low, high = np.array([0.0, 0.0]), np.array([100.0, 10.0])
+    centers = np.array([[50.0, 5.0], [50.0, 5.0], [52.0, 5.1], [90.0, 9.0]])
+    places = numbers_apart(centers, low, high)
+    np.testing.assert_array_equal(places[3], centers[3])
+    room = NUMBER_ROOM * (high - low)
+    for one, other in combinations(places / room, 2):
+        assert np.hypot(*(one - other)) > 0.95
+
+
+def test_the_frame_of_a_scatter_leaves_out_what_is_far_out_and_no_more() -> None:
+    stores = pl.DataFrame({"first": [*np.linspace(-1, 1, 300), 1000.0], "second": 0.0})
+    low, high = frame(stores)
+    assert (low[0], high[0]) == pytest.approx((-1.3, 1.3), abs=0.02)
+    assert (low[1], high[1]) == (-1.0, 1.0)
+
+
+def test_what_stands_for_a_missing_overview_has_docs_width_and_the_same_bytes() -> None:
+    content = placeholder(KINDS[0], "There is none yet.")
+    assert content == placeholder(KINDS[0], "There is none yet.")
+    assert content != placeholder(KINDS[0], "Another reason.")
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.width == 1080

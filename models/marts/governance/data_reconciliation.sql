@@ -44,6 +44,8 @@ select
 
     -- numbers
     n_rows,
-    sales_amount
+    sum(n_rows) over (partition by input)::bigint as n_rows_in,
+    sales_amount,
+    sum(sales_amount) over (partition by input) as sales_amount_in
 from outcomes
 order by input, outcome, reason

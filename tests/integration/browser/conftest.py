@@ -19,6 +19,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    expect,
     sync_playwright,
 )
 
@@ -29,6 +30,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 #: Where screenshots are kept after the tests; not in the repository.
 SCREENSHOTS = REPOSITORY / "target" / "screenshots"
+
+#: Milliseconds that a page may take; a machine that builds beside it is slow, and nothing waits
+#: longer than it has to.
+PATIENCE = 120_000
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +67,11 @@ class Visit:
 def browser() -> Iterator[Browser]:
     """Debian's or anyone's Chromium, driven by Playwright."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage"],
+            timeout=PATIENCE,
+        )
         yield chromium
         chromium.close()
 
@@ -70,6 +80,7 @@ def browser() -> Iterator[Browser]:
 def offline(browser: Browser) -> Iterator[BrowserContext]:
     """A window without a network."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
@@ -78,6 +89,7 @@ def offline(browser: Browser) -> Iterator[BrowserContext]:
 def window(browser: Browser) -> Iterator[BrowserContext]:
     """A window that may talk to this machine."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 

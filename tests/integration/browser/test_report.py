@@ -17,6 +17,9 @@ from segmentation.report.page import report_html
 from ..helpers import Project, copy_of
 from .conftest import Visit, run_script, visit
 
+#: Pixels between the margins of a page of paper.
+A4_WIDTH = 703
+
 
 @pytest.fixture
 def opened(offline: BrowserContext, report: Path) -> Visit:
@@ -175,6 +178,46 @@ def test_it_prints_on_pages(opened: Visit, tmp_path: Path) -> None:
     content = path.read_bytes()
     assert content.startswith(b"%PDF")
     assert content.count(b"/Type /Page\n") > 8 or content.count(b"/Type/Page") > 8
+
+
+def test_nothing_is_cut_off_on_paper(opened: Visit) -> None:
+    opened.page.set_viewport_size({"width": A4_WIDTH, "height": 1000})
+    opened.page.emulate_media(media="print")
+    opened.page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    widest = opened.page.evaluate(
+        "Math.max(...[...document.querySelectorAll('table, figure, pre, .card, .figures')]"
+        ".map((element) => element.getBoundingClientRect().right))"
+    )
+    assert widest <= A4_WIDTH
+
+
+def test_paper_begins_with_the_overview_and_has_no_search(opened: Visit) -> None:
+    opened.page.emulate_media(media="print")
+    expect(opened.page.get_by_role("heading", name="Find a store")).to_be_hidden()
+    expect(opened.page.locator("#overview")).to_have_css("break-before", "auto")
+    expect(opened.page.locator("#methods")).to_have_css("break-before", "page")
+
+
+def test_the_contents_stay_in_sight(opened: Visit) -> None:
+    for name in ("Data quality", "Overview", "Snacks"):
+        opened.page.get_by_role("link", name=name, exact=True).click()
+        heading = opened.page.get_by_role("heading", name=name, exact=True)
+        expect(heading).to_be_in_viewport()
+        # charts and pictures that come into being above must not push it away
+        opened.page.wait_for_timeout(500)
+        expect(heading).to_be_in_viewport()
+    expect(opened.page.get_by_role("link", name="Find a store")).to_be_in_viewport()
+
+
+def test_heads_of_numbers_stand_above_them(opened: Visit) -> None:
+    wrong = opened.page.evaluate(
+        "[...document.querySelectorAll('table.sortable')].flatMap((table) => {"
+        " const cells = [...(table.tBodies[0].rows[0]?.cells ?? [])];"
+        " return [...table.tHead.rows[0].cells].filter((head, place) => cells[place]"
+        "   && getComputedStyle(head).textAlign !== getComputedStyle(cells[place]).textAlign)"
+        "   .map((head) => head.textContent); })"
+    )
+    assert wrong == []
 
 
 def test_names_of_the_data_stay_text(
