@@ -8,12 +8,20 @@ from typing import Final
 
 import duckdb
 
-#: Extra of the package that brings the extensions.
-EXTRA: Final = "publish"
+#: Extra of the package that brings what other systems need.
+EXTRA: Final = "connect"
 
 
-class ExtensionError(RuntimeError):
-    """An extension is not installed; the message says which and how to get it."""
+class MissingPackageError(RuntimeError):
+    """A package of the extra is not installed; the message says which and how to get it."""
+
+    @classmethod
+    def of(cls, what: str) -> MissingPackageError:
+        """The error for a package, an extension or a program."""
+        return cls(
+            f"{what} is not installed; it comes with the extra `{EXTRA}`:"
+            f" pip install --require-hashes -r requirements-{EXTRA}.txt"
+        )
 
 
 def extension_file(name: str) -> Path:
@@ -21,18 +29,16 @@ def extension_file(name: str) -> Path:
 
     Raises
     ------
-    ExtensionError
-        If the package is not installed, or is one of another DuckDB version.
+    MissingPackageError
+        If the package is not installed, or belongs to another version of DuckDB.
     """
     package = importlib.util.find_spec(f"duckdb_extension_{name}")
-    folders = package.submodule_search_locations if package else None
-    for folder in folders or ():
+    for folder in (package and package.submodule_search_locations) or ():
         file = Path(folder, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension")
         if file.is_file():
             return file
-    raise ExtensionError(
-        f"the DuckDB extension {name} for DuckDB {duckdb.__version__} is not installed; it comes "
-        f"with the extra `{EXTRA}`: pip install --require-hashes -r requirements-{EXTRA}.txt"
+    raise MissingPackageError.of(
+        f"the extension {name} for DuckDB {duckdb.__version__} (duckdb-extension-{name.replace('_', '-')})"
     )
 
 
