@@ -8,10 +8,10 @@ with peers as (
 
 select
     store_segments.store_id,
-    peers.peer.distance as distance,
+    round(peers.peer.distance, 3) as distance,
     store_segments.segment_id,
     store_segments.segment_name
 from peers
 inner join {{ ref('store_segments') }} as store_segments
     on peers.category = store_segments.category and peers.peer.store_id = store_segments.store_id
-order by distance, store_segments.store_id
+order by peers.peer.distance, store_segments.store_id

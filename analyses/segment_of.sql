@@ -2,7 +2,7 @@ select
     category,
     segment_id,
     segment_name,
-    margin,
+    round(margin, 3) as margin,
     is_outlier,
     is_thin_history
 from {{ ref('store_segments') }}

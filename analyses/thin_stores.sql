@@ -2,7 +2,7 @@ select
     category,
     store_id,
     segment_id,
-    margin
+    round(margin, 3) as margin
 from {{ ref('store_segments') }}
 where is_thin_history
 order by category, store_id

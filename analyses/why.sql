@@ -1,25 +1,32 @@
-with lanes as (
-    select
-        'internal' as lane,
-        internal_reason as reason,
-        unnest(internal_pulls) as pull
+with stores as (
+    select *
     from {{ ref('store_explanations') }}
     where store_id = {{ argument('store', 'T0042') }} and category = {{ argument('category_name', 'Snacks') }}
+),
+
+pulls as (
+    select
+        'internal' as lane,
+        internal_cluster as cluster,
+        internal_second_cluster as second_cluster,
+        unnest(internal_pulls) as pull
+    from stores
     union all
     select
         'external' as lane,
-        external_reason as reason,
+        external_cluster as cluster,
+        external_second_cluster as second_cluster,
         unnest(external_pulls) as pull
-    from {{ ref('store_explanations') }}
-    where store_id = {{ argument('store', 'T0042') }} and category = {{ argument('category_name', 'Snacks') }}
+    from stores
 )
 
 select
     lane,
-    split_part(reason, ':', 1) as choice,
+    cluster,
+    second_cluster,
     pull.feature,
-    pull.value,
-    pull.pull_share,
+    round(pull.value, 3) as feature_value,
+    round(pull.pull_share, 3) as pull_share,
     pull.was_imputed
-from lanes
+from pulls
 order by lane desc, abs(pull.pull) desc, pull.feature asc

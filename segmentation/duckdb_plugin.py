@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
 import duckdb
 
 from segmentation.database import is_file, sql_name, wait_seconds, wait_until_free
-from segmentation.extensions import load_extension
-from segmentation.inputs import Reader, check_inputs, input_stamps
+from segmentation.extensions import MissingPackageError, load_extension
+from segmentation.inputs import Reader, check_inputs, input_stamps, load_readers
 from segmentation.publishing import Query, Table, publish, published_path
 from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
@@ -65,6 +66,9 @@ def segmentation_problems(
     except SettingsError as error:
         check.problems.extend(str(error).splitlines())
     with open_cursor() as cursor:
+        if not check.problems:
+            with suppress(MissingPackageError):  # told as the reason why the input is not read
+                load_readers(cursor, filter(None, (given.get("inputs") or {}).values()))
         cursor.register("lines", check.lines.to_arrow())
         cursor.execute("create schema if not exists governance")
         cursor.execute("create or replace table governance.unreadable_lines as from lines")
@@ -187,13 +191,14 @@ class Plugin:
     def update_connection_config(
         self,
         creds: object,
-        config: dict[str, Any],  # noqa: ARG002 (dbt-duckdb's interface)
+        config: dict[str, Any],
     ) -> None:
         """Before the database is opened: wait for it, or say who has it.
 
-        The configuration stays as the profile has it. What is raised here reaches the terminal as
-        one message without a traceback.
+        DuckDB is told to fetch no extension from elsewhere. What is raised here reaches the
+        terminal as one message without a traceback.
         """
+        config["autoinstall_known_extensions"] = False
         path = str(getattr(creds, "path", ":memory:"))
         if is_file(path):
             wait_until_free(path, wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", "")))
@@ -226,14 +231,13 @@ class Plugin:
             )
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Let names without a database mean the one that is built, also where it is attached."""
-        if any(attached.alias == self._database() for attached in self._attached()):
-            cursor.execute(f"use {sql_name(self._database())}")
+        """Leave cursors as they are: they share the functions of their connection."""
 
     def _open_cursor(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-        """Another cursor on the database that is built."""
+        """Another cursor; a name without a database is one of the database that is built."""
         cursor = connection.cursor()
-        self.configure_cursor(cursor)
+        if any(attached.alias == self._database() for attached in self._attached()):
+            cursor.execute(f"use {sql_name(self._database())}")
         return cursor
 
     def _database(self) -> str:

@@ -166,6 +166,7 @@ class _Publication:
             if logged is not None:
                 self._ask(f"drop table if exists {{schema}}.{sql_name(table.name)}")
             self._ask(definition)
+            self.connection.execute("call pg_clear_cache()")  # DuckDB remembers the old columns
         else:
             self._ask(f"delete from {{schema}}.{sql_name(table.name)}")
         columns = ", ".join(map(_expression, table.columns))

@@ -100,6 +100,11 @@ class Project:
         return self.folder / self.database_name
 
     @property
+    def published(self) -> Path:
+        """The file that readers of the last complete build open."""
+        return self.folder / "published" / self.database_name
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that keep everything dbt writes in the folder."""
         return {

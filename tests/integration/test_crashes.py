@@ -48,11 +48,6 @@ def dbt_process(project: Project, variables: dict[str, Any]) -> subprocess.Popen
     )
 
 
-def published(project: Project) -> Path:
-    """What readers of the project open."""
-    return project.folder / "published" / project.database_name
-
-
 def published_tables(project: Project) -> dict[str, Fingerprint]:
     """Fingerprints of the published tables."""
     manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
@@ -61,7 +56,7 @@ def published_tables(project: Project) -> dict[str, Fingerprint]:
         for key, node in manifest["nodes"].items()
         if node["schema"] in {"segments", "governance"}
     }
-    return table_fingerprints(published(project), {"nodes": nodes})
+    return table_fingerprints(project.published, {"nodes": nodes})
 
 
 @dataclass(frozen=True)
