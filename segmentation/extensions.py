@@ -19,7 +19,7 @@ class MissingPackageError(RuntimeError):
     def of(cls, what: str) -> MissingPackageError:
         """The error for a package, an extension or a program."""
         return cls(
-            f"{what} is not installed; it comes with the extra `{EXTRA}`:"
+            f"{what} is not installed; it comes with the extra {EXTRA}:"
             f" pip install --require-hashes -r requirements-{EXTRA}.txt"
         )
 

@@ -80,7 +80,7 @@ def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         except duckdb.Error as error:
             cause = " ".join(str(error).split())
             raise PublishedFileError(
-                f"there is no published build at {path}: {cause}; `make build` publishes one, "
+                f"there is no published build at {path}: {cause}; make build publishes one, "
                 "STORE_SEGMENTS_PUBLISHED names another file"
             ) from error
         yield connection

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, LiteralString
 
 import psycopg
+import pytest
 
 #: Where Debian's packages put the programs of each version.
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
@@ -70,7 +71,8 @@ class Server:
 def running_server() -> Iterator[Server]:
     """Run a new, empty cluster on loopback and a free port until the block ends."""
     binaries = programs()
-    assert binaries is not None, "PostgreSQL is not installed: apt-get install postgresql"
+    if binaries is None:
+        pytest.skip("no PostgreSQL: its tests did not run; install the package postgresql")
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         as_account: list[str] = []
         if os.geteuid() == 0:

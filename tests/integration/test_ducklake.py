@@ -55,7 +55,8 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     assert built.fitted_scopes() == {"Bread", "Cheese", "external"}
 
     with reader() as connection:
-        connection.execute(f"attach '{small_build.project.database}' as usual (read_only)")
+        # its views know it by its name
+        connection.execute(f"attach '{small_build.project.database}' (read_only)")
         for table in (
             "lanes.internal_clusters",
             "lanes.external_components",
@@ -65,7 +66,7 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
             "governance.cluster_search",
         ):
             assert relation_fingerprint(connection, f"lake.{table}") == relation_fingerprint(
-                connection, f"usual.{table}"
+                connection, f"stores.{table}"
             ), table
         before = one(connection, "select max(snapshot_id) from lake.snapshots()")
 

@@ -90,5 +90,5 @@ def test_rows_beyond_the_sheet_are_in_the_csv_file_and_said_so(
 
 
 def test_without_a_published_build_the_way_to_one_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PublishedFileError, match="`make build` publishes one"):
+    with pytest.raises(PublishedFileError, match="make build publishes one"):
         export(tmp_path / "nothing.duckdb", tmp_path)

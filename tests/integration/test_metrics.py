@@ -37,6 +37,7 @@ def test_metrics_are_what_sql_says(small_build: Built, folder: Path) -> None:
     environment = {
         **os.environ,
         **small_build.project.environment,
+        "DBT_PROJECT_DIR": str(folder),
         "DBT_PROFILES_DIR": str(REPOSITORY),
     }
     done = subprocess.run(

@@ -22,6 +22,9 @@ PAGE = (REPOSITORY / "docs" / "queries.md").read_text()
 #: A query and what it answers.
 ANSWERED = re.compile(r"```sql\n(?P<sql>.+?)\n```(?:\n\n```\n.*?\n```)?", re.DOTALL)
 QUESTIONS = sorted(path.stem for path in (REPOSITORY / "analyses").glob("*.sql"))
+OF_THESE_LIBRARIES = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the figures are those of Python 3.11's libraries"
+)
 DUCKDB = Path(sys.executable).with_name("duckdb")
 
 
@@ -51,17 +54,29 @@ def without_ids(text: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}\b", "<id>", text)
 
 
-@pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="the figures are those of Python 3.11's libraries"
-)
-def test_the_page_shows_what_the_command_line_answers(published: Path, tmp_path: Path) -> None:
+def assert_shows_its_answers(page: Path, published: Path, folder: Path) -> None:
+    """Compare a page with itself after the command line has answered every query on it."""
+
     def answered(match: re.Match[str]) -> str:
         answer = command_line(published, "-column", match["sql"])
         return f"```sql\n{match['sql']}\n```\n\n```\n{answer}\n```"
 
-    page = ANSWERED.sub(answered, PAGE)
-    (tmp_path / "queries.md").write_text(page)
-    assert without_ids(page) == without_ids(PAGE), f"as it should be: {tmp_path}/queries.md"
+    text = page.read_text()
+    right = ANSWERED.sub(answered, text)
+    (folder / page.name).write_text(right)
+    assert without_ids(right) == without_ids(text), f"as it should be: {folder / page.name}"
+
+
+@OF_THESE_LIBRARIES
+def test_the_page_shows_what_the_command_line_answers(published: Path, tmp_path: Path) -> None:
+    assert_shows_its_answers(REPOSITORY / "docs" / "queries.md", published, tmp_path)
+
+
+@OF_THESE_LIBRARIES
+def test_the_readme_shows_what_the_first_build_answers(
+    seeds_build: SeedsBuild, tmp_path: Path
+) -> None:
+    assert_shows_its_answers(REPOSITORY / "README.md", seeds_build.project.published, tmp_path)
 
 
 def test_every_question_has_an_answer_on_the_page(published: Path) -> None:
