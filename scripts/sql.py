@@ -32,7 +32,7 @@ def main() -> int:
         with published_file(arguments.published):
             pass
         if not DUCKDB.is_file():
-            raise MissingPackageError.of("the command line of DuckDB (duckdb-cli)")  # noqa: TRY301
+            raise MissingPackageError.of("the command line of DuckDB (duckdb-cli)")
     except (MissingPackageError, PublishedFileError) as error:
         sys.stderr.write(f"sql: {error}\n")
         return 2

@@ -37,8 +37,9 @@ def extension_file(name: str) -> Path:
         file = Path(folder, "extensions", f"v{duckdb.__version__}", f"{name}.duckdb_extension")
         if file.is_file():
             return file
+    package_name = f"duckdb-extension-{name.replace('_', '-')}"
     raise MissingPackageError.of(
-        f"the extension {name} for DuckDB {duckdb.__version__} (duckdb-extension-{name.replace('_', '-')})"
+        f"the extension {name} for DuckDB {duckdb.__version__} ({package_name})"
     )
 
 

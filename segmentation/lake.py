@@ -47,8 +47,8 @@ def publish_to_lake(path: Path, location: str) -> Publication:
     """Write all tables of the published file as Parquet, and a manifest of them.
 
     A file is called by a hash of its rows and never written again, and the manifest comes last:
-    whoever starts from it reads the tables of one run, whatever happens meanwhile. A table that has not
-    changed keeps its file. The manifests of all runs stay, so that an earlier run can be read.
+    whoever starts from it reads the tables of one run, whatever happens meanwhile. A table that has
+    not changed keeps its file. The manifests of all runs stay, so that an earlier run can be read.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class _Lake:
 
     @contextmanager
     def _written(self, path: str) -> Iterator[pa.NativeFile]:
-        """A file that is there when it is complete: object stores see to it, folders need a move."""
+        """A file that is there when it is complete; in a folder that takes a move."""
         complete = f"{self.folder}/{path}"
         if not isinstance(self.filesystem, fs.LocalFileSystem):
             with self.filesystem.open_output_stream(complete) as stream:

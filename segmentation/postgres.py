@@ -134,8 +134,8 @@ class _Publication:
         self._ask(
             "create table if not exists {schema}."
             + LOG
-            + " (table_name text primary key, n_rows bigint not null, structure_sha256 text not null,"
-            " content_sha256 text not null, run_id text not null,"
+            + " (table_name text primary key, n_rows bigint not null,"
+            " structure_sha256 text not null, content_sha256 text not null, run_id text not null,"
             " published_at timestamp with time zone not null default now());"
             f" comment on table {{schema}}.{LOG} is 'One row per table that is published here: how"
             " many rows it has, what they hash to, and the run that wrote them.';"
@@ -171,7 +171,7 @@ class _Publication:
             self._ask(f"delete from {{schema}}.{sql_name(table.name)}")
         columns = ", ".join(map(_expression, table.columns))
         self.connection.execute(
-            f"insert into {_TARGET}.{sql_name(self.schema)}.{sql_name(table.name)}"  # noqa: S608
+            f"insert into {_TARGET}.{sql_name(self.schema)}.{sql_name(table.name)}"
             f" select {columns} from {table.sql}"
         )
         self._log(table.name, content, structure, run_id)
@@ -225,7 +225,7 @@ where exists (
     from pg_catalog.pg_tables
     where schemaname = {{schema_text}} and tablename = table_name
 )
-"""  # noqa: S608
+"""
 
 
 def postgres_type(column: Column) -> str:

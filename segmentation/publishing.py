@@ -51,7 +51,7 @@ class Macro:
 
 @dataclass(frozen=True)
 class Query:
-    """A dbt analysis: its text asks for tables with `ref(...)` and for values with `argument(...)`."""
+    """A dbt analysis: it asks for tables with `ref(...)` and for values with `argument(...)`."""
 
     name: str
     description: str
@@ -69,9 +69,9 @@ class Query:
             examples.setdefault(name, example)
             return name
 
-        environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 (SQL)
+        sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
         try:
-            body = environment.from_string(self.template).render(
+            body = sql.from_string(self.template).render(
                 ref=lambda *names: tables[names[-1]], argument=argument
             )
         except (KeyError, jinja2.UndefinedError):
@@ -167,10 +167,10 @@ def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) ->
             [table.schema, table.name, description, list(table.key)],
         )
         connection.execute(f"comment on table {table.sql} is {sql_literal(description)}")
-        found = connection.execute(f"describe {table.sql}").fetchall()
-        for name in {name for (name, *_) in found} & set(table.columns):
-            text = sql_literal(plain_text(table.columns[name]))
-            connection.execute(f"comment on column {table.sql}.{sql_name(name)} is {text}")
+        for name, *_ in connection.execute(f"describe {table.sql}").fetchall():
+            if text := plain_text(table.columns.get(name, "")):
+                column = f"{table.sql}.{sql_name(name)}"
+                connection.execute(f"comment on column {column} is {sql_literal(text)}")
 
 
 def _add_queries(
@@ -178,11 +178,10 @@ def _add_queries(
 ) -> None:
     """Make a macro of every query, and a table that lists them with an example of their use.
 
-    A query that DuckDB refuses is listed with the reason: a slip in an analysis keeps no build back.
+    A query that DuckDB refuses is listed with the reason: no slip in an analysis holds up a build.
     """
     connection.execute(
-        "create table main.queries"
-        " (query varchar, description varchar, example varchar)"
+        "create table main.queries (query varchar, description varchar, example varchar)"
     )
     names = {table.name: table.sql for table in tables}
     for query in queries:

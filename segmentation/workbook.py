@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 
 from segmentation.database import sql_literal, sql_name
-from segmentation.extensions import EXTRA, MissingPackageError
+from segmentation.extensions import MissingPackageError
 from segmentation.published import Column, PublishedTable, published_file, published_tables
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _write_workbook(
 
     with Workbook(str(file), {"constant_memory": True}) as book:
         # the same tables give the same file
-        book.set_properties({"created": datetime.datetime(2000, 1, 1)})  # noqa: DTZ001 (no zone there)
+        book.set_properties({"created": datetime.datetime(2000, 1, 1)})
         formats = _Formats(book)
         _write_contents(book.add_worksheet(_CONTENTS), tables, formats)
         for table in tables:

@@ -17,6 +17,9 @@ from segmentation.fingerprints import relation_fingerprint
 from .helpers import OWN_INPUTS, Built, Project
 from .postgres import Server, running_server
 
+#: Seconds between two looks of a reader.
+PAUSE = 0.05
+
 
 @contextlib.contextmanager
 def reader() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -51,7 +54,9 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     monkeypatch.setenv("STORE_SEGMENTS_LAKE_FILES", str(tmp_path / "files"))
     project = Project(tmp_path / "project")
     arguments = ("--target", "ducklake", *OWN_INPUTS)
-    built = Built(project, small_build.variables, project.build(*arguments, variables=small_build.variables))
+    built = Built(
+        project, small_build.variables, project.build(*arguments, variables=small_build.variables)
+    )
     assert built.fitted_scopes() == {"Bread", "Cheese", "external"}
 
     with reader() as connection:
@@ -80,14 +85,14 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     def read() -> None:
         try:
             with reader() as connection:
-                while not stop.is_set():
+                while not stop.wait(PAUSE):
                     state = connection.execute(
                         "select count(*), min(n) from ("
                         "select count(*) over (partition by category, segment_id) as n"
                         " from lake.segments.store_segments)"
                     ).fetchall()
                     seen.update(state)
-        except BaseException as error:  # noqa: BLE001 (told by the test)
+        except BaseException as error:
             problems.append(error)
 
     threads = [threading.Thread(target=read) for _ in range(2)]

@@ -32,9 +32,12 @@ def odd(small_build: Built, tmp_path: Path) -> Path:
             );
             comment on column segments.odd.store_id is 'The id.';
             insert into segments.odd values
-                ('007', '=1+1', 'https://host/', repeat('x', 40000), '2025-01-31', 12.5, 'nan', true, ['1', '2']),
+                (
+                    '007', '=1+1', 'https://host/', repeat('x', 40000),
+                    '2025-01-31', 12.5, 'nan', true, ['1', '2']
+                ),
                 ('1e5', '@sum', 'mailto:a@b', null, null, null, 'inf', false, null);
-            insert into main.tables values ('segments', 'odd', 'One row per odd thing.', ['store_id']);
+            insert into main.tables values ('segments', 'odd', 'One row per odd thing.', ['day']);
             """
         )
     return path

@@ -99,7 +99,9 @@ def test_only_changed_tables_are_written_and_earlier_runs_stay(
     margins = {
         run_id: pl.read_parquet(
             lake
-            / file_of(json.loads((lake / MANIFESTS / f"{run_id}.json").read_text()), "store_segments")
+            / file_of(
+                json.loads((lake / MANIFESTS / f"{run_id}.json").read_text()), "store_segments"
+            )
         )["margin"].n_unique()
         for run_id in (first.manifest["run_id"], "later")
     }
@@ -114,7 +116,7 @@ def test_a_lake_that_cannot_be_written_keeps_its_manifest(
     before = (lake / MANIFEST).read_bytes()
     shutil.rmtree(lake / "segments" / "store_segments")
     (lake / "segments" / "store_segments").write_text("in the way")
-    with pytest.raises(LakeError, match="cannot be written: .*; its manifest is as it was"):
+    with pytest.raises(LakeError, match=r"cannot be written: .*; its manifest is as it was"):
         publish_to_lake(changed, str(lake))
     assert (lake / MANIFEST).read_bytes() == before
 
@@ -140,9 +142,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_an_object_store_is_a_lake_too(small_build: Built, object_store: str) -> None:
-    urllib.request.urlopen(  # noqa: S310 (a server of this test)
-        urllib.request.Request(f"http://{object_store}/lake", method="PUT")  # noqa: S310
-    )
+    urllib.request.urlopen(urllib.request.Request(f"http://{object_store}/lake", method="PUT"))
     url = f"s3://lake/stores?endpoint_override={object_store}&scheme=http&region=us-east-1"
     publication = publish_to_lake(small_build.project.published, url)
     assert publish_to_lake(small_build.project.published, url).n_written == 0
@@ -153,8 +153,11 @@ def test_an_object_store_is_a_lake_too(small_build: Built, object_store: str) ->
             f" endpoint '{object_store}', use_ssl false, url_style 'path')"
         )
         path = f"s3://lake/stores/{file_of(publication.manifest, 'store_segments')}"
-        assert connection.execute("select count(*) from read_parquet(?)", [path]).fetchone() == (80,)
+        assert connection.execute("select count(*) from read_parquet(?)", [path]).fetchone() == (
+            80,
+        )
         listed = connection.execute(
-            "select run_id::varchar, len(tables) from read_json(?)", [f"s3://lake/stores/{MANIFEST}"]
+            "select run_id::varchar, len(tables) from read_json(?)",
+            [f"s3://lake/stores/{MANIFEST}"],
         ).fetchone()
         assert listed == (publication.manifest["run_id"], len(publication.manifest["tables"]))

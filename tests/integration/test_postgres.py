@@ -97,7 +97,7 @@ def test_tables_arrive_with_rows_types_keys_and_comments(
         assert comment == table.description
     assert len(tables) > 30
     assert store_segments == server.rows(
-        "select * from whole.store_segments order by category collate \"C\", store_id collate \"C\""
+        'select * from whole.store_segments order by category collate "C", store_id collate "C"'
     )
 
 
@@ -137,9 +137,12 @@ def test_only_what_changed_is_replaced(
     changed = change("update segments.store_segments set margin = 0.5 where store_id = 'S001'")
     again = actions(changed, "incremental")
     assert [table for table, action in again.items() if action != "unchanged"] == ["store_segments"]
-    assert server.psql(
-        "select distinct margin from incremental.store_segments where store_id = 'S001'"
-    ) == "0.5"
+    assert (
+        server.psql(
+            "select distinct margin from incremental.store_segments where store_id = 'S001'"
+        )
+        == "0.5"
+    )
     now = dict(server.rows(f"select table_name, published_at from incremental.{LOG}"))
     assert [table for table, at in written if now[table] != at] == ["store_segments"]
     assert server.psql("select * from incremental.mine") == "80"
@@ -207,9 +210,12 @@ def test_a_zero_byte_becomes_a_replacement_character(
         " most_typical_stores = ['S' || chr(0)]"
     )
     actions(odd, "odd")
-    assert server.psql(
-        "select distinct description, most_typical_stores ->> 0 from odd.segment_summary"
-    ) == "a\ufffdb|S\ufffd"
+    assert (
+        server.psql(
+            "select distinct description, most_typical_stores ->> 0 from odd.segment_summary"
+        )
+        == "a\ufffdb|S\ufffd"
+    )
 
 
 def test_ten_readers_see_the_old_rows_or_the_new_ones(
@@ -233,7 +239,7 @@ def test_ten_readers_see_the_old_rows_or_the_new_ones(
                 while not stop.is_set():
                     mine.update(connection.execute(STATE).fetchall())
                 mine.update(connection.execute(STATE).fetchall())
-        except BaseException as error:  # noqa: BLE001 (told by the test)
+        except BaseException as error:
             problems.append(error)
             have_read.abort()
 
@@ -252,9 +258,7 @@ def test_ten_readers_see_the_old_rows_or_the_new_ones(
     assert seen == [{(80, 0, True), (80, 80, True)}] * N_READERS
 
 
-def test_the_password_is_never_said(
-    small_build: Built, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_password_is_never_said(small_build: Built, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "canary-password")
     monkeypatch.setenv("PGDATABASE", "no_such_database")
     with pytest.raises(PostgresError) as raised:
