@@ -63,7 +63,7 @@ rejected as (
         null as column_name,
         reason,
         null as sales_amount,
-        json_object('line', "text")::varchar as input_row
+        json_object('line', text)::varchar as input_row
     from {{ source('run_log', 'unreadable_lines') }}
 )
 
