@@ -78,6 +78,7 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     # segments become larger, models stay
     larger = {**small_build.variables}
     larger["segmentation"] = {**larger["segmentation"], "min_segment_size": 20}
+    monkeypatch.setenv("STORE_SEGMENTS_PUBLISHED", str(tmp_path / "published.duckdb"))
     seen: set[tuple[int, int]] = set()
     problems: list[BaseException] = []
     stop = threading.Event()
@@ -107,6 +108,8 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     assert problems == []
     assert again.fitted_scopes() == set()
     assert {rows for rows, _ in seen} == {80}
+    with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as connection:
+        assert connection.execute("from segment_of('S001')").fetchall()
 
     smallest = (
         "select min(n) from (select count(*) as n from lake.segments.store_segments"
@@ -118,7 +121,7 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
         moved = one(
             connection,
             "select count(*) from lake.segments.store_segments as today"
-            f" inner join lake.segments.store_segments at (version => {before}) as earlier"
+            f" inner join (from lake.segments.store_segments at (version => {before})) as earlier"
             " using (category, store_id) where today.segment_id <> earlier.segment_id",
         )
         n_moved = one(
