@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from segmentation.extensions import MissingPackageError, load_extension
 from segmentation.run_facts import without_secrets
 
 #: Columns without which an input says nothing; every other column is optional or passed through.
@@ -20,6 +21,10 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "products": ("product_id", "category", "need_state"),
 }
 EXTERNAL_COLUMNS: Final = ("store_id",)
+#: Locations that DuckDB reads through its extension `httpfs`.
+_REMOTE: Final = tuple(
+    f"{scheme}://" for scheme in ("http", "https", "s3", "s3a", "s3n", "gs", "gcs", "r2", "hf")
+)
 #: DuckDB's first lines name the cause, the others are advice on its reader's options.
 _LINES_OF_CAUSE: Final = 3
 #: Has a row per sale: only its text files, which may have lines that nothing can read, are read to
@@ -219,7 +224,11 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
     """
     to_the_end = name not in LARGE or (reader.is_text and "://" not in reader.path)
     options, causes = "", []
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        try:
+            load_readers(connection, [location])
+        except MissingPackageError as error:
+            return _FileCheck([without_secrets(f"cannot read {location!r}: {error}")])
         for options in _TEXT_OPTIONS if reader.is_text else _TEXT_OPTIONS[:1]:
             sql = reader.with_options(options)
             try:
@@ -248,6 +257,18 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
         if loses_others:
             return _FileCheck([without_secrets(f"cannot read {location!r}: {causes[0]}")])
         return _FileCheck([], options, lines)
+
+
+def load_readers(connection: duckdb.DuckDBPyConnection, locations: Iterable[str]) -> None:
+    """Load the extension that reads object stores and web servers, if a location is of one.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
+    if any(location.startswith(_REMOTE) for location in locations):
+        load_extension(connection, "httpfs")
 
 
 def _cause(error: duckdb.Error) -> str:

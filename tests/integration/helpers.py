@@ -102,6 +102,11 @@ class Project:
         return self.folder / self.database_name
 
     @property
+    def published(self) -> Path:
+        """The file that readers of the last complete build open."""
+        return self.folder / "published" / self.database_name
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that keep everything dbt writes in the folder."""
         return {
@@ -133,11 +138,6 @@ class Project:
         run = self.dbt("build", *arguments, variables=variables)
         assert run.success, run.shown
         return run
-
-    @property
-    def published(self) -> Path:
-        """What readers of this project open."""
-        return self.folder / "published" / self.database_name
 
     def process(
         self,
