@@ -5,8 +5,8 @@ a module the other one holds; Python then hands out a half-imported module, and 
 module itself is imported once while others wait for it, so every Python model imports this one
 before anything else.
 
-Linear algebra keeps to one thread: dbt's threads and the processes that fit share the cores already,
-and a sum over several threads differs in its last bits from run to run.
+Linear algebra keeps to one thread: dbt's threads and the processes that fit share the cores
+already, and a sum over several threads differs in its last bits from run to run.
 """
 
 # ruff: noqa: F401 (what is imported is used by others)

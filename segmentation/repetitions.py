@@ -41,4 +41,4 @@ def repeated_hashes(
         chosen = hashes if parts == 1 else hashes.filter(f"row_hash % {parts} = {part}")
         ordered = chosen.pl()["row_hash"].sort()
         found.append(ordered.filter(ordered == ordered.shift()).unique())
-    return pl.concat(found).sort().to_frame().cast(dict(REPEATED_SCHEMA))
+    return pl.DataFrame({"row_hash": pl.concat(found).sort()}, schema=REPEATED_SCHEMA)
