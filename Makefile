@@ -17,10 +17,10 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo verify lineage lock bench clean
+.PHONY: help build test check docs report demo verify lineage lock bench bench-large bench-recipes clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 build: $(VENV)/.installed  ## Build the store segments (dbt build) and print a summary
 	dbt build
@@ -58,8 +58,14 @@ verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh
 
-bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
-	python benchmarks/recipes.py planted
+bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benchmarks/RESULTS.md (15 minutes)
+	python -m benchmarks.suite
+
+bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes, 6 GB of disk)
+	python -m benchmarks.suite --large
+
+bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
+	python -m benchmarks.recipes planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,7 @@
 {#- What makes a row of an input acceptable is said once, here. Each macro returns a query over the
     input with typed columns, `_rejection_reason` (null for an accepted row) and `_input_row` (the
     row as JSON); the staging model takes the accepted rows, `rejected_rows` the others. Sales, which
-    have a row per sale, come with two reasons and the row itself instead, so that JSON is written of few. The input is called `_input` because a
+    are many, come as the parts of this, so that reasons and JSON are written of few rows. The input is called `_input` because a
     column of that name would otherwise stand for the row. -#}
 
 
@@ -92,12 +92,9 @@
 {%- endmacro %}
 
 
-{#- Every row of the sales input with its columns typed. `_value_problem` is what is wrong with the row,
-    `_place_problem` why it does not count all the same; a further copy of a row gets the reason
-    in between. The reasons are evaluated only for rows that lack something. -#}
-{% macro validated_sales() -%}
-    {%- set window = setting('sales_window') or {} -%}
-    {%- set start, end = window.get('start'), window.get('end') -%}
+{#- Every row of the sales input with its columns typed; what is wrong with one say `value_problem`,
+    why a sound one does not count all the same `place_problem`. -#}
+{% macro typed_sales() -%}
     with _input as (
         {{ sales_rows() | indent(8) }}
     ),
@@ -128,42 +125,64 @@
     )
 
     select
-        typed.store_id,
-        typed.product_id,
-        typed.sold_on,
-        typed.sales_amount,
-        typed.units,
-        known_products.product_group,
-        typed._is_repeated,
-        typed._row,
-        case
-            when typed.store_id is null then 'store_id is missing'
-            when typed.product_id is null then 'product_id is missing'
-            when typed.sales_amount is null
-                then case
-                    when {{ meaning(tidy_text('typed._row.sales_amount')) }} is null then 'sales_amount is missing'
-                    when try_cast({{ tidy_text('typed._row.sales_amount') }} as double) is null then 'sales_amount is not a number'
-                    when not isfinite(try_cast({{ tidy_text('typed._row.sales_amount') }} as double)) then 'sales_amount is not finite'
-                    else 'sales_amount is too large'
-                end
-            when typed.sales_amount < 0 then 'sales_amount is negative'
-            when typed.sales_amount = 0 then 'sales_amount is zero'
-        end as _value_problem,
-        case
-            when typed.sold_on is null and {{ meaning(tidy_text('typed._row.sold_on')) }} is not null then 'sold_on is not a date'
-            {%- if start or end %}
-            when typed.sold_on is null then 'sold_on is missing and a sales_window is set'
-            {%- endif %}
-            {%- if start %}
-            when typed.sold_on < date '{{ start }}' then 'sold_on is before the sales_window'
-            {%- endif %}
-            {%- if end %}
-            when typed.sold_on > date '{{ end }}' then 'sold_on is after the sales_window'
-            {%- endif %}
-            when known_products.product_id is null then 'product_id has no accepted row in products'
-        end as _place_problem
+        typed.*,
+        known_products.product_group
     from typed
     left join known_products on typed.product_id = known_products.product_id
+{%- endmacro %}
+
+
+{#- Whether a row of `typed_sales` needs no second look: nothing is missing and nothing repeated. Cheap, and
+    true of nearly all rows, so that reasons and JSON are written of few. -#}
+{% macro is_sound_sale() -%}
+    store_id is not null and product_group is not null and sales_amount > 0 and not _is_repeated
+    and sold_on is not null
+    {%- set window = setting('sales_window') or {} -%}
+    {%- if window.get('start') %}
+    and sold_on >= date '{{ window.start }}'
+    {%- endif %}
+    {%- if window.get('end') %}
+    and sold_on <= date '{{ window.end }}'
+    {%- endif %}
+{%- endmacro %}
+
+
+{#- What is wrong with a row of `typed_sales`; null if nothing is. -#}
+{% macro value_problem() -%}
+    case
+        when store_id is null then 'store_id is missing'
+        when product_id is null then 'product_id is missing'
+        when sales_amount is null
+            then case
+                when {{ meaning(tidy_text('_row.sales_amount')) }} is null then 'sales_amount is missing'
+                when try_cast({{ tidy_text('_row.sales_amount') }} as double) is null then 'sales_amount is not a number'
+                when not isfinite(try_cast({{ tidy_text('_row.sales_amount') }} as double)) then 'sales_amount is not finite'
+                else 'sales_amount is too large'
+            end
+        when sales_amount < 0 then 'sales_amount is negative'
+        when sales_amount = 0 then 'sales_amount is zero'
+    end
+{%- endmacro %}
+
+
+{#- Why a row of `typed_sales` without a problem of its own does not count; null if it does. A further copy
+    of a row is told so before this. -#}
+{% macro place_problem() -%}
+    {%- set window = setting('sales_window') or {} -%}
+    {%- set start, end = window.get('start'), window.get('end') -%}
+    case
+        when sold_on is null and {{ meaning(tidy_text('_row.sold_on')) }} is not null then 'sold_on is not a date'
+        {%- if start or end %}
+        when sold_on is null then 'sold_on is missing and a sales_window is set'
+        {%- endif %}
+        {%- if start %}
+        when sold_on < date '{{ start }}' then 'sold_on is before the sales_window'
+        {%- endif %}
+        {%- if end %}
+        when sold_on > date '{{ end }}' then 'sold_on is after the sales_window'
+        {%- endif %}
+        when product_group is null then 'product_id has no accepted row in products'
+    end
 {%- endmacro %}
 
 

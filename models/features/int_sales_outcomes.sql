@@ -1,30 +1,32 @@
 -- The one pass over all sales: what is accepted is summed as it is read, and a row that is rejected or
 -- repeated stands for itself. Money is summed as DECIMAL, which is exact in any order.
-with validated as (
-    {{ validated_sales() | indent(4) }}
+with typed as (
+    {{ typed_sales() | indent(4) }}
 ),
 
+-- a row without a date that is sound all the same is summed with those that have none
 summed as (
     select
         store_id,
         product_group,
         case
-            when _value_problem is not null or _place_problem is not null or _is_repeated
-                then to_json({
-                    'value_problem': _value_problem,
-                    'place_problem': _place_problem,
-                    'is_repeated': _is_repeated,
-                    'sales_amount': sales_amount::varchar,
-                    'units': units::varchar,
-                    'input_row': {{ row_as_json('struct_update(_row, sold_on := _row.sold_on::varchar, units := _row.units::varchar)') }}
-                })::varchar
+            when {{ is_sound_sale() | indent(12) }} then null
+            when not _is_repeated and {{ value_problem() | indent(12) }} is null and {{ place_problem() | indent(12) }} is null then null
+            else to_json({
+                'value_problem': {{ value_problem() | indent(16) }},
+                'place_problem': {{ place_problem() | indent(16) }},
+                'is_repeated': _is_repeated,
+                'sales_amount': sales_amount::varchar,
+                'units': units::varchar,
+                'input_row': {{ row_as_json('struct_update(_row, sold_on := _row.sold_on::varchar, units := _row.units::varchar)') }}
+            })::varchar
         end as single,
         sum(sales_amount) as sales_amount,
         sum(units) as units,
         count(*) as n_rows,
         min(sold_on) as first_sold_on,
         max(sold_on) as last_sold_on
-    from validated
+    from typed
     group by all
 ),
 

@@ -1,12 +1,13 @@
 -- Of rows that repeat each other exactly one is accepted.
-with validated as (
-    {{ validated_sales() | indent(4) }}
+with typed as (
+    {{ typed_sales() | indent(4) }}
 ),
 
 accepted as (
     select *
-    from validated
-    where _value_problem is null and _place_problem is null
+    from typed
+    where {{ value_problem() | indent(8) }} is null
+        and {{ place_problem() | indent(8) }} is null
 )
 
 select
