@@ -14,6 +14,7 @@ from typing import Any
 
 import segmentation.libraries  # noqa: F401 (a build imports them once, whatever it does)
 from benchmarks.harness import ROOT, Stopwatch
+from tests.integration.helpers import close_database
 
 
 @contextmanager
@@ -74,6 +75,7 @@ def dbt(
             *arguments,
         ]
     )
+    close_database()
     if not done.success:
         raise RuntimeError(f"dbt {command}: {done.exception or done.result}")
     results = getattr(done.result, "results", ())
