@@ -18,7 +18,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench clean
+.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -77,8 +77,14 @@ audit: $(VENV)/.installed  ## List locked packages with known vulnerabilities (O
 stress: $(VENV)/.installed-dev  ## Kill builds at 32 points and build ten million rows in 1 GB (half an hour)
 	STORE_SEGMENTS_STRESS=1 pytest -n $(WORKERS) tests/integration/test_crashes.py tests/integration/test_limits.py
 
-bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
-	python benchmarks/recipes.py planted
+bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benchmarks/RESULTS.md (15 minutes)
+	python -m benchmarks.suite
+
+bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes, 6 GB of disk)
+	python -m benchmarks.suite --large
+
+bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
+	python -m benchmarks.recipes planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

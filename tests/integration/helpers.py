@@ -121,7 +121,7 @@ class Project:
         self.folder.mkdir(parents=True, exist_ok=True)
         with _environment(self.environment), _terminal(self.folder / "stderr.txt") as shown:
             outcome = dbtRunner().invoke([*self.command(command, variables), *arguments])
-            _close_database()
+            close_database()
         results = getattr(outcome.result, "results", None) or ()
         return DbtRun(
             success=outcome.success,
@@ -237,7 +237,7 @@ def _terminal(errors: Path) -> Iterator[list[str]]:
     shown.extend([output.getvalue(), errors.read_text(errors="replace")])
 
 
-def _close_database() -> None:
+def close_database() -> None:
     """End dbt's process-wide connection, which would stay open until the next call."""
     cleanup_connections()  # type: ignore[no-untyped-call]
     reset_adapters()  # type: ignore[no-untyped-call]
