@@ -7,6 +7,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
 VARS ?= {}
 PORT ?= 8080
+OSV_DATA ?=
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 DEMO_PICTURES := $(CURDIR)/target/demo/pictures
@@ -17,10 +18,10 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo verify lineage lock bench clean
+.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 build: $(VENV)/.installed  ## Build the store segments (dbt build) and print a summary
 	dbt build
@@ -33,7 +34,7 @@ check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, sqlfluff, dbt meta
 	ruff format --check .
 	mypy
 	dbt --quiet parse --target-path target/check
-	sqlfluff lint models tests/dbt
+	sqlfluff lint models analyses tests/dbt
 	dbt-bouncer run --config-file dbt-bouncer.yml
 
 docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in the browser (PORT=8080)
@@ -41,6 +42,18 @@ docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in
 
 report: $(VENV)/.installed  ## Write the report of the segments to target/report.html
 	python scripts/report.py
+
+sql: $(VENV)/.installed-connect  ## Open a SQL prompt on the published build, with ready queries
+	@python scripts/sql.py
+
+export: $(VENV)/.installed-connect  ## Write an Excel workbook and CSV files of all marts to target/export
+	@python scripts/publish.py export
+
+publish-postgres: $(VENV)/.installed-connect  ## Publish the marts to PostgreSQL (PGHOST, PGDATABASE, ...)
+	@python scripts/publish.py postgres
+
+publish-lake: $(VENV)/.installed-connect  ## Publish the marts as Parquet files (STORE_SEGMENTS_PARQUET=folder or URL)
+	@python scripts/publish.py lake
 
 demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
@@ -58,8 +71,20 @@ verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
 	scripts/lock.sh
 
-bench: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
-	python benchmarks/recipes.py planted
+audit: $(VENV)/.installed  ## List locked packages with known vulnerabilities (OSV_DATA=path/to/all.zip)
+	python scripts/audit.py --data "$(OSV_DATA)"
+
+stress: $(VENV)/.installed-dev  ## Kill builds at 32 points and build ten million rows in 1 GB (half an hour)
+	STORE_SEGMENTS_STRESS=1 pytest -n $(WORKERS) tests/integration/test_crashes.py tests/integration/test_limits.py
+
+bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benchmarks/RESULTS.md (15 minutes)
+	python -m benchmarks.suite
+
+bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes, 6 GB of disk)
+	python -m benchmarks.suite --large
+
+bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
+	python -m benchmarks.recipes planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -74,6 +99,11 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/activate
 	@echo "Installing the locked packages into $(VENV) (two to three minutes, once) ..."
 	@pip install --quiet --require-hashes -r requirements.txt
 	@pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-connect: requirements-connect.txt $(VENV)/.installed
+	@echo "Installing the packages that connect to other systems ..."
+	@pip install --quiet --require-hashes -r requirements-connect.txt
 	@touch $@
 
 $(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed

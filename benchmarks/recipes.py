@@ -1,6 +1,6 @@
 """Which transform, scaling and smoothing find the stores' true groups? Measured, not argued.
 
-``python benchmarks/recipes.py planted`` draws stores with known groups and needs nothing;
+``python -m benchmarks.recipes planted`` draws stores with known groups and needs nothing;
 ``external`` reads a database built from the seeds, ``real`` one built from the Complete Journey
 (``make demo``). All fits run through `segmentation.fitting.fit_scope`. Tables go to stdout; on one
 core `planted` takes about 20 minutes, the others two.
@@ -242,7 +242,7 @@ def _lane_data(database: Path, lane: Any, scope: str, settings: ScopeSettings) -
     """Training data of a scope from a built database, as the package itself reads it."""
     with duckdb.connect(str(database), read_only=True) as connection:
         features = connection.execute(
-            f"select * from features.feat_{lane} where scope = ?",  # noqa: S608 (a constant)
+            f"select * from features.feat_{lane} where scope = ?",
             [scope],
         ).pl()
         columns = connection.execute(

@@ -8,7 +8,8 @@
         {%- if not bad and tables.nodes | reject('in', built) | list == [] -%}
             {%- set query -%}
                 select segmentation_publish(
-                    {{ sql_text(tojson(tables.names)) }},
+                    {{ sql_text(tojson(tables.tables)) }},
+                    {{ sql_text(tojson(published_queries())) }},
                     {{ sql_text(target.path) }},
                     {{ sql_text(env_var('STORE_SEGMENTS_PUBLISHED', '')) }}
                 )
@@ -24,17 +25,52 @@
 {%- endmacro %}
 
 
-{#- What is published: schema and name of all marts, the history and the run log, and the ids of the
-    nodes that make them. -#}
+{#- What is published: all marts, the history and the run log, each with its descriptions and its key;
+    and the ids of the nodes that make them. -#}
 {% macro published_tables() -%}
-    {%- set names, nodes = [], [] -%}
+    {%- set tables, nodes = [], [] -%}
     {%- for node in graph.nodes.values() | sort(attribute='unique_id')
         if node.resource_type in ['model', 'snapshot'] and node.schema in ['segments', 'governance'] -%}
-        {%- do names.append([node.schema, node.alias]) -%}
+        {%- do tables.append(published_table(node, node.alias)) -%}
         {%- do nodes.append(node.unique_id) -%}
     {%- endfor -%}
     {%- for source in graph.sources.values() | sort(attribute='unique_id') if source.source_name == 'run_log' -%}
-        {%- do names.append([source.schema, source.identifier]) -%}
+        {%- do tables.append(published_table(source, source.identifier)) -%}
     {%- endfor -%}
-    {{ return({'names': names, 'nodes': nodes}) }}
+    {{ return({'tables': tables, 'nodes': nodes}) }}
+{%- endmacro %}
+
+
+{#- What the published file is told of a table. Its key is the one that the data tests say: the first of
+    `unique` and `unique_combination` that is made of columns alone. -#}
+{% macro published_table(node, name) -%}
+    {%- set columns, key = {}, [] -%}
+    {%- for column in node.columns.values() -%}
+        {%- do columns.update({column.name: column.description}) -%}
+    {%- endfor -%}
+    {%- for test in graph.nodes.values() | selectattr('test_metadata', 'defined') | sort(attribute='unique_id')
+        if node.unique_id in test.depends_on.nodes and test.test_metadata.name in ['unique', 'unique_combination'] -%}
+        {%- set tested = test.test_metadata.kwargs.columns or [test.column_name] -%}
+        {%- if not key and tested | reject('in', columns) | list == [] -%}
+            {%- do key.extend(tested) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return({'schema': node.schema, 'name': name, 'description': node.description, 'columns': columns, 'key': key}) }}
+{%- endmacro %}
+
+
+{#- The analyses, which become macros of the published file. -#}
+{% macro published_queries() -%}
+    {%- set queries = [] -%}
+    {%- for node in graph.nodes.values() | sort(attribute='unique_id') if node.resource_type == 'analysis' -%}
+        {%- do queries.append({'name': node.name, 'description': node.description, 'template': node.raw_code}) -%}
+    {%- endfor -%}
+    {{ return(queries) }}
+{%- endmacro %}
+
+
+{#- SQL of an argument of an analysis: the example as a literal. In the published file the analysis is
+    a macro, and this is its parameter. -#}
+{% macro argument(name, example) -%}
+    {{ return(sql_text(example)) }}
 {%- endmacro %}

@@ -202,7 +202,7 @@
 {#- Tables of the run log, made where they are not there yet. -#}
 {% macro run_log_tables(database) -%}
     create table if not exists {{ database }}.governance.runs (
-        run_id varchar primary key,
+        run_id varchar not null,
         command varchar not null,
         target_name varchar not null,
         status varchar not null,

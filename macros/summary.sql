@@ -174,7 +174,7 @@ lines (part, place, line) as (
     from drifted
     where n_drifted > {{ max_drifted }}
     union all
-    select 17, 0, '  Database: ' || path
+    select 17, 0, '  Database: ' || segmentation_without_secrets(path)
     from duckdb_databases()
     where database_name = {{ sql_text(target.database) }}
     union all

@@ -1,6 +1,7 @@
 {#- What makes a row of an input acceptable is said once, here. Each macro returns a query over the
     input with typed columns, `_rejection_reason` (null for an accepted row) and `_input_row` (the
-    row as JSON); the staging model takes the accepted rows, `rejected_rows` the others. The input is called `_input` because a
+    row as JSON); the staging model takes the accepted rows, `rejected_rows` the others. Sales, which
+    are many, come as the parts of this, so that reasons and JSON are written of few rows. The input is called `_input` because a
     column of that name would otherwise stand for the row. -#}
 
 
@@ -17,20 +18,16 @@
 {%- endmacro %}
 
 
-{#- A tidy text, null where it says nothing. (Comparisons one by one: DuckDB turns a longer list
-    into a join for each column.) -#}
-{% macro meaning(column, nothing=['', 'nan', 'null', 'none', 'n/a', 'na', '#n/a']) -%}
-    case when not (
-        {%- for word in nothing %}
-        lower({{ column }}) = '{{ word }}'{{ ' or' if not loop.last }}
-        {%- endfor %}
-    ) then {{ column }} end
+{#- A tidy text, null where it says nothing. (One function of one column: DuckDB evaluates it once per
+    different value of a Parquet file, not once per row.) -#}
+{% macro meaning(column, nothing=['nan', 'null', 'none', 'n/a', 'na', '#n/a']) -%}
+    nullif(regexp_replace({{ column }}, '^(?i:{{ nothing | join('|') }})$', ''), '')
 {%- endmacro %}
 
 
 {#- A tidy id, null where it says nothing; "unknown" is no id. -#}
 {% macro meaning_of_id(column) -%}
-    {{ meaning(column, ['', 'nan', 'null', 'none', 'n/a', 'na', '#n/a', 'unknown']) }}
+    {{ meaning(column, ['nan', 'null', 'none', 'n/a', 'na', '#n/a', 'unknown']) }}
 {%- endmacro %}
 
 
@@ -40,115 +37,152 @@
 {%- endmacro %}
 
 
-{% macro validated_sales() -%}
-    {%- set window = setting('sales_window') or {} -%}
-    {%- set start, end = window.get('start'), window.get('end') -%}
-    with _input as (
-        -- optional columns exist from here on, whatever the input brings
-        select * from {{ input('sales') }}
-        union all by name
-        select null::varchar as sold_on, null::varchar as units where false
-    ),
+{#- A date: a column of dates as it is, any other through its text. (`typeof` is known before the first
+    row is read, so that the branch not taken costs nothing.) -#}
+{% macro as_date(column) -%}
+    case
+        when typeof({{ column }}) = 'DATE' then try_cast({{ column }} as date)
+        else try_cast({{ tidy_text(column) }} as date)
+    end
+{%- endmacro %}
 
-    {%- if setting('duplicate_sales') != 'keep' %}
 
-    -- rows are compared in full only where their hashes meet
-    repeated_hashes as (
-        select hash(_input) as _hash
-        from _input
+{#- An amount with four decimals: exact numbers as they are, any other through its text. A double that
+    lies closer to four decimals than to where rounding turns needs no text for the same result. -#}
+{% macro as_amount(column) -%}
+    case
+        when
+            starts_with(typeof({{ column }}), 'DECIMAL')
+            or typeof({{ column }}) in ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT')
+            then try_cast({{ column }} as decimal(18, 4))
+        when typeof({{ column }}) = 'DOUBLE'
+            then case
+                when
+                    abs(try_cast({{ column }} as double)) < 1e8
+                    and abs(try_cast({{ column }} as double) * 1e4 - round(try_cast({{ column }} as double) * 1e4)) < 1e-3
+                    then try_cast({{ column }} as decimal(18, 4))
+                else try_cast({{ tidy_text(column) }} as decimal(18, 4))
+            end
+        else try_cast({{ tidy_text(column) }} as decimal(18, 4))
+    end
+{%- endmacro %}
+
+
+{#- The sales input with its optional columns, whatever the input brings. -#}
+{% macro sales_rows() -%}
+    select * from {{ input('sales') }}
+    union all by name
+    select null as sold_on, null as units where false
+{%- endmacro %}
+
+
+{#- One number per set of need states that products serve; a sum over sales needs no finer grain. -#}
+{% macro product_groups() -%}
+    select
+        product_id,
+        dense_rank() over (order by need_states)::integer as product_group,
+        need_states
+    from (
+        select
+            product_id,
+            list({'category': category, 'need_state': need_state} order by category, need_state) as need_states
+        from {{ ref('stg_internal__products') }}
         group by all
-        having count(*) > 1
-    ),
+    )
+{%- endmacro %}
 
-    repetitions as (
-        select
-            _input as _row,
-            row_number() over (partition by _input) as _copy
-        from _input
-        where hash(_input) in (select repeated_hashes._hash from repeated_hashes)
-    ),
 
-    numbered as (
-        select
-            _input as _row,
-            1 as _copy
-        from _input
-        where hash(_input) not in (select repeated_hashes._hash from repeated_hashes)
-        union all
-        select * from repetitions
+{#- Every row of the sales input with its columns typed; what is wrong with one say `value_problem`,
+    why a sound one does not count all the same `place_problem`. -#}
+{% macro typed_sales() -%}
+    with _input as (
+        {{ sales_rows() | indent(8) }}
     ),
-    {%- else %}
-
-    numbered as (
-        select
-            _input as _row,
-            1 as _copy
-        from _input
-    ),
-    {%- endif %}
 
     tidied as (
         select
-            {{ tidy_text('_row.store_id') }} as store_id,
-            {{ tidy_text('_row.product_id') }} as product_id,
-            {{ tidy_text('_row.sold_on') }} as sold_on,
-            {{ tidy_text('_row.sales_amount') }} as sales_amount,
-            try_cast(_row.units as decimal(18, 4)) as units,
-            _copy,
-            _row
-        from numbered
+            {{ tidy_text('store_id') }} as store_id,
+            {{ tidy_text('product_id') }} as product_id,
+            {{ as_date('sold_on') }} as sold_on,
+            {{ as_amount('sales_amount') }} as sales_amount,
+            try_cast(units as decimal(18, 4)) as units,
+            hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
+            _input as _row
+        from _input
     ),
 
     typed as (
         select
-            {{ meaning_of_id('store_id') }} as store_id,
-            {{ meaning_of_id('product_id') }} as product_id,
-            try_cast(sold_on as date) as sold_on,
-            {{ meaning('sold_on') }} is not null as _has_date,
-            try_cast(sales_amount as decimal(18, 4)) as sales_amount,
-            try_cast(sales_amount as double) as _number,
-            {{ meaning('sales_amount') }} is not null as _has_amount,
-            units,
-            _copy,
-            _row
+            * replace (
+                {{ meaning_of_id('store_id') }} as store_id,
+                {{ meaning_of_id('product_id') }} as product_id
+            )
         from tidied
     ),
 
     known_products as (
-        select distinct product_id from {{ ref('stg_internal__products') }}
+        {{ product_groups() | indent(8) }}
     )
 
     select
-        typed.store_id,
-        typed.product_id,
-        typed.sold_on,
-        typed.sales_amount,
-        typed.units,
-        {{ row_as_json('typed._row') }} as _input_row,
-        case
-            when typed.store_id is null then 'store_id is missing'
-            when typed.product_id is null then 'product_id is missing'
-            when not typed._has_amount then 'sales_amount is missing'
-            when typed._number is null then 'sales_amount is not a number'
-            when not isfinite(typed._number) then 'sales_amount is not finite'
-            when typed.sales_amount is null then 'sales_amount is too large'
-            when typed.sales_amount < 0 then 'sales_amount is negative'
-            when typed.sales_amount = 0 then 'sales_amount is zero'
-            when typed._copy > 1 then 'row repeats another one exactly'
-            when typed._has_date and typed.sold_on is null then 'sold_on is not a date'
-            {%- if start or end %}
-            when typed.sold_on is null then 'sold_on is missing and a sales_window is set'
-            {%- endif %}
-            {%- if start %}
-            when typed.sold_on < date '{{ start }}' then 'sold_on is before the sales_window'
-            {%- endif %}
-            {%- if end %}
-            when typed.sold_on > date '{{ end }}' then 'sold_on is after the sales_window'
-            {%- endif %}
-            when known_products.product_id is null then 'product_id has no accepted row in products'
-        end as _rejection_reason
+        typed.*,
+        known_products.product_group
     from typed
     left join known_products on typed.product_id = known_products.product_id
+{%- endmacro %}
+
+
+{#- Whether a row of `typed_sales` needs no second look: nothing is missing and nothing repeated. Cheap, and
+    true of nearly all rows, so that reasons and JSON are written of few. -#}
+{% macro is_sound_sale() -%}
+    store_id is not null and product_group is not null and sales_amount > 0 and not _is_repeated
+    and sold_on is not null
+    {%- set window = setting('sales_window') or {} -%}
+    {%- if window.get('start') %}
+    and sold_on >= date '{{ window.start }}'
+    {%- endif %}
+    {%- if window.get('end') %}
+    and sold_on <= date '{{ window.end }}'
+    {%- endif %}
+{%- endmacro %}
+
+
+{#- What is wrong with a row of `typed_sales`; null if nothing is. -#}
+{% macro value_problem() -%}
+    case
+        when store_id is null then 'store_id is missing'
+        when product_id is null then 'product_id is missing'
+        when sales_amount is null
+            then case
+                when {{ meaning(tidy_text('_row.sales_amount')) }} is null then 'sales_amount is missing'
+                when try_cast({{ tidy_text('_row.sales_amount') }} as double) is null then 'sales_amount is not a number'
+                when not isfinite(try_cast({{ tidy_text('_row.sales_amount') }} as double)) then 'sales_amount is not finite'
+                else 'sales_amount is too large'
+            end
+        when sales_amount < 0 then 'sales_amount is negative'
+        when sales_amount = 0 then 'sales_amount is zero'
+    end
+{%- endmacro %}
+
+
+{#- Why a row of `typed_sales` without a problem of its own does not count; null if it does. A further copy
+    of a row is told so before this. -#}
+{% macro place_problem() -%}
+    {%- set window = setting('sales_window') or {} -%}
+    {%- set start, end = window.get('start'), window.get('end') -%}
+    case
+        when sold_on is null and {{ meaning(tidy_text('_row.sold_on')) }} is not null then 'sold_on is not a date'
+        {%- if start or end %}
+        when sold_on is null then 'sold_on is missing and a sales_window is set'
+        {%- endif %}
+        {%- if start %}
+        when sold_on < date '{{ start }}' then 'sold_on is before the sales_window'
+        {%- endif %}
+        {%- if end %}
+        when sold_on > date '{{ end }}' then 'sold_on is after the sales_window'
+        {%- endif %}
+        when product_group is null then 'product_id has no accepted row in products'
+    end
 {%- endmacro %}
 
 

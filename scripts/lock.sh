@@ -11,8 +11,9 @@ compile() {
 
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
-compile --extra dev --extra demo --extra lineage --output-file requirements-dev.txt
+compile --extra dev --extra connect --extra demo --extra lineage --output-file requirements-dev.txt
 sed -E 's/^([A-Za-z0-9_.-]+)\[[^]]*\]/\1/; /--hash/d; s/ \\$//' requirements-dev.txt > "$constraints"
+compile --constraint "$constraints" --extra connect --output-file requirements-connect.txt
 compile --constraint "$constraints" --extra demo --output-file requirements-demo.txt
 compile --constraint "$constraints" --extra lineage --output-file requirements-lineage.txt
 compile --constraint "$constraints" --output-file requirements.txt

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.metrics import (
     calinski_harabasz_score,
     davies_bouldin_score,
+    pairwise_distances,
     silhouette_score,
 )
+from threadpoolctl import ThreadpoolController
 
 from segmentation.features import Matrix
 from segmentation.settings import ScopeSettings
 
 Labels = npt.NDArray[np.intp]
+_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
 
 #: Rounding below which two indices count as equal when candidates are ranked.
 RANK_DECIMALS = 12
@@ -76,8 +82,31 @@ class SearchResult:
     reason: str
 
 
+@dataclass(frozen=True)
+class _SampleOfDistances:
+    """Distances between the rows on which silhouettes are measured: the same rows for every k."""
+
+    rows: npt.NDArray[np.int64]
+    distances: Matrix
+
+    @classmethod
+    def of(cls, z: Matrix, sample: int, seed: int) -> _SampleOfDistances:
+        """All rows up to `sample`, above that a fixed seeded sample."""
+        rows = np.arange(len(z))
+        if len(z) > sample:
+            rows = np.sort(np.random.default_rng(seed).choice(len(z), size=sample, replace=False))
+        return cls(rows, pairwise_distances(z[rows]))
+
+    def silhouette(self, labels: Labels) -> float:
+        """Mean silhouette of the rows; 0 where all of them are in one cluster."""
+        chosen = labels[self.rows]
+        if len(np.unique(chosen)) < 2:  # noqa: PLR2004 (a silhouette needs two clusters)
+            return 0.0
+        return float(silhouette_score(self.distances, chosen, metric="precomputed"))
+
+
 def choose_clusters(
-    z: Matrix, settings: ScopeSettings, make_clusterer: MakeClusterer
+    z: Matrix, settings: ScopeSettings, make_clusterer: MakeClusterer, n_jobs: int = 1
 ) -> SearchResult:
     """Measure every k and choose one.
 
@@ -94,6 +123,8 @@ def choose_clusters(
         Settings of the scope.
     make_clusterer
         Estimator factory: (clusters, restarts, seed).
+    n_jobs
+        Threads that fit at once; they change no result.
 
     Returns
     -------
@@ -115,8 +146,15 @@ def choose_clusters(
             f"{len(z)} training stores ({distinct} different ones) are too few for "
             f"{settings.min_clusters} clusters of at least {settings.min_cluster_size}",
         )
+    models = _each(
+        lambda k: make_clusterer(k, CANDIDATE_RESTARTS, settings.seed).fit(z),
+        range(settings.min_clusters, largest + 1),
+        n_jobs,
+    )
+    sample = _SampleOfDistances.of(z, settings.silhouette_sample, settings.seed)
     candidates = [
-        _measure(z, k, settings, make_clusterer) for k in range(settings.min_clusters, largest + 1)
+        _measure(z, k, model, sample, settings, make_clusterer, n_jobs)
+        for k, model in enumerate(models, start=settings.min_clusters)
     ]
     passing = [candidate for candidate in candidates if _passes(candidate, settings)]
     if not passing:
@@ -128,7 +166,7 @@ def choose_clusters(
             f"stability at least {settings.stability_threshold:g})",
         )
     winner = _best(passing, settings.selection)
-    if not _has_structure(z, winner, settings, make_clusterer):
+    if not _has_structure(z, winner, settings, make_clusterer, n_jobs):
         reason = (
             f"one cluster explains the data as well as the best k = {winner.k} "
             "(gap statistic, Tibshirani 2001)"
@@ -139,18 +177,36 @@ def choose_clusters(
     return SearchResult(candidates, winner, f"k = {winner.k} {winner.verdict}")
 
 
+def _each(
+    function: Callable[[_Given], _Result], given: Iterable[_Given], n_jobs: int
+) -> list[_Result]:
+    """Results in order. Threads share the matrix, and K-means works without Python's lock."""
+    if n_jobs == 1:
+        return [function(one) for one in given]
+    # the limit on OpenMP that is in force elsewhere holds for one thread only
+    limit = ThreadpoolController().wrap(limits=1)
+    return list(
+        Parallel(n_jobs=n_jobs, backend="threading")(delayed(limit(function))(one) for one in given)
+    )
+
+
 def _measure(
-    z: Matrix, k: int, settings: ScopeSettings, make_clusterer: MakeClusterer
+    z: Matrix,
+    k: int,
+    model: Clusterer,
+    sample: _SampleOfDistances,
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int,
 ) -> Candidate:
-    """Fit one candidate and compute its indices."""
-    model = make_clusterer(k, CANDIDATE_RESTARTS, settings.seed).fit(z)
+    """Compute the indices of one candidate."""
     labels = model.labels_
     per_cluster = bootstrap_jaccard(
-        z, labels, k, settings.stability_resamples, settings.seed, make_clusterer
+        z, labels, k, settings.stability_resamples, settings.seed, make_clusterer, n_jobs
     )
     return Candidate(
         k=k,
-        silhouette=sampled_silhouette(z, labels, settings.silhouette_sample, settings.seed),
+        silhouette=sample.silhouette(labels),
         calinski_harabasz=float(calinski_harabasz_score(z, labels)),
         davies_bouldin=float(davies_bouldin_score(z, labels)),
         inertia=float(model.inertia_),
@@ -163,16 +219,17 @@ def _measure(
 
 def sampled_silhouette(z: Matrix, labels: Labels, sample: int, seed: int) -> float:
     """Mean silhouette: exact up to `sample` rows, above that of a fixed seeded sample."""
-    if len(z) <= sample:
-        return float(silhouette_score(z, labels))
-    rows = np.sort(np.random.default_rng(seed).choice(len(z), size=sample, replace=False))
-    if len(np.unique(labels[rows])) < 2:  # noqa: PLR2004 (a silhouette needs two clusters)
-        return 0.0
-    return float(silhouette_score(z[rows], labels[rows]))
+    return _SampleOfDistances.of(z, sample, seed).silhouette(labels)
 
 
 def bootstrap_jaccard(
-    z: Matrix, labels: Labels, k: int, resamples: int, seed: int, make_clusterer: MakeClusterer
+    z: Matrix,
+    labels: Labels,
+    k: int,
+    resamples: int,
+    seed: int,
+    make_clusterer: MakeClusterer,
+    n_jobs: int = 1,
 ) -> Matrix:
     """Stability of each cluster: mean over resamples of its best Jaccard similarity.
 
@@ -185,21 +242,37 @@ def bootstrap_jaccard(
         Shape (k,), values from 0 to 1.
     """
     generator = np.random.default_rng(seed)
+    draws = (
+        (seed + resample + 1, np.sort(generator.integers(0, len(z), size=len(z))))
+        for resample in range(resamples)
+    )
+    compare = partial(_best_similarities, z, labels, k, make_clusterer)
     total = np.zeros(k)
     seen = np.zeros(k)
-    for resample in range(resamples):
-        drawn = np.sort(generator.integers(0, len(z), size=len(z)))
-        again = make_clusterer(k, RESAMPLE_RESTARTS, seed + resample + 1).fit(z[drawn])
-        rows, first = np.unique(drawn, return_index=True)
-        overlap = np.zeros((k, k))
-        np.add.at(overlap, (labels[rows], again.labels_[first]), 1.0)
-        sizes = overlap.sum(axis=1)
-        union = sizes[:, None] + overlap.sum(axis=0)[None, :] - overlap
-        best = (overlap / np.maximum(union, 1.0)).max(axis=1)
+    for best, is_seen in _each(compare, draws, n_jobs):
         total += best
-        seen += sizes > 0
+        seen += is_seen
     stability: Matrix = total / np.maximum(seen, 1.0)
     return stability
+
+
+def _best_similarities(
+    z: Matrix,
+    labels: Labels,
+    k: int,
+    make_clusterer: MakeClusterer,
+    draw: tuple[int, npt.NDArray[np.int64]],
+) -> tuple[Matrix, npt.NDArray[np.bool_]]:
+    """Best Jaccard similarity of each cluster in one resample (seed, rows), and if it is in it."""
+    seed, drawn = draw
+    again = make_clusterer(k, RESAMPLE_RESTARTS, seed).fit(z[drawn])
+    rows, first = np.unique(drawn, return_index=True)
+    overlap = np.zeros((k, k))
+    np.add.at(overlap, (labels[rows], again.labels_[first]), 1.0)
+    sizes = overlap.sum(axis=1)
+    union = sizes[:, None] + overlap.sum(axis=0)[None, :] - overlap
+    best: Matrix = (overlap / np.maximum(union, 1.0)).max(axis=1)
+    return best, sizes > 0
 
 
 def _passes(candidate: Candidate, settings: ScopeSettings) -> bool:
@@ -246,7 +319,11 @@ def _best(passing: list[Candidate], selection: str) -> Candidate:
 
 
 def _has_structure(
-    z: Matrix, winner: Candidate, settings: ScopeSettings, make_clusterer: MakeClusterer
+    z: Matrix,
+    winner: Candidate,
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int,
 ) -> bool:
     """Gap statistic of the winner against k = 1, references uniform over the range of `z`.
 
@@ -256,16 +333,25 @@ def _has_structure(
     """
     generator = np.random.default_rng(settings.seed)
     low, high = z.min(axis=0), z.max(axis=0)
-    references = np.empty((settings.gap_references, 2))
-    for row in range(settings.gap_references):
-        uniform = generator.uniform(low, high, size=z.shape)
-        fitted = make_clusterer(winner.k, RESAMPLE_RESTARTS, settings.seed + row + 1).fit(uniform)
-        references[row] = np.log([_within(uniform), fitted.inertia_])
+    clouds = (
+        (settings.seed + row + 1, generator.uniform(low, high, size=z.shape))
+        for row in range(settings.gap_references)
+    )
+    references = np.log(_each(partial(_dispersions, winner.k, make_clusterer), clouds, n_jobs))
     gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), winner.inertia])
     error = references[:, 1].std() * np.sqrt(1.0 + 1.0 / settings.gap_references)
     winner.gap = float(gap_winner - gap_one)
     winner.gap_standard_error = float(error)
     return bool(winner.gap > winner.gap_standard_error)
+
+
+def _dispersions(
+    k: int, make_clusterer: MakeClusterer, cloud: tuple[int, Matrix]
+) -> tuple[float, float]:
+    """Within-cluster sum of squares of one reference (seed, rows), in one cluster and in k."""
+    seed, uniform = cloud
+    fitted = make_clusterer(k, RESAMPLE_RESTARTS, seed).fit(uniform)
+    return _within(uniform), fitted.inertia_
 
 
 def _within(z: Matrix) -> float:

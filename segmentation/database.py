@@ -16,6 +16,16 @@ class DatabaseError(RuntimeError):
     """The database cannot be opened; the message says why and what to do."""
 
 
+def sql_name(name: str) -> str:
+    """A name of a database, schema, table or column, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def sql_literal(text: str) -> str:
+    """A text as SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def is_file(database: str) -> bool:
     """Whether a database of the profile is a file here, and not memory or a service."""
     has_drive = database[1:2] == ":"

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
 import duckdb
 
-from segmentation.database import is_file, wait_seconds, wait_until_free
-from segmentation.inputs import Reader, check_inputs, input_stamps
-from segmentation.publishing import publish, published_path
+from segmentation.database import is_file, sql_name, wait_seconds, wait_until_free
+from segmentation.extensions import MissingPackageError, load_extension
+from segmentation.inputs import Reader, check_inputs, input_stamps, load_readers
+from segmentation.publishing import Query, Table, publish, published_path
 from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
+#: Opens a cursor on the database that is built; the caller closes it.
+OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
+
 
 def segmentation_problems(
-    connection: duckdb.DuckDBPyConnection, project_vars: str, readers: str, known: str
+    open_cursor: OpenCursor, project_vars: str, readers: str, known: str
 ) -> str:
     """All that is wrong with the vars of this invocation, as JSON object.
 
@@ -33,7 +38,7 @@ def segmentation_problems(
 
     Parameters
     ----------
-    connection
+    open_cursor
         Bound by the plugin.
     project_vars
         JSON object with the vars `segmentation`, `inputs` and `external_sources`.
@@ -60,7 +65,10 @@ def segmentation_problems(
         Settings(given.get("segmentation"))
     except SettingsError as error:
         check.problems.extend(str(error).splitlines())
-    with connection.cursor() as cursor:
+    with open_cursor() as cursor:
+        if not check.problems:
+            with suppress(MissingPackageError):  # told as the reason why the input is not read
+                load_readers(cursor, filter(None, (given.get("inputs") or {}).values()))
         cursor.register("lines", check.lines.to_arrow())
         cursor.execute("create schema if not exists governance")
         cursor.execute("create or replace table governance.unreadable_lines as from lines")
@@ -118,26 +126,28 @@ def segmentation_without_secrets(text: str) -> str:
     return str(without_secrets(text))
 
 
-def segmentation_tampered_models(connection: duckdb.DuckDBPyConnection, lane: str) -> str:
+def segmentation_tampered_models(open_cursor: OpenCursor, lane: str) -> str:
     """Models of a lane whose row is not as it was written, as JSON list of scope and model id.
 
-    `connection` is bound by the plugin; SQL gives the lane.
+    `open_cursor` is bound by the plugin; SQL gives the lane.
     """
-    with connection.cursor() as cursor:
+    with open_cursor() as cursor:
         return json.dumps(tampered_models(cursor, cast("Lane", lane)))
 
 
 def segmentation_publish(
-    connection: duckdb.DuckDBPyConnection, tables: str, database: str, given: str
+    open_cursor: OpenCursor, tables: str, queries: str, database: str, given: str
 ) -> str:
     """Publish tables (`publishing.publish`), say in JSON where to or why not.
 
     Parameters
     ----------
-    connection
+    open_cursor
         Bound by the plugin.
     tables
-        JSON list of schema and name.
+        JSON list of the fields of `publishing.Table`.
+    queries
+        JSON list of the fields of `publishing.Query`.
     database
         Path of the database.
     given
@@ -148,13 +158,20 @@ def segmentation_publish(
         return json.dumps({"path": None, "problem": None})
     problem = None
     try:
-        with connection.cursor() as cursor:
-            publish(cursor, [(schema, name) for schema, name in json.loads(tables)], path)
+        with open_cursor() as cursor:
+            publish(
+                cursor,
+                [Table(**fields) for fields in json.loads(tables)],
+                [Query(**fields) for fields in json.loads(queries)],
+                path,
+            )
     except (OSError, duckdb.Error) as error:
         problem = f"{path} could not be written: {' '.join(str(error).split())}"
     return json.dumps({"path": str(path), "problem": problem})
 
 
+#: Extension that an attached database needs, by what its path or type says.
+_EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
 #: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
 _FORBIDDEN: Final = 0o022
 
@@ -162,7 +179,7 @@ _FORBIDDEN: Final = 0o022
 class Plugin:
     """What dbt-duckdb asks of a plugin.
 
-    `credentials` are those of the profile; only the path of the database is read from them.
+    `credentials` are those of the profile; which databases there are is read from them.
     """
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
@@ -174,19 +191,23 @@ class Plugin:
     def update_connection_config(
         self,
         creds: object,
-        config: dict[str, Any],  # noqa: ARG002 (dbt-duckdb's interface)
+        config: dict[str, Any],
     ) -> None:
         """Before the database is opened: wait for it, or say who has it.
 
-        The configuration stays as the profile has it. What is raised here reaches the terminal as
-        one message without a traceback.
+        DuckDB is told to fetch no extension from elsewhere. What is raised here reaches the
+        terminal as one message without a traceback.
         """
+        config["autoinstall_known_extensions"] = False
         path = str(getattr(creds, "path", ":memory:"))
         if is_file(path):
             wait_until_free(path, wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", "")))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the functions of this module, once per database connection."""
+        for name, extension in _EXTENSIONS.items():
+            if any(name in self._kinds_of(attached) for attached in self._attached()):
+                load_extension(conn, extension)
         for function in (
             segmentation_input_stamps,
             segmentation_setting,
@@ -199,11 +220,11 @@ class Plugin:
         for asking, n_arguments in (
             (segmentation_problems, 3),
             (segmentation_tampered_models, 1),
-            (segmentation_publish, 3),
+            (segmentation_publish, 4),
         ):
             conn.create_function(
                 asking.__name__,
-                partial(asking, conn),
+                partial(asking, partial(self._open_cursor, conn)),
                 ["varchar"] * n_arguments,
                 "varchar",
                 side_effects=True,
@@ -211,3 +232,23 @@ class Plugin:
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""
+
+    def _open_cursor(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Another cursor; a name without a database is one of the database that is built."""
+        cursor = connection.cursor()
+        if any(attached.alias == self._database() for attached in self._attached()):
+            cursor.execute(f"use {sql_name(self._database())}")
+        return cursor
+
+    def _database(self) -> str:
+        """Name of the database that is built."""
+        return str(getattr(self.credentials, "database", ""))
+
+    def _attached(self) -> Sequence[Any]:
+        """Databases that the profile attaches."""
+        return getattr(self.credentials, "attach", None) or ()
+
+    @staticmethod
+    def _kinds_of(attached: Any) -> set[str]:
+        """What an attached database is: its type, or what stands before the colons of its path."""
+        return {str(attached.type).lower(), *str(attached.path).lower().split(":")[:-1]}

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import duckdb
 
+from segmentation.database import sql_name
+
 #: Layers whose tables follow from inputs and settings alone.
 SCHEMAS: Final = ("features", "lanes", "segments", "governance")
 #: Name in a node's or a column's `meta` that takes it out: it tells of the run, not of the data.
@@ -76,24 +78,27 @@ def _run_specific(described: Mapping[str, Any]) -> bool | str:
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, node: Mapping[str, Any]) -> Fingerprint:
     """Number of rows and hash of one table or view."""
-    relation = f'"{node["schema"]}"."{node["alias"]}"'
+    relation = f"{sql_name(node['schema'])}.{sql_name(node['alias'])}"
     left_out = [name for name, column in node["columns"].items() if _run_specific(column)]
     names = [
         name
         for (name, *_) in connection.execute(f"describe {relation}").fetchall()
         if name not in left_out
     ]
-    columns = ", ".join(f'"{name}"' for name in names)
     of_the_run = _run_specific(node) or "false"
+    return relation_fingerprint(
+        connection,
+        f"(select {', '.join(map(sql_name, names))} from {relation}"  # noqa: S608
+        f" where ({of_the_run}) is distinct from true)",
+    )
+
+
+def relation_fingerprint(connection: duckdb.DuckDBPyConnection, relation: str) -> Fingerprint:
+    """Number of rows and hash of a table, or of a query in parentheses."""
     row = connection.execute(
         f"""
         select count(*), sha256(coalesce(string_agg(hash, '' order by hash), ''))
-        from (
-            select sha256(to_json(content)::varchar) as hash
-            from (
-                select {columns} from {relation} where ({of_the_run}) is distinct from true
-            ) as content
-        )
+        from (select sha256(to_json(content)::varchar) as hash from {relation} as content)
         """  # noqa: S608
     ).fetchone()
     assert row is not None  # noqa: S101 (an aggregate has one row)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import numpy as np
@@ -27,6 +28,9 @@ from segmentation.weights import WeightCategories
 
 #: PyCaret counts from the end: the step before the last one.
 _BEFORE_PCA: Final = -2
+#: Set-ups of PyCaret that are kept, and the rows that one is shown.
+_RECIPES: Final = 256
+_ROWS_OF_NOISE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ def fit_scope(
     settings: ScopeSettings,
     previous: AffineModel | None = None,
     highest_used: int = 0,
+    n_jobs: int = 1,
 ) -> ModelRow:
     """Fit one scope: select features, run the pipeline, choose k, number the clusters.
 
@@ -67,6 +72,8 @@ def fit_scope(
         Model that was in force before, for lasting cluster numbers.
     highest_used
         Highest cluster number ever used in the scope.
+    n_jobs
+        Threads of the search for k; they change no result.
 
     Returns
     -------
@@ -74,7 +81,8 @@ def fit_scope(
         The fields of `MODEL_SCHEMA` that come from the fit: status, reason, sizes, features,
         components, search, k, centroids, outliers, means and distributions.
     """
-    decisions = select_features(data.names, data.raw, data.x, settings)
+    with threadpool_limits(limits=1):
+        decisions = select_features(data.names, data.raw, data.x, settings)
     selected = [column for column, decision in enumerate(decisions) if decision.kept]
     if not selected or len(data.store_ids) < settings.min_clusters:
         reason = (
@@ -89,7 +97,7 @@ def fit_scope(
         pipeline = _fit_pipeline(
             data.x[:, selected], [data.groups[column] for column in selected], settings
         )
-        result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer)
+        result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs)
     kept = [selected[column] for column in pipeline.kept]
     decisions = [
         replace(decision, kept=False, reason="removed by PyCaret's own filter")
@@ -126,27 +134,73 @@ def fit_scope(
 
 
 def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettings) -> _Pipeline:
-    """Build PyCaret's pipeline with its own set-up, fit it, and read its numbers."""
-    # without this PyCaret writes logs.log into the working directory, whatever system_log says
-    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    """Fit PyCaret's pipeline and read its numbers."""
     import pandas as pd  # noqa: PLC0415 (PyCaret's door, open only where a fit is needed)
-    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes 5 to 13 s)
     from sklearn.base import clone  # noqa: PLC0415
 
     unit = _units(x, groups, settings)
-    names = [f"f{column:05d}" for column in range(x.shape[1])]
-    frame = pd.DataFrame(x / unit, columns=names)
-    removes_outliers = settings.outlier_method != "none" and settings.outlier_fraction > 0
+    recipe = _recipe(tuple(groups), settings)
+    before_pca, reduction = clone(recipe.pipeline[:-1]), clone(recipe.pipeline[-1:])
+    scaled = before_pca.fit_transform(pd.DataFrame(x / unit, columns=_column_names(x.shape[1])))
+    z = reduction.fit_transform(scaled)
+    floor = min(settings.min_components, *_pca(reduction).components_.shape[1:], len(z))
+    if len(_pca(reduction).components_) < floor:
+        z = reduction.set_params(pca__transformer__n_components=floor).fit_transform(scaled)
+    names = _column_names(x.shape[1])
+    kept = [names.index(name) for name in _step(reduction, "pca").feature_names_in_]
+    imputer = before_pca.named_steps["numerical_imputer"].transformer
+    center, scale = _center_and_scale(before_pca, settings, len(kept))
+    scale = scale / _step(before_pca, "weights").transformer.weights_
+    pca = _pca(reduction)
+    return _Pipeline(
+        kept=tuple(kept),
+        imputed=np.asarray(imputer.statistics_, dtype=np.float64)[kept] * unit[kept],
+        center=center * unit[kept],
+        scale=scale * unit[kept],
+        loadings=np.asarray(pca.components_, dtype=np.float64),
+        mean=np.asarray(pca.mean_, dtype=np.float64),
+        explained_variance=np.asarray(pca.explained_variance_, dtype=np.float64),
+        # 0 / 0 where the training rows do not vary at all
+        explained_variance_share=np.nan_to_num(np.asarray(pca.explained_variance_ratio_, float)),
+        rows=tuple(int(row) for row in z.index),
+        z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
+        make_clusterer=recipe.make_clusterer,
+    )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What PyCaret's set-up makes of the settings: an unfitted pipeline and the estimator."""
+
+    pipeline: Any
+    make_clusterer: MakeClusterer
+
+
+@lru_cache(maxsize=_RECIPES)
+def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
+    """PyCaret's own set-up, once for all scopes with the same settings and columns.
+
+    What it builds depends on settings and columns alone, so it is shown a few rows of noise: set-up
+    also fits the pipeline and transforms with it, which is of no use here.
+    """
+    # without this PyCaret writes logs.log into the working directory, whatever system_log says
+    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    import pandas as pd  # noqa: PLC0415
+    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes 2 to 13 s)
+    from sklearn.base import clone  # noqa: PLC0415
+
+    names = _column_names(len(groups))
+    noise = np.random.default_rng(settings.seed).normal(size=(_ROWS_OF_NOISE, len(groups)))
     experiment = ClusteringExperiment()
     experiment.setup(
-        frame,
+        pd.DataFrame(noise, columns=names),
         session_id=settings.seed,
         numeric_features=names,
         numeric_imputation=settings.numeric_imputation,
         low_variance_threshold=0.0,
         remove_multicollinearity=True,
         multicollinearity_threshold=settings.multicollinearity_threshold,
-        remove_outliers=removes_outliers,
+        remove_outliers=settings.outlier_method != "none" and settings.outlier_fraction > 0,
         outliers_method="iforest",
         outliers_threshold=settings.outlier_fraction,
         normalize=settings.normalize_method != "none",
@@ -163,31 +217,13 @@ def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettin
         verbose=False,
         system_log=False,
     )
-    fitted = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
-    z = fitted.fit_transform(frame)
-    floor = min(settings.min_components, *_pca(fitted).components_.shape[1:], len(z))
-    if len(_pca(fitted).components_) < floor:
-        fitted.set_params(pca__transformer__n_components=floor)
-        z = fitted.fit_transform(frame)
-    kept = [names.index(name) for name in _step(fitted, "pca").feature_names_in_]
-    imputer = fitted.named_steps["numerical_imputer"].transformer
-    center, scale = _center_and_scale(fitted, settings, len(kept))
-    scale = scale / _step(fitted, "weights").transformer.weights_
-    pca = _pca(fitted)
-    return _Pipeline(
-        kept=tuple(kept),
-        imputed=np.asarray(imputer.statistics_, dtype=np.float64)[kept] * unit[kept],
-        center=center * unit[kept],
-        scale=scale * unit[kept],
-        loadings=np.asarray(pca.components_, dtype=np.float64),
-        mean=np.asarray(pca.mean_, dtype=np.float64),
-        explained_variance=np.asarray(pca.explained_variance_, dtype=np.float64),
-        # 0 / 0 where the training rows do not vary at all
-        explained_variance_share=np.nan_to_num(np.asarray(pca.explained_variance_ratio_, float)),
-        rows=tuple(int(row) for row in z.index),
-        z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
-        make_clusterer=_clusterer_factory(experiment, settings.algorithm),
-    )
+    pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
+    return _Recipe(pipeline, _clusterer_factory(experiment, settings.algorithm))
+
+
+def _column_names(width: int) -> list[str]:
+    """Names under which PyCaret sees the columns."""
+    return [f"f{column:05d}" for column in range(width)]
 
 
 #: scikit-learn takes a share of variance below 1; this one keeps every component that varies.

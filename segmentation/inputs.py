@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from segmentation.extensions import MissingPackageError, load_extension
 from segmentation.run_facts import without_secrets
 
 #: Columns without which an input says nothing; every other column is optional or passed through.
@@ -20,6 +21,10 @@ REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "products": ("product_id", "category", "need_state"),
 }
 EXTERNAL_COLUMNS: Final = ("store_id",)
+#: Locations that DuckDB reads through its extension `httpfs`.
+_REMOTE: Final = tuple(
+    f"{scheme}://" for scheme in ("http", "https", "s3", "s3a", "s3n", "gs", "gcs", "r2", "hf")
+)
 #: DuckDB's first lines name the cause, the others are advice on its reader's options.
 _LINES_OF_CAUSE: Final = 3
 #: Has a row per sale: only its text files, which may have lines that nothing can read, are read to
@@ -27,17 +32,17 @@ _LINES_OF_CAUSE: Final = 3
 LARGE: Final = ("sales",)
 MUST_HAVE_ROWS: Final = ("sales", "products")
 #: How a text file is read, the first that works: as it is; quoted values with line breaks, which
-#: DuckDB reads in one thread where short lines are allowed; without the lines that cannot be read.
+#: DuckDB reads in one thread where short lines are allowed; without the lines that cannot be read,
+#: in one thread too, since several of them lose good lines after a quote that does not end.
 _TEXT_OPTIONS: Final = (
     "",
     "parallel = false",
-    "ignore_errors = true",
-    "ignore_errors = true, parallel = false",
+    "parallel = false, ignore_errors = true, max_line_size = 32000000",
 )
 #: What DuckDB says of a line of text that it leaves out, in our words.
 _LINE_REASONS: Final = {
     "INVALID ENCODING": "line is not UTF-8 text",
-    "LINE SIZE OVER MAXIMUM": "line is longer than 2,000,000 bytes",
+    "LINE SIZE OVER MAXIMUM": "line is longer than 32,000,000 bytes",
     "TOO MANY COLUMNS": "line has more values than the header",
     "UNQUOTED VALUE": "line has a quote that does not end",
 }
@@ -219,7 +224,11 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
     """
     to_the_end = name not in LARGE or (reader.is_text and "://" not in reader.path)
     options, causes = "", []
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        try:
+            load_readers(connection, [location])
+        except MissingPackageError as error:
+            return _FileCheck([without_secrets(f"cannot read {location!r}: {error}")])
         for options in _TEXT_OPTIONS if reader.is_text else _TEXT_OPTIONS[:1]:
             sql = reader.with_options(options)
             try:
@@ -244,7 +253,22 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
             problems = [f"{location!r} has no rows; there is nothing to segment"]
         if problems or "ignore_errors" not in options:
             return _FileCheck([without_secrets(problem) for problem in problems], options)
-        return _FileCheck([], options, _unreadable_lines(connection, name, reader, options))
+        lines, loses_others = _unreadable_lines(connection, name, reader, options)
+        if loses_others:
+            return _FileCheck([without_secrets(f"cannot read {location!r}: {causes[0]}")])
+        return _FileCheck([], options, lines)
+
+
+def load_readers(connection: duckdb.DuckDBPyConnection, locations: Iterable[str]) -> None:
+    """Load the extension that reads object stores and web servers, if a location is of one.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
+    if any(location.startswith(_REMOTE) for location in locations):
+        load_extension(connection, "httpfs")
 
 
 def _cause(error: duckdb.Error) -> str:
@@ -256,12 +280,14 @@ def _cause(error: duckdb.Error) -> str:
 
 def _unreadable_lines(
     connection: duckdb.DuckDBPyConnection, name: str, reader: Reader, options: str
-) -> pl.DataFrame:
-    """Lines of the files of an input that DuckDB leaves out, each with the first reason."""
+) -> tuple[pl.DataFrame, bool]:
+    """Lines that DuckDB leaves out, each with the first reason, and whether it loses more of them.
+
+    The files together have to have as many rows as one by one: no line is lost unseen.
+    """
     files = connection.execute("select file from glob(?) order by file", [reader.path]).fetchall()
-    for (file,) in files:
-        one = reader.of_one_file(file, options)
-        connection.execute(f"select count(columns(*)) from {one}").fetchall()  # noqa: S608
+    one_by_one = sum(_n_rows(connection, reader.of_one_file(file, options)) for (file,) in files)
+    loses_others = one_by_one != _n_rows(connection, reader.with_options(options))
     noted = connection.sql(
         """
         select scans.file_path as file, errors.line, errors.error_type, errors.csv_line as text
@@ -278,13 +304,23 @@ def _unreadable_lines(
         .cast(pl.String)
         .replace_strict(_LINE_REASONS, default="line cannot be read as CSV")
     )
-    return noted.select(
+    lines = noted.select(
         pl.lit(name).alias("input"),
         "file",
         pl.col("line").cast(pl.Int64),
         reason.alias("reason"),
         pl.col("text").str.strip_chars_end("\r\n"),
     ).match_to_schema(_LINE_SCHEMA)
+    return lines, loses_others
+
+
+def _n_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """Rows in which every value can be read."""
+    # to the end: DuckDB notes the lines that it leaves out when a result is complete
+    ((counted,),) = connection.execute(
+        f"select count(*) from {sql} as line where hash(line) is not null"  # noqa: S608
+    ).fetchall()
+    return int(counted)
 
 
 def _quoted(text: str) -> str:

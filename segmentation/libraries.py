@@ -4,6 +4,9 @@ dbt runs models in threads. Two threads that import parts of scikit-learn at onc
 a module the other one holds; Python then hands out a half-imported module, and a model fails. A
 module itself is imported once while others wait for it, so every Python model imports this one
 before anything else.
+
+Linear algebra keeps to one thread: dbt's threads and the processes that fit share the cores
+already, and a sum over several threads differs in its last bits from run to run.
 """
 
 # ruff: noqa: F401 (what is imported is used by others)
@@ -19,3 +22,6 @@ import sklearn.decomposition
 import sklearn.ensemble
 import sklearn.metrics
 import sklearn.tree
+from threadpoolctl import threadpool_limits
+
+threadpool_limits(limits=1)

@@ -3,18 +3,87 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import duckdb
+import jinja2
 
-from segmentation.database import is_file
+from segmentation.database import is_file, sql_literal, sql_name
 
+_PICTURE: Final = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 #: Name under which the unfinished file is attached.
 _ALIAS: Final = "store_segments_unfinished"
 #: Whoever may read the folder may read the file; nobody may write to it.
 _MODE: Final = 0o444
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to publish: where it is, and what dbt says of it.
+
+    `columns` are descriptions by name, `key` the columns that identify a row, where there are any.
+    """
+
+    schema: str
+    name: str
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    key: Sequence[str] = ()
+
+    @property
+    def sql(self) -> str:
+        """Schema and name, quoted."""
+        return f"{sql_name(self.schema)}.{sql_name(self.name)}"
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A query as a macro: `sql` creates it, `example` calls it."""
+
+    sql: str
+    signature: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A dbt analysis: it asks for tables with `ref(...)` and for values with `argument(...)`."""
+
+    name: str
+    description: str
+    template: str
+
+    def macro(self, tables: Mapping[str, str]) -> Macro | None:
+        """The query as a table macro, each `argument(name, example)` a parameter of it.
+
+        None if it asks for anything but `tables` (name to SQL) and arguments: what is not published
+        can only be asked for by dbt.
+        """
+        examples: dict[str, str] = {}
+
+        def argument(name: str, example: str) -> str:
+            examples.setdefault(name, example)
+            return name
+
+        sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
+        try:
+            body = sql.from_string(self.template).render(
+                ref=lambda *names: tables[names[-1]], argument=argument
+            )
+        except (KeyError, jinja2.UndefinedError):
+            return None
+        signature = f"{self.name}({', '.join(examples)})"
+        example = f"{self.name}({', '.join(map(sql_literal, examples.values()))})"
+        return Macro(f"create macro main.{signature} as table (\n{body}\n)", signature, example)
+
+
+def plain_text(description: str) -> str:
+    """A description without pictures and line breaks."""
+    return " ".join(_PICTURE.sub("", description).split())
 
 
 def published_path(database: str, given: str) -> Path | None:
@@ -30,11 +99,16 @@ def published_path(database: str, given: str) -> Path | None:
 
 
 def publish(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[tuple[str, str]], path: Path
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    queries: Sequence[Query],
+    path: Path,
 ) -> None:
     """Copy tables and views into a new file and put it in the place of the old one.
 
-    The file is written under another name and renamed when it is complete and on disk, so that a
+    The file says of itself what is in it: tables and columns have their descriptions as comments,
+    `main.tables` lists the tables with their keys, `main.queries` the queries, and each query is a
+    macro. It is written under another name and renamed when it is complete and on disk, so that a
     reader has the old one or the new one: whoever has the old one open keeps it (POSIX `rename`).
     If anything fails the old file stays as it is.
 
@@ -43,7 +117,9 @@ def publish(
     connection
         Connection to the database, without an open transaction.
     tables
-        Schema and name of what is copied; views become tables.
+        What is copied; views become tables.
+    queries
+        What becomes a macro.
     path
         The published file.
 
@@ -55,19 +131,20 @@ def publish(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     _remove(unfinished)
-    quoted = str(unfinished).replace("'", "''")
     (database,) = connection.execute("select current_database()").fetchone() or ("",)
     try:
-        connection.execute(f"attach '{quoted}' as {_ALIAS}")
+        connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
-            for schema in sorted({schema for schema, _ in tables}):
-                connection.execute(f'create schema {_ALIAS}."{schema}"')
-            for schema, name in tables:
-                target = f'{_ALIAS}."{schema}"."{name}"'
-                connection.execute(
-                    f'create table {target} as from "{database}"."{schema}"."{name}"'
-                )
+            for schema in sorted({table.schema for table in tables}):
+                connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
+            for table in tables:
+                source = f"{sql_name(database)}.{table.sql}"
+                connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
+            connection.execute(f"use {_ALIAS}")
+            _describe(connection, tables)
+            _add_queries(connection, tables, queries)
         finally:
+            connection.execute(f"use {sql_name(database)}")
             connection.execute(f"detach {_ALIAS}")
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
@@ -75,6 +152,50 @@ def publish(
         _to_disk(path.parent)
     finally:
         _remove(unfinished)
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    """Write down what the tables are, as comments for clients and as a table for programs."""
+    connection.execute(
+        "create table main.tables"
+        " (schema_name varchar, table_name varchar, description varchar, key_columns varchar[])"
+    )
+    for table in tables:
+        description = plain_text(table.description)
+        connection.execute(
+            "insert into main.tables values (?, ?, ?, ?)",
+            [table.schema, table.name, description, list(table.key)],
+        )
+        connection.execute(f"comment on table {table.sql} is {sql_literal(description)}")
+        for name, *_ in connection.execute(f"describe {table.sql}").fetchall():
+            if text := plain_text(table.columns.get(name, "")):
+                column = f"{table.sql}.{sql_name(name)}"
+                connection.execute(f"comment on column {column} is {sql_literal(text)}")
+
+
+def _add_queries(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], queries: Sequence[Query]
+) -> None:
+    """Make a macro of every query, and a table that lists them with an example of their use.
+
+    A query that DuckDB refuses is listed with the reason: no slip in an analysis holds up a build.
+    """
+    connection.execute(
+        "create table main.queries (query varchar, description varchar, example varchar)"
+    )
+    names = {table.name: table.sql for table in tables}
+    for query in queries:
+        macro = query.macro(names)
+        if macro is None:
+            continue
+        description, example = plain_text(query.description), f"from {macro.example};"
+        try:
+            connection.execute(macro.sql)
+        except duckdb.Error as error:
+            description, example = f"cannot be asked: {plain_text(str(error))}", ""
+        connection.execute(
+            "insert into main.queries values (?, ?, ?)", [macro.signature, description, example]
+        )
 
 
 def _remove(unfinished: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import polars as pl
+from joblib import Parallel, cpu_count, delayed
 
 from segmentation.features import Matrix, lane_features, to_matrix
 from segmentation.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
@@ -33,12 +35,16 @@ _FIT_MODULES: Final = (
     "weights",
 )
 _ID_LENGTH: Final = 16
+#: Fits below which new processes, each of which imports PyCaret, cost more than they save.
+_MIN_PARALLEL: Final = 8
+#: Stores from which the K-means of one scope keeps several threads busy.
+_LARGE_SCOPE: Final = 5000
 
-#: Column with the hash of a model's row, and the SQL that computes it. A row that comes into force
-#: again is the same model in another place.
+#: Column with the hash of a model's row, and below the SQL that computes it. A row that comes into
+#: force again is the same model in another place.
 _HASH_COLUMN: Final = "content_sha256"
 _CONTENT: Final = [name for name in MODEL_SCHEMA if name not in {_HASH_COLUMN, "in_force_order"}]
-_CONTENT_HASH: Final = (
+CONTENT_HASH_SQL: Final = (
     "sha256(to_json(struct_pack("
     + ", ".join(f'"{name}" := "{name}"' for name in _CONTENT)
     + "))::varchar)"
@@ -83,31 +89,35 @@ def fit_lane(
         Schema `MODEL_SCHEMA`; no row where nothing is new.
     """
     known = pl.DataFrame(schema=MODEL_SCHEMA) if existing is None else existing
-    rows = []
     scopes = sorted(features["scope"].unique().to_list())
     if lane == "external" and not scopes:
         report("external: no external data")
     if lane == "internal":
         for scope in sorted(set(settings.project.scopes) - {*scopes, EXTERNAL_SCOPE}):
             report(f"segmentation.scopes.{scope}: no such category; there are: {', '.join(scopes)}")
-    for place, scope in enumerate(scopes, start=1):
-        row = _fit_or_find(
+    parts = {str(scope): part for (scope,), part in features.group_by("scope")}
+    found = [
+        _find_or_plan(
             lane,
             scope,
-            features.filter(pl.col("scope") == scope),
+            parts[scope],
             scope_features.filter((pl.col("lane") == lane) & (pl.col("scope") == scope)),
             settings,
             known.filter(pl.col("scope") == scope).sort("in_force_order"),
             partial(_report_place, report, f"{lane} lane {place}/{len(scopes)}"),
         )
-        rows.extend(row)
+        for place, scope in enumerate(scopes, start=1)
+    ]
+    fitted = _fit_all([one for one in found if isinstance(one, _Fit)])
+    rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
     return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
 
 
 def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[tuple[str, str]]:
     """Scope and model id of rows of `<lane>_cluster_models` that are not as they were written.
 
-    Rows of a version that wrote no hash are not judged.
+    A row whose hash is gone is one of them. A table of a version that had other columns cannot be
+    judged.
     """
     table = f"{lane}_cluster_models"
     known = connection.execute(
@@ -115,11 +125,13 @@ def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[t
         " where database_name = current_database() and schema_name = 'lanes' and table_name = ?",
         [table],
     ).fetchall()
-    if not set(MODEL_SCHEMA) <= {name for (name,) in known}:
+    columns = {name for (name,) in known}
+    if not set(_CONTENT) <= columns:
         return []
+    written = _HASH_COLUMN if _HASH_COLUMN in columns else "null"
     return connection.execute(
         f"select scope, model_id from lanes.{table}"  # noqa: S608
-        f" where {_HASH_COLUMN} <> {_CONTENT_HASH} order by all"
+        f" where {written} is distinct from {CONTENT_HASH_SQL} order by all"
     ).fetchall()
 
 
@@ -130,7 +142,7 @@ def _with_content_hash(rows: pl.DataFrame) -> pl.DataFrame:
     with duckdb.connect() as connection:
         connection.register("rows", rows.to_arrow())
         hashed = connection.sql(
-            f"select in_force_order, {_CONTENT_HASH} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
+            f"select in_force_order, {CONTENT_HASH_SQL} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
         ).pl()
     return (
         rows.drop(_HASH_COLUMN)
@@ -174,6 +186,7 @@ def training_data_sha256(data: TrainingData) -> str:
     return digest.hexdigest()
 
 
+@cache
 def code_version() -> str:
     """Version of the package and hash of the modules that a fit runs through."""
     folder = Path(__file__).parent
@@ -183,6 +196,7 @@ def code_version() -> str:
     return f"store-segments {metadata.version('store-segments')} {digest.hexdigest()[:12]}"
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries whose release can move a number."""
     return {name: metadata.version(name) for name in _LIBRARIES}
@@ -204,7 +218,68 @@ def model_id(training_sha256: str, settings: Mapping[str, Any], fitted_by: str) 
     return hashlib.sha256(content.encode()).hexdigest()[:_ID_LENGTH]
 
 
-def _fit_or_find(
+@dataclass(frozen=True)
+class _Fit:
+    """A fit that is to be made, with what becomes of the row whatever comes out."""
+
+    identity: dict[str, Any]
+    data: TrainingData
+    settings: ScopeSettings
+    previous: AffineModel | None
+    highest_used: int
+    report: Report
+
+    def run(self, n_jobs: int) -> ModelRow:
+        """Fit, or give the reason why there is no model."""
+        return _fitted(
+            self.identity, self.data, self.settings, self.previous, self.highest_used, n_jobs
+        )
+
+    def tell(self, row: ModelRow) -> ModelRow:
+        """Report the outcome and give it back."""
+        failed = row["status"] == "failed"
+        outcome = (
+            f"FAILED, {row['reason']}" if failed else f"{row['status']}, {row['k']} cluster(s)"
+        )
+        self.report(f"{self.data.scope}: {outcome}")
+        return row
+
+
+def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
+    """Rows of all fits, in order: many scopes in processes, a large one in threads."""
+    n_jobs = cpu_count()
+    if len(fits) < _MIN_PARALLEL or n_jobs == 1:
+        for fit in fits:
+            yield fit.tell(fit.run(n_jobs if len(fit.data.store_ids) >= _LARGE_SCOPE else 1))
+        return
+    orders = (
+        delayed(_fitted)(fit.identity, fit.data, fit.settings, fit.previous, fit.highest_used, 1)
+        for fit in fits
+    )
+    rows = Parallel(n_jobs=n_jobs, return_as="generator")(orders)
+    for fit, row in zip(fits, rows, strict=True):
+        yield fit.tell(row)
+
+
+def _fitted(
+    identity: Mapping[str, Any],
+    data: TrainingData,
+    settings: ScopeSettings,
+    previous: AffineModel | None,
+    highest_used: int,
+    n_jobs: int,
+) -> ModelRow:
+    """Row of one fit; of one that fails the row says why."""
+    from segmentation.fitting import fit_scope  # noqa: PLC0415 (scikit-learn, then PyCaret)
+
+    try:
+        return {**identity, **fit_scope(data, settings, previous, highest_used, n_jobs)}
+    except Exception as error:
+        reason = f"the fit failed with {type(error).__name__}: {' '.join(str(error).split())}"
+        return _failed(identity, data, reason)
+
+
+def _find_or_plan(
     lane: Lane,
     scope: str,
     features: pl.DataFrame,
@@ -212,8 +287,8 @@ def _fit_or_find(
     settings: Settings,
     known: pl.DataFrame,
     report: Report,
-) -> list[ModelRow]:
-    """No row where the newest model of the scope is the right one, else the one that is."""
+) -> ModelRow | _Fit | None:
+    """Nothing where the newest model of the scope is the right one, else its row or the fit."""
     chosen = settings.for_scope(lane, scope)
     data = training_data(lane, features, scope_features, chosen)
     given = fit_settings(lane, chosen)
@@ -231,27 +306,18 @@ def _fit_or_find(
     if settings.project.retrain == "never":
         if not usable.is_empty():
             report(f"{scope}: retrain is never, model {usable['model_id'][-1]} stays")
-            return []
-        return [_failed(identity, data, "retrain is never and the scope has no model yet")]
+            return None
+        return _failed(identity, data, "retrain is never and the scope has no model yet")
     same = usable.filter(pl.col("model_id") == identity["model_id"])
     if not same.is_empty():
         if usable["model_id"][-1] == identity["model_id"]:
             report(f"{scope}: unchanged, model {identity['model_id']}")
-            return []
+            return None
         report(f"{scope}: data and settings of an earlier model, {identity['model_id']} again")
-        return [{**same.row(0, named=True), "in_force_order": identity["in_force_order"]}]
+        return {**same.row(0, named=True), "in_force_order": identity["in_force_order"]}
     report(f"{scope}: fitting {len(data.store_ids)} stores x {len(data.names)} features")
     previous = AffineModel.from_row(usable.row(-1, named=True)) if len(usable) else None
-    from segmentation.fitting import fit_scope  # noqa: PLC0415 (scikit-learn, then PyCaret)
-
-    try:
-        fit = fit_scope(data, chosen, previous, _highest_cluster(usable))
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        report(f"{scope}: FAILED, {reason}")
-        return [_failed(identity, data, reason)]
-    report(f"{scope}: {fit['status']}, {fit['k']} cluster(s)")
-    return [{**identity, **fit}]
+    return _Fit(identity, data, chosen, previous, _highest_cluster(usable), report)
 
 
 def _report_place(report: Report, place: str, text: str) -> None:

@@ -61,10 +61,14 @@ def versions() -> dict[str, str]:
 def without_secrets(value: Any) -> Any:
     """Copy of a JSON value or text in which no URL carries a password, a key or a signature.
 
+    Nor does a connection string of libpq (`host=... password=...`).
+
     Examples
     --------
     >>> without_secrets({"sales": "https://me:pw@host/a.parquet?sig=1&v=2"})
     {'sales': 'https://***@host/a.parquet?***'}
+    >>> without_secrets("postgres:dbname=lake password=pw user=me")
+    'postgres:dbname=lake password=*** user=me'
     """
     if isinstance(value, dict):
         return {key: without_secrets(item) for key, item in value.items()}
@@ -72,6 +76,9 @@ def without_secrets(value: Any) -> Any:
         return [without_secrets(item) for item in value]
     if isinstance(value, str):
         without_password = re.sub(r"://[^/\s]*@", f"://{_SECRET}@", value)
+        without_password = re.sub(
+            r"\b(password\s*=\s*)('[^']*'|[^\s'\"]+)", rf"\1{_SECRET}", without_password
+        )
         return re.sub(r"(://[^\s?]*)\?[^\s'\"]*", rf"\1?{_SECRET}", without_password)
     return value
 

@@ -1,27 +1,32 @@
--- A product in several need states gives each an even part of its sales. Money is summed as
--- DECIMAL, which is exact in any order; only the few sums are divided.
-with product_need_states as (
-    select
-        product_id,
-        category,
-        need_state,
-        count(*) over (partition by product_id) as n_need_states
-    from {{ ref('stg_internal__products') }}
+-- A product in several need states gives each an even part of its sales. Only sums are divided, so
+-- that nothing depends on the order of the rows.
+with product_groups as (
+    {{ product_groups() | indent(4) }}
+),
+
+group_need_states as (
+    select distinct
+        product_group,
+        unnest(need_states).category as category,
+        unnest(need_states).need_state as need_state,
+        len(need_states) as n_need_states
+    from product_groups
 ),
 
 sales_by_divisor as (
     select
         sales.store_id,
-        product_need_states.category,
-        product_need_states.need_state,
-        product_need_states.n_need_states,
+        group_need_states.category,
+        group_need_states.need_state,
+        group_need_states.n_need_states,
         sum(sales.sales_amount) as sales_amount,
         sum(sales.units) as units,
-        count(*) as n_rows,
-        min(sales.sold_on) as first_sold_on,
-        max(sales.sold_on) as last_sold_on
-    from {{ ref('stg_internal__sales') }} as sales
-    inner join product_need_states on sales.product_id = product_need_states.product_id
+        sum(sales.n_rows) as n_rows,
+        min(sales.first_sold_on) as first_sold_on,
+        max(sales.last_sold_on) as last_sold_on
+    from {{ ref('int_sales_outcomes') }} as sales
+    inner join group_need_states on sales.product_group = group_need_states.product_group
+    where sales.reason is null
     group by all
 )
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +76,8 @@ def is_listed(message: str) -> bool:
 class DbtRun:
     """What one call of dbt came to.
 
-    `shown` is all a person would see on the terminal, `statuses` the outcome of every node by name.
+    `shown` is all a person would see on the terminal, `statuses` the outcome of every node by name,
+    hooks left out.
     """
 
     success: bool
@@ -100,6 +102,11 @@ class Project:
         return self.folder / self.database_name
 
     @property
+    def published(self) -> Path:
+        """The file that readers of the last complete build open."""
+        return self.folder / "published" / self.database_name
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables that keep everything dbt writes in the folder."""
         return {
@@ -114,11 +121,15 @@ class Project:
         self.folder.mkdir(parents=True, exist_ok=True)
         with _environment(self.environment), _terminal(self.folder / "stderr.txt") as shown:
             outcome = dbtRunner().invoke([*self.command(command, variables), *arguments])
-            _close_database()
+            close_database()
         results = getattr(outcome.result, "results", None) or ()
         return DbtRun(
             success=outcome.success,
-            statuses={result.node.name: str(result.status) for result in results},
+            statuses={
+                result.node.name: str(result.status)
+                for result in results
+                if result.node.resource_type != "operation"
+            },
             shown=_COLOURS.sub("", "\n".join(shown)),
         )
 
@@ -127,6 +138,29 @@ class Project:
         run = self.dbt("build", *arguments, variables=variables)
         assert run.success, run.shown
         return run
+
+    def process(
+        self,
+        variables: Mapping[str, Any] | None = None,
+        prefix: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        **environment: str,
+    ) -> subprocess.Popen[str]:
+        """Begin a build without tests in a process of its own, all it shows as it comes."""
+        return subprocess.Popen(
+            [
+                *prefix,
+                str(Path(sys.executable).with_name("dbt")),
+                *self.command("build", variables),
+                *OWN_INPUTS,
+                *arguments,
+            ],
+            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
         """Arguments of dbt: the repository's project, everything written into `folder`."""
@@ -203,7 +237,7 @@ def _terminal(errors: Path) -> Iterator[list[str]]:
     shown.extend([output.getvalue(), errors.read_text(errors="replace")])
 
 
-def _close_database() -> None:
+def close_database() -> None:
     """End dbt's process-wide connection, which would stay open until the next call."""
     cleanup_connections()  # type: ignore[no-untyped-call]
     reset_adapters()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
 """A build that is killed or has no disk left: what readers have stays, and the next build is whole.
 
 Every case starts from a build of the small inputs, goes on with other inputs, and is disturbed.
-`make crash-test` kills at many more points than `make test` does.
+`make stress` kills at many more points than `make test` does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,31 +25,10 @@ from segmentation.registry import tampered_models
 
 from .helpers import OWN_INPUTS, THREE_CLUSTERS, Project, copy_of, small_inputs, with_noise
 
-N_POINTS: Final = int(os.environ.get("CRASH_POINTS", "5"))
+N_POINTS: Final = 32 if os.environ.get("STORE_SEGMENTS_STRESS") else 5
 SETTINGS: Final = {**THREE_CLUSTERS, "stability_resamples": 2, "gap_references": 2}
 #: What dbt prints when a node or hook begins or ends; a killed build dies at one of them.
 STEPS: Final = (" START ", " OK ")
-
-
-def dbt_process(project: Project, variables: dict[str, Any]) -> subprocess.Popen[str]:
-    """A build in a process of its own, its standard output as it comes."""
-    return subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("dbt")),
-            *project.command("build", variables),
-            *OWN_INPUTS,
-        ],
-        env={**os.environ, **project.environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def published(project: Project) -> Path:
-    """What readers of the project open."""
-    return project.folder / "published" / project.database_name
 
 
 def published_tables(project: Project) -> dict[str, Fingerprint]:
@@ -61,7 +39,7 @@ def published_tables(project: Project) -> dict[str, Fingerprint]:
         for key, node in manifest["nodes"].items()
         if node["schema"] in {"segments", "governance"}
     }
-    return table_fingerprints(published(project), {"nodes": nodes})
+    return table_fingerprints(project.published, {"nodes": nodes})
 
 
 @dataclass(frozen=True)
@@ -129,7 +107,7 @@ def test_a_build_killed_at_any_point_leaves_nothing_behind(
 ) -> None:
     project = start.copy(tmp_path / "killed")
     at_step = 1 + point * (start.n_steps - 1) // max(N_POINTS - 1, 1)
-    process = dbt_process(project, start.variables)
+    process = project.process(start.variables)
     assert process.stdout is not None
     seen = 0
     for line in process.stdout:

@@ -8,10 +8,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from segmentation.registry import CONTENT_HASH_SQL
+
 from .conftest import SeedsBuild
 from .helpers import Project, small_inputs
 
 FIRST_STORE = "(select min(store_id) from segments.store_segments)"
+#: Rows that are not as written are refused before any test runs; these look written like that.
+HASHED_AGAIN = f"update lanes.internal_cluster_models set content_sha256 = {CONTENT_HASH_SQL}"
 
 DAMAGES = {
     "sales_are_accounted_for": """
@@ -41,18 +45,16 @@ DAMAGES = {
     "component_scores_follow_from_the_scaled_features": """
         update lanes.internal_components set z = list_transform(z, lambda s: s + 0.001)
     """,
-    "search_tries_every_number_of_clusters": """
+    "search_tries_every_number_of_clusters": f"""
         update lanes.internal_cluster_models
-        set
-            search = list_filter(search, lambda candidate: candidate.k <> 3),
-            content_sha256 = null  -- of a time before rows had hashes, else the run is refused
+        set search = list_filter(search, lambda candidate: candidate.k <> 3);
+        {HASHED_AGAIN}
     """,
-    "every_scope_was_fitted": """
+    "every_scope_was_fitted": f"""
         insert into lanes.internal_cluster_models by name
-        select * replace (
-            'failed' as status, in_force_order + 1 as in_force_order, null as content_sha256
-        )
-        from lanes.internal_cluster_models
+        select * replace ('failed' as status, in_force_order + 1 as in_force_order)
+        from lanes.internal_cluster_models;
+        {HASHED_AGAIN}
     """,
     "kept_features_are_known_today": """
         update governance.feature_usage set usage = 'vanished'

@@ -35,7 +35,8 @@ def test_every_resource_and_argument_is_described(
     ]
     kinds = {resource["resource_type"] for resource in own}
     assert kinds == {
-        *("model", "seed", "snapshot", "source", "exposure", "macro", "test", "unit_test")
+        *("analysis", "model", "seed", "snapshot", "source"),
+        *("exposure", "macro", "test", "unit_test"),
     }
     assert [resource["name"] for resource in own if not resource["description"]] == []
     assert [

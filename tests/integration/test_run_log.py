@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 from dbt.version import __version__ as dbt_version
 
 from .conftest import SeedsBuild
-from .helpers import OWN_INPUTS, REPOSITORY, Built, copy_of
+from .helpers import REPOSITORY, Built, copy_of
 
 #: The last thing that happens before a Python model has run for seconds.
 _FITTING = ": fitting "
@@ -28,11 +27,6 @@ def git(*arguments: str) -> str:
     ).stdout
 
 
-def nodes_of(built: SeedsBuild) -> dict[str, str]:
-    """Status of every node that dbt reported, hooks left out."""
-    return {name: status for name, status in built.run.statuses.items() if "-on-run-" not in name}
-
-
 def test_a_run_says_what_it_was_made_with(seeds_build: SeedsBuild) -> None:
     run = seeds_build.project.query("select * from governance.runs").to_dicts()[0]
     assert (run["command"], run["status"], run["message"]) == ("build", "success", None)
@@ -42,13 +36,13 @@ def test_a_run_says_what_it_was_made_with(seeds_build: SeedsBuild) -> None:
     assert versions["python"] == sys.version.split()[0]
     assert json.loads(run["vars"])["segmentation"]["max_clusters"] == 10
     assert run["started_at"] < run["finished_at"]
-    assert run["n_nodes"] == len(nodes_of(seeds_build))
+    assert run["n_nodes"] == len(seeds_build.run.statuses)
 
 
 def test_every_node_of_a_run_is_a_row_with_its_outcome(seeds_build: SeedsBuild) -> None:
     nodes = seeds_build.project.query("select * from governance.run_nodes")
     statuses = dict(nodes.select("node_name", "status").iter_rows())
-    assert statuses == nodes_of(seeds_build)
+    assert statuses == seeds_build.run.statuses
     assert nodes["run_id"].n_unique() == 1
     assert nodes["seconds"].min() >= 0  # type: ignore[operator]
 
@@ -133,17 +127,7 @@ def interrupted(small_build: Built, tmp_path_factory: pytest.TempPathFactory) ->
     """A build that is killed while it fits, and a test run after it."""
     project = copy_of(small_build.project, tmp_path_factory.mktemp("interrupted") / "build")
     variables = {**small_build.variables, "segmentation": {"seed": 7}}
-    with subprocess.Popen(
-        [
-            str(Path(sys.executable).with_name("dbt")),
-            *project.command("build", variables),
-            *OWN_INPUTS,
-        ],
-        env={**os.environ, **project.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with project.process(variables) as process:
         shown = "".join(killed_while_fitting(process))
     assert _FITTING in shown
     run = project.dbt(

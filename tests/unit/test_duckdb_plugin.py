@@ -115,7 +115,7 @@ def test_the_functions_reach_the_cursors_of_the_connection(
     assert ask(cursor, "segmentation_setting", "{}", "", "", "retrain") == "auto"
 
 
-def test_the_configuration_of_the_profile_stays_as_it_is() -> None:
+def test_the_configuration_of_the_profile_stays_and_no_extension_is_fetched() -> None:
     config = {"threads": 2}
     Plugin("segmentation", {}, None).update_connection_config(None, config)
-    assert config == {"threads": 2}
+    assert config == {"threads": 2, "autoinstall_known_extensions": False}

@@ -174,6 +174,31 @@ def test_internal_vectors_are_log_ratios_by_default_beside_the_shares_they_come_
     np.testing.assert_allclose(to_matrix(frame["x"]), expected, rtol=1e-12)
 
 
+@given(st.permutations(range(12)), st.permutations(["s1", "s2", "s3", "s4"]))
+def test_the_order_of_the_rows_and_the_names_of_the_stores_change_no_vector(
+    order: list[int], names: list[str]
+) -> None:
+    stores, states = ["s1", "s2", "s3", "s4"], ["a", "b", "c"]
+    rows = [
+        (store, "Snacks", state, 1.0 + 3 * number + place**2)
+        for number, store in enumerate(stores)
+        for place, state in enumerate(states)
+    ]
+    renamed = dict(zip(stores, names, strict=True))
+    lists = scope_features({("internal", "Snacks"): states})
+    settings = Settings({})
+    given_order = internal_features(sales(rows), lists, settings)
+    shuffled = internal_features(
+        sales([(renamed[rows[row][0]], *rows[row][1:]) for row in order]), lists, settings
+    )
+    vectors = dict(given_order.select("store_id", "x").iter_rows())
+    assert dict(shuffled.select("store_id", "x").iter_rows()) == {
+        renamed[store]: vector for store, vector in vectors.items()
+    }
+    assert shuffled["store_id"].is_sorted()
+    assert math.fsum(shuffled["sales_amount"]) == math.fsum(row[3] for row in rows)
+
+
 def test_every_category_has_its_own_feature_list_and_settings() -> None:
     lists = scope_features({("internal", "Dairy"): ["milk"], ("internal", "Bakery"): ["b", "a"]})
     rows = [

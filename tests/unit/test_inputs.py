@@ -226,7 +226,7 @@ def test_what_is_wrong_far_down_in_a_file_of_products_is_found(tmp_path: Path) -
     (tmp_path / "products.csv").write_bytes(bad)
     check = check_inputs(inputs, list(KNOWN), readers, KNOWN)
     assert check.problems == []
-    assert check.options == {"products": "ignore_errors = true"}
+    assert "ignore_errors = true" in check.options["products"]
     assert check.lines.rows() == [
         ("products", inputs["products"], 60_002, "line is not UTF-8 text", "p,Caf??salty")
     ]
@@ -270,7 +270,7 @@ def check_of_sales(folder: Path, *parts: bytes) -> InputCheck:
         (b"s1,p1,1,a,b", "line has more values than the header"),
         (b's1,"p"1,1,a', "line has a quote that does not end"),
         (b"s1,p\xe91,1,a", "line is not UTF-8 text"),
-        (b"s1,p1,1," + b"x" * 2_100_000, "line is longer than 2,000,000 bytes"),
+        (b"s1,p1,1," + b"x" * 33_000_000, "line is longer than 32,000,000 bytes"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_left_out_and_told_with_its_place(
@@ -278,7 +278,7 @@ def test_a_line_that_cannot_be_read_is_left_out_and_told_with_its_place(
 ) -> None:
     check = check_of_sales(tmp_path, b"", line + b"\ns2,p1,2,\n")
     assert check.problems == []
-    assert check.options == {"sales": "ignore_errors = true"}
+    assert "ignore_errors = true" in check.options["sales"]
     assert check.lines.select("input", "file", "line", "reason").rows() == [
         ("sales", str(tmp_path / "sales-1.csv"), 30_002, reason)
     ]

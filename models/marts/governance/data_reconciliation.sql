@@ -3,9 +3,10 @@ with outcomes as (
         'sales' as input,
         'accepted' as outcome,
         null as reason,
-        count(*) as n_rows,
+        coalesce(sum(n_rows), 0) as n_rows,
         sum(sales_amount) as sales_amount
-    from {{ ref('stg_internal__sales') }}
+    from {{ ref('int_sales_outcomes') }}
+    where reason is null
     union all
     select
         'products' as input,
@@ -43,7 +44,7 @@ select
     reason,
 
     -- numbers
-    n_rows,
+    n_rows::bigint as n_rows,
     sum(n_rows) over (partition by input)::bigint as n_rows_in,
     sales_amount,
     sum(sales_amount) over (partition by input) as sales_amount_in

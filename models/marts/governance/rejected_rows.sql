@@ -1,6 +1,8 @@
 -- The complement of staging, by the same rules: what was not accepted, and why.
 with sales as (
-    {{ validated_sales() | indent(4) }}
+    select *
+    from {{ ref('int_sales_outcomes') }}
+    where reason is not null
 ),
 
 products as (
@@ -19,11 +21,10 @@ rejected as (
         'sales' as input,
         store_id,
         null::varchar as column_name,
-        _rejection_reason as reason,
+        reason,
         sales_amount,
-        _input_row as input_row
+        input_row
     from sales
-    where _rejection_reason is not null
     union all
     select
         'products' as input,

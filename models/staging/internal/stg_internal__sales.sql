@@ -1,5 +1,13 @@
-with validated as (
-    {{ validated_sales() | indent(4) }}
+-- Of rows that repeat each other exactly one is accepted.
+with typed as (
+    {{ typed_sales() | indent(4) }}
+),
+
+accepted as (
+    select *
+    from typed
+    where {{ value_problem() | indent(8) }} is null
+        and {{ place_problem() | indent(8) }} is null
 )
 
 select
@@ -13,5 +21,15 @@ select
 
     -- dates
     sold_on
-from validated
-where _rejection_reason is null
+from accepted
+where not _is_repeated
+union all
+select
+    store_id,
+    product_id,
+    sales_amount,
+    units,
+    sold_on
+from accepted
+where _is_repeated
+group by store_id, product_id, sales_amount, units, sold_on, _row

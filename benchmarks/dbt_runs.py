@@ -1,0 +1,90 @@
+"""Calls of dbt in the process of a measurement, with the time its models took."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import segmentation.libraries  # noqa: F401 (a build imports them once, whatever it does)
+from benchmarks.harness import ROOT, Stopwatch
+from tests.integration.helpers import close_database
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is deleted afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="store_segments_bench_"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def dbt(
+    folder: Path, command: str, *arguments: str, variables: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Call dbt with everything it writes in `folder`.
+
+    Returns
+    -------
+    dict
+        `seconds` and `cpu_seconds` from the first model to the last, `nodes` with the seconds of
+        each model by name.
+
+    Raises
+    ------
+    RuntimeError
+        If dbt fails.
+    """
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 (after the environment is set)
+
+    os.environ["STORE_SEGMENTS_DB"] = str(folder / "bench.duckdb")
+    os.environ["STORE_SEGMENTS_PICTURES"] = str(folder / "pictures")
+    seen: dict[str, Any] = {}
+    lock = threading.Lock()
+
+    def watch(event: Any) -> None:
+        with lock:
+            if event.info.name == "NodeStart" and "model" in event.data.node_info.unique_id:
+                seen.setdefault("watch", Stopwatch.start())
+            elif event.info.name == "NodeFinished" and "watch" in seen:
+                if event.data.node_info.unique_id.startswith("model."):
+                    seen.update(seen["watch"].read())
+
+    done = dbtRunner(callbacks=[watch]).invoke(
+        [
+            *command.split(),
+            "--quiet",
+            "--project-dir",
+            str(ROOT),
+            "--profiles-dir",
+            str(ROOT),
+            "--target-path",
+            str(folder / "target"),
+            "--log-path",
+            str(folder / "logs"),
+            "--vars",
+            json.dumps(dict(variables or {})),
+            *arguments,
+        ]
+    )
+    close_database()
+    if not done.success:
+        raise RuntimeError(f"dbt {command}: {done.exception or done.result}")
+    results = getattr(done.result, "results", ())
+    return {
+        "seconds": seen["seconds"],
+        "cpu_seconds": seen["cpu_seconds"],
+        "nodes": {
+            result.node.name: result.execution_time
+            for result in results
+            if result.node.resource_type == "model"
+        },
+    }

@@ -1,0 +1,199 @@
+"""The search for k against PyCaret's loop over `create_model` and `pull`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import numpy as np
+from scipy.stats import rankdata
+
+from benchmarks import data
+from benchmarks.harness import Measurement, Stopwatch, Suite, curve, measure, ratio_row, row
+from segmentation.model import TrainingData
+from segmentation.settings import ScopeSettings
+
+TARGET: Final = "k search"
+STORES, LARGE_STORES, FEATURES, MAX_K = 20_000, 100_000, 40, 10
+OURS_RUNS, FULL_RUNS = 5, 3
+STORES_LIMIT: Final = 1.1
+GROWTH_STORES: Final = (5_000, 10_000, 20_000, 40_000)
+GROWTH_FEATURES, GROWTH_K, GROWTH_AT = (10, 20, 40, 80), (5, 10, 20), 5_000
+#: Silhouettes agree so well, at the chosen k and every other.
+SILHOUETTE_ERROR: Final = 0.02
+#: The search without what the loop does not have: stability and the gap statistic.
+INDICES_ONLY: Final[dict[str, Any]] = {
+    "stability_resamples": 2,
+    "stability_threshold": 0.0,
+    "gap_references": 2,
+}
+
+
+def training(stores: int, features: int) -> TrainingData:
+    """Vectors with planted groups, as a scope."""
+    x = data.matrix(stores, features)
+    return TrainingData(
+        scope="external",
+        store_ids=tuple(f"S{store:08d}" for store in range(stores)),
+        names=tuple(f"f{feature:03d}" for feature in range(features)),
+        groups=(None,) * features,
+        raw=x,
+        x=x,
+    )
+
+
+def search(stores: int, features: int, max_k: int, more: dict[str, Any]) -> dict[str, Any]:
+    """Fit one scope as a build does, PyCaret's import left out on both sides."""
+    import pycaret.clustering  # noqa: F401, PLC0415
+    from joblib import cpu_count  # noqa: PLC0415
+
+    from segmentation.fitting import fit_scope  # noqa: PLC0415
+
+    given = training(stores, features)
+    settings = ScopeSettings.model_validate({"max_clusters": max_k, **more})
+    watch = Stopwatch.start()
+    fitted = fit_scope(given, settings, n_jobs=cpu_count())
+    return {**watch.read(), "k": fitted["k"], "components": len(fitted["components"])}
+
+
+def loop(stores: int, features: int, max_k: int) -> dict[str, Any]:
+    """PyCaret alone: one `setup` with the same steps, then `create_model` and `pull` per k."""
+    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    import pandas as pd  # noqa: PLC0415
+    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415
+
+    frame = pd.DataFrame(training(stores, features).x).add_prefix("f")
+    watch = Stopwatch.start()
+    experiment = ClusteringExperiment()
+    experiment.setup(
+        frame,
+        session_id=42,
+        remove_multicollinearity=True,
+        multicollinearity_threshold=0.95,
+        remove_outliers=True,
+        normalize=True,
+        normalize_method="robust",
+        pca=True,
+        pca_components=0.8,
+        html=False,
+        verbose=False,
+        system_log=False,
+    )
+    indices = []
+    for k in range(2, max_k + 1):
+        experiment.create_model("kmeans", num_clusters=k, verbose=False)
+        indices.append(
+            experiment.pull().iloc[0][["Silhouette", "Calinski-Harabasz", "Davies-Bouldin"]]
+        )
+    measured = watch.read()
+    values = np.array(indices, dtype=np.float64) * [-1, -1, 1]
+    ranks = sum(rankdata(column, method="min") for column in values.T)
+    return {**measured, "k": 2 + int(np.argmin(ranks))}
+
+
+def silhouette_error(stores: int, features: int) -> dict[str, Any]:
+    """Largest difference of the sampled silhouette to the exact one, over k from 2 to 10."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415
+    from sklearn.metrics import silhouette_score  # noqa: PLC0415
+
+    from segmentation.cluster_search import sampled_silhouette  # noqa: PLC0415
+
+    z = data.matrix(stores, features)[:, :8]
+    sample = ScopeSettings.model_validate({}).silhouette_sample
+    errors = []
+    for k in range(2, MAX_K + 1):
+        labels = KMeans(k, n_init=1, random_state=42).fit_predict(z)
+        errors.append(sampled_silhouette(z, labels, sample, 42) - silhouette_score(z, labels))
+    return {"largest": float(np.abs(errors).max()), "mean": float(np.mean(errors))}
+
+
+def _search(
+    stores: int = STORES, features: int = FEATURES, max_k: int = MAX_K, **more: Any
+) -> Measurement:
+    return measure(search, stores=stores, features=features, max_k=max_k, more=more)
+
+
+def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows and curves of this target."""
+    if suite == "bench-large":
+        data.vectors(LARGE_STORES, FEATURES)
+        once = _search(LARGE_STORES)
+        note = f"k = {once.result['k']}; stability and gap statistic included"
+        return [
+            row(
+                TARGET,
+                "100,000 stores x 40 features",
+                suite,
+                [once.seconds],
+                180,
+                "at most",
+                "s",
+                note,
+            ),
+            row(
+                TARGET, "memory at 100,000 stores", suite, [once.peak_mb / 1000], 4, "at most", "GB"
+            ),
+        ], []
+    for stores in {STORES, *GROWTH_STORES}:
+        data.vectors(stores, FEATURES)
+    for features in GROWTH_FEATURES:
+        data.vectors(GROWTH_AT, features)
+    peer = measure(loop, stores=STORES, features=FEATURES, max_k=MAX_K)
+    indices = [_search(**INDICES_ONLY) for _ in range(OURS_RUNS)]
+    whole = [_search() for _ in range(FULL_RUNS)]
+    ks = {one.result["k"] for one in (*indices, *whole, peer)}
+    same = "the same k on both sides" if len(ks) == 1 else f"k differs: {sorted(ks)}"
+    loop_ran = "the loop ran once, over all nine k"
+    error = measure(silhouette_error, stores=STORES, features=FEATURES).result
+    return [
+        ratio_row(
+            TARGET,
+            "three indices and the model, 20,000 stores x 40 features, k 2 to 10",
+            suite,
+            [(one, peer) for one in indices],
+            20,
+            "at least",
+            f"{same}; {loop_ran}; stability and gap as small as they can be set",
+        ),
+        ratio_row(
+            TARGET,
+            "the same with 20 bootstraps per k and the gap statistic",
+            suite,
+            [(one, peer) for one in whole],
+            20,
+            "at least",
+            f"{same}; {loop_ran}; it has neither stability nor gap",
+        ),
+        row(
+            TARGET,
+            "error of the silhouette on 5,000 of 20,000 stores",
+            suite,
+            [error["largest"]],
+            SILHOUETTE_ERROR,
+            "at most",
+            note="largest over k 2 to 10",
+        ),
+    ], [
+        curve(
+            TARGET,
+            "search over stores (40 features)",
+            "stores",
+            suite,
+            [(float(stores), _search(stores)) for stores in GROWTH_STORES],
+            STORES_LIMIT,
+        ),
+        curve(
+            TARGET,
+            "search over features (5,000 stores)",
+            "features",
+            suite,
+            [(float(features), _search(GROWTH_AT, features)) for features in GROWTH_FEATURES],
+        ),
+        curve(
+            TARGET,
+            "search over the largest k (5,000 stores x 40 features)",
+            "largest k",
+            suite,
+            [(float(max_k), _search(GROWTH_AT, max_k=max_k)) for max_k in GROWTH_K],
+        ),
+    ]

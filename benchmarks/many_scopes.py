@@ -1,0 +1,171 @@
+"""Many categories: scopes in parallel against the CPU time of their fits, and against PyCaret's recipe."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from benchmarks import data
+from benchmarks.harness import Stopwatch, Suite, curve, measure, row, spread
+
+TARGET: Final = "Many scopes"
+STORES, CATEGORIES, LARGE_CATEGORIES = 1_000, 40, 200
+ALONE, RECIPES, MAX_K = 8, 3, 10
+GROWTH: Final = (10, 20, 40)
+OVERHEAD_LIMIT, RECIPE_LIMIT = 1.25, 10.0
+
+
+def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`feat_internal` and `scope_features` of the generated shops."""
+    from segmentation.features import internal_features  # noqa: PLC0415
+    from segmentation.settings import Settings  # noqa: PLC0415
+
+    with duckdb.connect() as connection:
+        sales = connection.sql(
+            f"""
+            select store_id, category, need_state, sales_amount
+            from '{data.shop_sales(STORES, categories)}'
+            inner join '{data.shop_products(categories)}' using (product_id)
+            """
+        ).pl()
+    names = (
+        sales.select(scope="category", feature="need_state")
+        .unique()
+        .sort("scope", "feature")
+        .with_columns(
+            lane=pl.lit("internal"),
+            category_column=pl.lit(None, dtype=pl.String),
+            position=pl.int_range(1, pl.len() + 1).over("scope"),
+        )
+    )
+    return internal_features(sales, names, Settings(None)), names
+
+
+def lane(categories: int) -> dict[str, Any]:
+    """Fit all categories as the model `internal_cluster_models` does, with the start of the processes."""
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415
+
+    from segmentation.registry import fit_lane  # noqa: PLC0415
+    from segmentation.settings import Settings  # noqa: PLC0415
+
+    features, names = _features(categories)
+    watch = Stopwatch.start()
+    rows = fit_lane("internal", features, names, Settings(None), None, lambda _: None)
+    measured = watch.read()
+    get_reusable_executor().shutdown(wait=True)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    measured["cpu_seconds"] += children.ru_utime + children.ru_stime
+    return {
+        **measured,
+        "cores": len(os.sched_getaffinity(0)),
+        "statuses": dict(rows["status"].value_counts().iter_rows()),
+        "child_peak_mb": children.ru_maxrss * 1024 / 1e6,
+    }
+
+
+def alone(categories: int, chosen: int) -> dict[str, Any]:
+    """CPU time of a few of the fits, one after the other in one process that has PyCaret already."""
+    import pycaret.clustering  # noqa: F401, PLC0415
+
+    from segmentation.fitting import fit_scope  # noqa: PLC0415
+    from segmentation.registry import training_data  # noqa: PLC0415
+    from segmentation.settings import Settings  # noqa: PLC0415
+
+    features, names = _features(categories)
+    settings = Settings(None)
+    watch = Stopwatch.start()
+    for scope in features["scope"].unique().sort().to_list()[:chosen]:
+        given = settings.for_scope("internal", scope)
+        data_of_scope = training_data(
+            "internal",
+            features.filter(pl.col("scope") == scope),
+            names.filter(pl.col("scope") == scope),
+            given,
+        )
+        fit_scope(data_of_scope, given)
+    return {**watch.read()}
+
+
+def recipe(categories: int, chosen: int) -> dict[str, Any]:
+    """PyCaret's own recipe per category: a `setup` per step added, all k, `assign_model`."""
+    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    import pandas as pd  # noqa: PLC0415
+    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415
+
+    features, names = _features(categories)
+    quiet = {"session_id": 42, "html": False, "verbose": False, "system_log": False}
+    steps: list[dict[str, Any]] = [
+        {},
+        {"normalize": True, "normalize_method": "robust"},
+        {"remove_multicollinearity": True, "multicollinearity_threshold": 0.95},
+        {"low_variance_threshold": 0.0},
+        {"pca": True, "pca_components": 0.8},
+    ]
+    watch = Stopwatch.start()
+    for scope in features["scope"].unique().sort().to_list()[:chosen]:
+        part = features.filter(pl.col("scope") == scope)
+        width = names.filter(pl.col("scope") == scope).height
+        frame = pd.DataFrame(part["x"].to_list(), columns=[f"f{column}" for column in range(width)])
+        given: dict[str, Any] = {}
+        for step in steps:
+            given |= step
+            experiment = ClusteringExperiment()
+            experiment.setup(frame, **quiet, **given)
+        for k in range(2, MAX_K + 1):
+            model = experiment.create_model("kmeans", num_clusters=k, verbose=False)
+            experiment.pull()
+        experiment.assign_model(model, verbose=False)
+    return {**watch.read()}
+
+
+def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows and curves of this target."""
+    categories = LARGE_CATEGORIES if suite == "bench-large" else CATEGORIES
+    for size in {categories, *(GROWTH if suite == "bench" else ())}:
+        data.shop_sales(STORES, size)
+        data.shop_products(size)
+    single = measure(alone, categories=categories, chosen=ALONE)
+    whole = measure(lane, categories=categories)
+    peer = measure(recipe, categories=categories, chosen=RECIPES)
+    cpu = single.cpu_seconds / ALONE * categories
+    ideal = cpu / whole.result["cores"]
+    name = f"{categories} categories x 1,000 stores x 12 need states"
+    table = [
+        row(
+            TARGET,
+            f"{name}: wall time against CPU time of the fits / cores",
+            suite,
+            [whole.seconds / ideal],
+            OVERHEAD_LIMIT,
+            "at most",
+            "x",
+            f"CPU time of {ALONE} fits alone, scaled; processes and PyCaret's imports included",
+            ours_seconds=spread([whole.seconds]),
+            peer_seconds=spread([ideal]),
+            cpu_ratio=spread([whole.cpu_seconds / cpu]),
+            peak_mb=spread([whole.peak_mb]),
+        ),
+        row(
+            TARGET,
+            f"{name}: against PyCaret's own recipe",
+            suite,
+            [peer.seconds / RECIPES * categories / whole.seconds],
+            RECIPE_LIMIT,
+            "at least",
+            "x",
+            f"the recipe on {RECIPES} categories, scaled; without stability and gap statistic",
+            ours_seconds=spread([whole.seconds]),
+            peer_seconds=spread([peer.seconds / RECIPES * categories]),
+            cpu_ratio=spread([peer.cpu_seconds / RECIPES * categories / whole.cpu_seconds]),
+            peak_mb=spread([whole.peak_mb]),
+        ),
+    ]
+    if suite == "bench-large":
+        return table, []
+    points = [(float(size), measure(lane, categories=size)) for size in GROWTH[:-1]]
+    points.append((float(categories), whole))
+    return table, [curve(TARGET, "fits of categories (1,000 stores)", "categories", suite, points)]

@@ -1,0 +1,111 @@
+"""Of the time of each Python model, how much dbt-duckdb and the conversion of frames take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final
+
+from benchmarks import data
+from benchmarks.dbt_runs import dbt, scratch
+from benchmarks.harness import ROOT, Suite, measure, row
+
+TARGET: Final = "Python models"
+STORES, CATEGORIES, RUNS = 2_000, 4, 2
+SHARE_LIMIT, SHORT = 0.15, 1.0
+#: What each model calls of the package: all else is conversion and dbt-duckdb.
+CALLS: Final = {
+    "repeated_sales": ("segmentation.repetitions", "repeated_hashes"),
+    "feat_internal": ("segmentation.features", "internal_features"),
+    "feat_external": ("segmentation.features", "external_features"),
+    "internal_cluster_models": ("segmentation.registry", "fit_lane"),
+    "external_cluster_models": ("segmentation.registry", "fit_lane"),
+    "merged_segments": ("segmentation.merging", "merge_lanes"),
+    "cluster_rules": ("segmentation.rules", "cluster_rules"),
+    "store_cohesion": ("segmentation.cohesion", "cohesion"),
+    "store_peers": ("segmentation.peers", "segment_peers"),
+    "drift_scores": ("segmentation.drift", "lane_drift"),
+    "drawn_pictures": ("segmentation.pictures.catalog", "draw_all"),
+}
+
+
+def build() -> dict[str, Any]:
+    """A build with one thread; the seconds of each Python model, and of its call of the package."""
+    spent: list[tuple[str, float]] = []
+
+    def timed(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            result = function(*arguments, **named)
+            lane = f"{named['lane']}_cluster_models" if name == "fit_lane" else name
+            spent.append((lane, time.perf_counter() - start))
+            return result
+
+        return call
+
+    for module, name in sorted(set(CALLS.values())):
+        loaded = import_module(module)
+        setattr(loaded, name, timed(getattr(loaded, name), name))
+    variables = {
+        "inputs": {
+            "sales": str(data.shop_sales(STORES, CATEGORIES)),
+            "products": str(data.shop_products(CATEGORIES)),
+            "demographics": str(data.shop_demographics(STORES)),
+        },
+        "external_sources": ["demographics"],
+    }
+    with scratch() as folder:
+        nodes = dbt(
+            folder,
+            "build",
+            "--threads",
+            "1",
+            "--exclude-resource-type",
+            "test",
+            "--exclude-resource-type",
+            "unit_test",
+            "--exclude-resource-type",
+            "seed",
+            variables=variables,
+        )["nodes"]
+    inside = dict(spent)
+    python = {path.stem for path in (ROOT / "models").rglob("*.py")}
+    return {
+        "models": {
+            model: [nodes[model], inside[model if function == "fit_lane" else function]]
+            for model, (_, function) in CALLS.items()
+            if model in python
+        },
+        "unknown": sorted(python - set(CALLS)),
+    }
+
+
+def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row per Python model that takes a second; there is no curve and nothing large."""
+    if suite == "bench-large":
+        return [], []
+    data.shop_sales(STORES, CATEGORIES)
+    data.shop_products(CATEGORIES)
+    data.shop_demographics(STORES)
+    runs = [measure(build) for _ in range(RUNS)]
+    if runs[0].result["unknown"]:
+        raise RuntimeError(f"python_models.CALLS lacks {runs[0].result['unknown']}")
+    rows = []
+    for model in CALLS:
+        seconds = [run.result["models"][model] for run in runs]
+        if min(whole for whole, _ in seconds) < SHORT:
+            continue
+        rows.append(
+            row(
+                TARGET,
+                f"`{model}`",
+                suite,
+                [max(0.0, 1 - inside / whole) for whole, inside in seconds],
+                SHARE_LIMIT,
+                "at most",
+                note=f"{STORES:,} stores, {CATEGORIES} categories; median of the whole model"
+                f" {sorted(whole for whole, _ in seconds)[len(seconds) // 2]:.1f} s",
+            )
+        )
+    return rows, []

@@ -1,0 +1,75 @@
+"""Carry the published build to where people work: PostgreSQL, a lake of Parquet files, Excel."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+from segmentation.extensions import MissingPackageError
+from segmentation.lake import MANIFEST, LakeError, publish_to_lake
+from segmentation.postgres import PostgresError, publish_to_postgres
+from segmentation.published import PublishedFileError
+from segmentation.publishing import published_path
+from segmentation.run_facts import without_secrets
+from segmentation.workbook import ExportError, export
+
+PROJECT = Path(__file__).resolve().parents[1]
+DATABASE = os.environ.get("STORE_SEGMENTS_DB") or str(PROJECT / "store_segments.duckdb")
+PUBLISHED = published_path(DATABASE, os.environ.get("STORE_SEGMENTS_PUBLISHED", ""))
+
+
+def to_postgres(path: Path) -> str:
+    """Publish to Postgres, say what became of the tables."""
+    schema = os.environ.get("STORE_SEGMENTS_POSTGRES_SCHEMA") or "store_segments"
+    readers = os.environ.get("STORE_SEGMENTS_POSTGRES_READERS", "")
+    outcomes = publish_to_postgres(path, schema, readers)
+    actions = Counter(outcome.action for outcome in outcomes)
+    said = ", ".join(f"{number} {action}" for action, number in sorted(actions.items()))
+    return f"Postgres schema {schema}: {said}"
+
+
+def to_lake(path: Path) -> str:
+    """Publish to the lake, say what was written."""
+    location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(PROJECT / "target" / "lake")
+    publication = publish_to_lake(path, location)
+    n_tables = len(publication.manifest["tables"])
+    return (
+        f"{without_secrets(location)}: {publication.n_written} of {n_tables} tables written,"
+        f" the others are as they were; start from {MANIFEST}"
+    )
+
+
+def to_files(path: Path) -> str:
+    """Write the workbook and the CSV files, say where they are."""
+    folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or PROJECT / "target" / "export")
+    return "\n".join(map(str, export(path, folder)))
+
+
+TARGETS = {"postgres": to_postgres, "lake": to_lake, "export": to_files}
+
+
+def main() -> int:
+    """Read the arguments, publish, say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--published", type=Path, default=PUBLISHED, help="default: %(default)s")
+    arguments = parser.parse_args()
+    try:
+        sys.stdout.write(TARGETS[arguments.target](arguments.published) + "\n")
+    except (
+        ExportError,
+        LakeError,
+        MissingPackageError,
+        PostgresError,
+        PublishedFileError,
+    ) as error:
+        sys.stderr.write(f"{arguments.target}: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The Excel workbook and the CSV files, read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import openpyxl
+import pytest
+
+from segmentation import workbook
+from segmentation.published import PublishedFileError, published_file, published_tables
+from segmentation.workbook import export
+
+from .helpers import Built
+
+
+@pytest.fixture
+def odd(small_build: Built, tmp_path: Path) -> Path:
+    """A published file with values that spreadsheets are known to spoil."""
+    path = tmp_path / "odd.duckdb"
+    shutil.copyfile(small_build.project.published, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            """
+            create table segments.odd (
+                store_id varchar, formula varchar, link varchar, long_text varchar, day date,
+                amount decimal(18, 4), share double, is_open boolean, peers varchar[]
+            );
+            comment on column segments.odd.store_id is 'The id.';
+            insert into segments.odd values
+                (
+                    '007', '=1+1', 'https://host/', repeat('x', 40000),
+                    '2025-01-31', 12.5, 'nan', true, ['1', '2']
+                ),
+                ('1e5', '@sum', 'mailto:a@b', null, null, null, 'inf', false, null);
+            insert into main.tables values ('segments', 'odd', 'One row per odd thing.', ['day']);
+            """
+        )
+    return path
+
+
+def test_every_mart_is_a_sheet_and_a_csv_file(small_build: Built, tmp_path: Path) -> None:
+    file, csv_folder = export(small_build.project.published, tmp_path / "first")
+    book = openpyxl.load_workbook(file)
+    with published_file(small_build.project.published) as connection:
+        tables = published_tables(connection)
+    assert book.sheetnames == ["contents", *(table.name for table in tables)]
+    for table in tables:
+        sheet = book[table.name]
+        assert sheet.max_row == table.n_rows + 1
+        assert sheet.freeze_panes == "A2"
+        assert [cell.value for cell in sheet[1]] == [column.name for column in table.columns]
+        assert [cell.comment.text if cell.comment else "" for cell in sheet[1]] == [
+            column.description for column in table.columns
+        ]
+        with (csv_folder / f"{table.schema}.{table.name}.csv").open(newline="") as stream:
+            assert sum(1 for _ in csv.reader(stream)) == table.n_rows + 1
+        widths = [dimension.width for dimension in sheet.column_dimensions.values()]
+        assert all(8 <= width <= 61 for width in widths)
+    again, _ = export(small_build.project.published, tmp_path / "again")
+    assert again.read_bytes() == file.read_bytes()
+
+
+def test_ids_stay_text_and_nothing_becomes_a_formula_or_a_link(odd: Path, tmp_path: Path) -> None:
+    file, _ = export(odd, tmp_path)
+    sheet = openpyxl.load_workbook(file)["odd"]
+    first, second = sheet[2], sheet[3]
+    assert [cell.value for cell in first[:3]] == ["007", "=1+1", "https://host/"]
+    assert [cell.data_type for cell in (*first[:4], *second[:3])] == ["s"] * 7
+    assert len(str(first[3].value)) == workbook.MAX_CHARACTERS
+    assert (first[4].value.isoformat()[:10], first[5].value) == ("2025-01-31", 12.5)
+    assert (first[6].value, second[6].value) == ("nan", "inf")
+    assert (first[7].value, second[7].value) == (True, False)
+    assert json.loads(str(first[8].value)) == ["1", "2"]
+    assert second[8].value is None
+    assert not any(cell.hyperlink for row in sheet for cell in row)
+
+
+def test_rows_beyond_the_sheet_are_in_the_csv_file_and_said_so(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbook, "MAX_ROWS", 2)
+    file, csv_folder = export(odd, tmp_path)
+    book = openpyxl.load_workbook(file)
+    assert book["odd"].max_row == 2
+    (note,) = [row[2].value for row in book["contents"] if row[0].value == "odd"]
+    assert str(note).startswith("The last 1 rows are in the CSV file only.")
+    assert len((csv_folder / "segments.odd.csv").read_text().splitlines()) == 3
+
+
+def test_without_a_published_build_the_way_to_one_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PublishedFileError, match="make build publishes one"):
+        export(tmp_path / "nothing.duckdb", tmp_path)

@@ -1,0 +1,90 @@
+"""A build that may use less memory than its sales take up.
+
+`make stress` has ten million rows and 1 GB, `make test` fewer and less.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pytest
+
+from .helpers import OWN_INPUTS, QUICK, DbtRun, Project, is_listed
+
+N_ROWS: Final = 10_000_000 if os.environ.get("STORE_SEGMENTS_STRESS") else 300_000
+LIMIT: Final = "1GB" if os.environ.get("STORE_SEGMENTS_STRESS") else "60MB"
+_SALES: Final = """
+    select
+        format('S{:04d}', line % 400) as store_id,
+        format('P{}', hash(line) % 600) as product_id,
+        (1 + hash(line, 'amount') % 5000)::decimal(12, 2) as sales_amount,
+        line
+    from range(?) as lines(line)
+"""
+_PRODUCTS: Final = """
+    select
+        format('P{}', product) as product_id,
+        format('Category {}', product % 2) as category,
+        format('State {}', product % 6) as need_state
+    from range(600) as products(product)
+"""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Sales of 400 stores, every row another one, and their products."""
+    folder = tmp_path_factory.mktemp("inputs")
+    with duckdb.connect() as connection:
+        connection.execute(f"create table sales as {_SALES}", [N_ROWS])
+        connection.execute(f"create table products as {_PRODUCTS}")
+        for name in ("sales", "products"):
+            connection.execute(f"copy {name} to '{folder / name}.parquet'")
+    return {name: f"{folder / name}.parquet" for name in ("sales", "products")}
+
+
+def build(folder: Path, inputs: dict[str, str], limit: str) -> tuple[Project, DbtRun]:
+    """Build in so much memory, with a folder for what does not fit."""
+    project = Project(folder)
+    settings = {**QUICK, "memory_limit": limit, "temp_directory": str(folder / "spilled")}
+    variables = {"inputs": inputs, "external_sources": [], "segmentation": settings}
+    return project, project.dbt("build", *OWN_INPUTS, variables=variables)
+
+
+def notice(folder: Path, seen: threading.Event, ended: threading.Event) -> None:
+    """Say when the folder holds a file; DuckDB takes it away again at the end."""
+    while not (seen.is_set() or ended.wait(0.02)):
+        if folder.exists() and any(folder.iterdir()):
+            seen.set()
+
+
+def test_a_build_in_little_memory_goes_on_on_disk_and_loses_no_row(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    spilled, ended = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=notice, args=(tmp_path / "spilled", spilled, ended))
+    watcher.start()
+    project, run = build(tmp_path, inputs, LIMIT)
+    ended.set()
+    watcher.join()
+    assert run.success, run.shown
+    rows = project.query(
+        "select outcome, n_rows from governance.data_reconciliation where input = 'sales'"
+    )
+    assert rows.rows() == [("accepted", N_ROWS)]
+    assert spilled.is_set()
+
+
+def test_a_build_in_too_little_memory_stops_in_words_and_leaves_the_database_whole(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    project, run = build(tmp_path, inputs, "20MB")
+    assert not run.success
+    assert "Traceback" not in run.shown
+    message = project.value("select message from governance.runs")
+    assert "Out of Memory Error" in message
+    assert is_listed(message)
+    assert not project.published.exists()
