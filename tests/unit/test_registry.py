@@ -379,7 +379,7 @@ def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
     noise = np.random.default_rng(3).normal(size=(2, 40, 3))
     # the last scope cannot be fitted, and its row says so either way
     scopes = {"Dairy": noise[0], "Snacks": noise[1], "Tea": noise[1] * 1e200}
-    quick = {"max_clusters": 2, "stability_resamples": 2, "gap_references": 2}
+    quick: dict[str, Any] = {"max_clusters": 2, "stability_resamples": 2, "gap_references": 2}
     alone = run(scopes, **quick)
     lines: list[str] = []
     monkeypatch.setattr("segmentation.registry._MIN_PARALLEL", 2)
