@@ -1,4 +1,4 @@
-"""Made data, the same on every machine: written by DuckDB from hashes of row numbers, kept in a cache.
+"""Made data, the same on every machine: DuckDB writes it from hashes of row numbers, into a cache.
 
 The cache is `$STORE_SEGMENTS_BENCH` or `~/.cache/store_segments_bench`, outside the repository.
 """
@@ -65,7 +65,8 @@ def products() -> Path:
             'P' || lpad((1 + number)::varchar, 6, '0') as product_id,
             'Product ' || number as product_name,
             'Category ' || lpad((1 + number % {CATEGORIES})::varchar, 2, '0') as category,
-            'Need ' || lpad((1 + number // {CATEGORIES} % {NEED_STATES})::varchar, 2, '0') as need_state
+            'Need ' || lpad((1 + number // {CATEGORIES} % {NEED_STATES})::varchar, 2, '0')
+                as need_state
         from range({PRODUCTS}) as numbers (number)
         """,
     )
@@ -129,19 +130,22 @@ def shop_products(categories: int) -> Path:
 
 def shop_demographics(stores: int) -> Path:
     """Six columns for each store of `shop_sales`, in planted groups."""
+    columns = ", ".join(
+        f"100 + {_value(column, missing=False)} as column_{column}" for column in range(6)
+    )
     return _written(
         f"shop-demographics-{stores}.parquet",
         f"""
         select
             'S' || lpad(store::varchar, 7, '0') as store_id,
-            {", ".join(f"100 + {_value(column, missing=False)} as column_{column}" for column in range(6))}
+            {columns}
         from range({stores}) as all_stores (store)
         """,
     )
 
 
 def vectors(stores: int, features: int, missing: bool = False) -> Path:
-    """`store_id` and a vector `x` per store: planted groups and as much noise, some values missing."""
+    """`store_id` and vector `x` per store: planted groups, noise, and missing values if wanted."""
     return _written(
         f"vectors-{stores}-{features}{'-missing' if missing else ''}.parquet",
         f"""

@@ -52,11 +52,14 @@ def dbt(
 
     def watch(event: Any) -> None:
         with lock:
-            if event.info.name == "NodeStart" and "model" in event.data.node_info.unique_id:
+            if event.info.name == "NodeStart" and event.data.node_info.unique_id[:6] == "model.":
                 seen.setdefault("watch", Stopwatch.start())
-            elif event.info.name == "NodeFinished" and "watch" in seen:
-                if event.data.node_info.unique_id.startswith("model."):
-                    seen.update(seen["watch"].read())
+            elif (
+                event.info.name == "NodeFinished"
+                and "watch" in seen
+                and event.data.node_info.unique_id.startswith("model.")
+            ):
+                seen.update(seen["watch"].read())
 
     done = dbtRunner(callbacks=[watch]).invoke(
         [

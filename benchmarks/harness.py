@@ -1,4 +1,4 @@
-"""One process per measurement: wall clock, CPU time and peak memory, for us and for a peer in turn."""
+"""A process per measurement: wall clock, CPU time, peak memory, for us and a peer in turn."""
 
 from __future__ import annotations
 

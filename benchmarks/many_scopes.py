@@ -1,4 +1,4 @@
-"""Many categories: scopes in parallel against the CPU time of their fits, and against PyCaret's recipe."""
+"""Many categories: wall time against the CPU time of the fits, and against PyCaret's recipe."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def lane(categories: int) -> dict[str, Any]:
-    """Fit all categories as the model `internal_cluster_models` does, with the start of the processes."""
+    """Fit all categories as `internal_cluster_models` does, start of the processes included."""
     from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415
 
     from segmentation.registry import fit_lane  # noqa: PLC0415

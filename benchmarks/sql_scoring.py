@@ -127,7 +127,7 @@ def in_sql(stores: int, memory_limit: str | None = None) -> dict[str, Any]:
 
 
 def in_sklearn(stores: int) -> dict[str, Any]:
-    """Imputation, scaling, components and nearest centroid of scikit-learn, on a matrix in memory."""
+    """The same steps as a pipeline of scikit-learn, on a matrix in memory."""
     from sklearn.cluster import KMeans  # noqa: PLC0415
     from sklearn.decomposition import PCA  # noqa: PLC0415
     from sklearn.impute import SimpleImputer  # noqa: PLC0415

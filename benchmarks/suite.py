@@ -1,7 +1,7 @@
-"""``make bench`` and ``make bench-large``: measure every target, keep the results, write the tables.
+"""``make bench`` and ``make bench-large``: measure every target, keep the results, write tables.
 
-``python -m benchmarks.suite [--large] [--only TARGET ...]`` replaces the measured targets' lines of
-`benchmarks/results.json`, leaves the others, and writes `benchmarks/RESULTS.md` and the picture of
+``python -m benchmarks.suite [--large] [--only TARGET ...]`` replaces the lines of what it measures
+in `benchmarks/results.json`, leaves the others, and writes `benchmarks/RESULTS.md` and the picture of
 the growth curves anew from it.
 """
 

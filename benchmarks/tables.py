@@ -28,9 +28,10 @@ def _markdown(results: dict[str, Any]) -> str:
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; {where}.",
         "",
-        "`make bench` and `make bench-large` write this page from `results.json`. Figures are medians, with"
-        " the smallest and the largest run behind them. A ratio compares each run with the peer's run next"
-        " to it; the CPU ratio compares the CPU time of both and does not feel what else the machine does.",
+        "`make bench` and `make bench-large` write this page from `results.json`. Figures are medians,"
+        " with the smallest and the largest run behind them. A ratio compares each run with the peer's"
+        " run next to it; the CPU ratio compares the CPU time of both and does not feel what else the"
+        " machine does.",
         "",
         "## Targets",
         "",
@@ -60,8 +61,9 @@ def _markdown(results: dict[str, Any]) -> str:
         "",
         "## Growth",
         "",
-        "An exponent of 1 is twice the time for twice the size. Times are CPU time, so that they can be"
-        " compared between runs; memory is the largest the process had, with Python and libraries in it.",
+        "An exponent of 1 is twice the time for twice the size. Times are CPU time, so that they can"
+        " be compared between runs; memory is the largest the process had, with Python and libraries"
+        " in it.",
         "",
         "| curve | sizes | seconds of CPU | exponent of time | limit | exponent of memory |",
         "|---|---|---|---|---|---|",

@@ -305,3 +305,14 @@ def test_the_same_seed_gives_the_same_search_and_another_seed_other_resamples() 
 
     assert figures(1) == figures(1)
     assert figures(1) != figures(2)
+
+
+def test_threads_change_no_figure() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS, spread=4.0)
+    settings_of_both = scope_settings(max_clusters=4, stability_resamples=4, gap_references=4)
+    one, two = (choose_clusters(z, settings_of_both, kmeans, n_jobs) for n_jobs in (1, 2))
+    assert [vars(each) | {"model": None} for each in one.candidates] == [
+        vars(each) | {"model": None} for each in two.candidates
+    ]
+    for first, second in zip(one.candidates, two.candidates, strict=True):
+        np.testing.assert_array_equal(first.model.labels_, second.model.labels_)

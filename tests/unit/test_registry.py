@@ -371,3 +371,20 @@ def test_a_model_id_depends_on_data_settings_and_code_but_not_on_the_order_of_th
 def test_the_code_version_names_the_package_and_is_the_same_every_time() -> None:
     assert code_version().startswith("store-segments ")
     assert code_version() == code_version()
+
+
+def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = np.random.default_rng(3).normal(size=(2, 40, 3))
+    # the last scope cannot be fitted, and its row says so either way
+    scopes = {"Dairy": noise[0], "Snacks": noise[1], "Tea": noise[1] * 1e200}
+    quick: dict[str, Any] = {"max_clusters": 2, "stability_resamples": 2, "gap_references": 2}
+    alone = run(scopes, **quick)
+    lines: list[str] = []
+    monkeypatch.setattr("segmentation.registry._MIN_PARALLEL", 2)
+    monkeypatch.setattr("segmentation.registry.cpu_count", lambda: 2)
+    together = run(scopes, report=lines.append, **quick)
+    assert together.equals(alone)
+    assert together["status"].to_list()[-1] == "failed"
+    assert [line for line in lines if "FAILED" in line and "Tea" in line]
