@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
+from segmentation.database import sql_literal
 from segmentation.extensions import MissingPackageError, load_extension
 from segmentation.run_facts import without_secrets
 
@@ -78,7 +79,7 @@ class Reader:
         DuckDB notes them for a single schema only, so files are not united by their columns.
         """
         notes = self.with_options(options).replace("union_by_name = true", "store_rejects = true")
-        return notes.replace(_quoted(self.path), _quoted(file))
+        return notes.replace(sql_literal(self.path), sql_literal(file))
 
 
 @dataclass(frozen=True)
@@ -321,8 +322,3 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
         f"select count(*) from {sql} as line where hash(line) is not null"  # noqa: S608
     ).fetchall()
     return int(counted)
-
-
-def _quoted(text: str) -> str:
-    """A text as SQL literal."""
-    return "'" + text.replace("'", "''") + "'"

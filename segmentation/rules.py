@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 from sklearn.tree import DecisionTreeClassifier
 
+from segmentation.database import sql_literal
 from segmentation.features import Matrix
 from segmentation.settings import Lane, Settings
 
@@ -178,7 +179,7 @@ def rule_sql(rule: Rule, features: Sequence[Feature], lane: str, scope: str) -> 
     for position, (low, high) in sorted(rule.bounds.items()):
         feature = features[position]
         value = (
-            f"coalesce(max({feature.column}) filter (where feature = {_text(feature.name)}), "
+            f"coalesce(max({feature.column}) filter (where feature = {sql_literal(feature.name)}), "
             f"{feature.imputed!r})"
         )
         if low > -np.inf:
@@ -187,13 +188,9 @@ def rule_sql(rule: Rule, features: Sequence[Feature], lane: str, scope: str) -> 
             conditions.append(f"{value} <= {high!r}")
     return (
         "select store_id\nfrom features.feature_values\n"
-        f"where lane = {_text(lane)} and scope = {_text(scope)}\n"
+        f"where lane = {sql_literal(lane)} and scope = {sql_literal(scope)}\n"
         "group by store_id\nhaving\n    " + "\n    and ".join(conditions or ["true"])
     )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def cluster_rules(

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,23 @@ def test_good_files_of_all_inputs_are_no_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inputs", [{}, {"sales": None}, {"sales": ""}])
 def test_without_any_location_the_example_seeds_are_no_problem(inputs: dict[str, Any]) -> None:
     assert problems_of(inputs, list(KNOWN), {}, KNOWN) == []
+
+
+def test_a_web_server_is_read_through_the_extension_of_the_locked_package(tmp_path: Path) -> None:
+    write(tmp_path, GOOD_FILES)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        urls = {
+            name: f"http://127.0.0.1:{server.server_port}/{name}.csv"
+            for name in (*GOOD_FILES, "competition")
+        }
+        readers = {name: text_reader(url) for name, url in urls.items()}
+        check = check_inputs(urls, [*KNOWN, "competition"], readers, [*KNOWN, "competition"])
+        server.shutdown()
+    assert check.problems == []
+    assert list(check.unread) == ["competition"]
+    assert "404" in check.unread["competition"]
 
 
 def test_tables_of_an_attached_database_are_left_to_the_warehouse() -> None:
