@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -130,7 +130,9 @@ class _Publication:
 
     def run(self, readers: str) -> list[Outcome]:
         """Bring the schema to what the published file has."""
-        self._ask("create schema if not exists {schema}")
+        # to make a schema takes rights on the database, even where it is there already
+        if not self._rows("select 1 from pg_catalog.pg_namespace where nspname = {schema_text}"):
+            self._ask("create schema {schema}")
         self._ask(
             "create table if not exists {schema}."
             + LOG
@@ -159,16 +161,16 @@ class _Publication:
         definition = _definition(table)
         structure = hashlib.sha256(definition.encode()).hexdigest()
         content = table.fingerprint(self.connection)
-        is_new = logged is None or logged.structure != structure
-        if not is_new and logged is not None and logged.content == content.sha256:
+        if logged == _Logged(structure, content.sha256):
             return Outcome(table.name, "unchanged", table.n_rows)
-        if is_new:
+        if logged is not None and logged.structure == structure:
+            self._ask(f"delete from {{schema}}.{sql_name(table.name)}")
+        else:
+            # a table that no run has published is not ours to drop: that it is there is an error
             if logged is not None:
-                self._ask(f"drop table if exists {{schema}}.{sql_name(table.name)}")
+                self._ask(f"drop table {{schema}}.{sql_name(table.name)}")
             self._ask(definition)
             self.connection.execute("call pg_clear_cache()")  # DuckDB remembers the old columns
-        else:
-            self._ask(f"delete from {{schema}}.{sql_name(table.name)}")
         columns = ", ".join(map(_expression, table.columns))
         self.connection.execute(
             f"insert into {_TARGET}.{sql_name(self.schema)}.{sql_name(table.name)}"
@@ -180,7 +182,7 @@ class _Publication:
     def _drop(self, name: str) -> Outcome:
         """Remove a table that an earlier run has published and this one does not have."""
         self._ask(
-            f"drop table if exists {{schema}}.{sql_name(name)};"
+            f"drop table {{schema}}.{sql_name(name)};"
             f" delete from {{schema}}.{LOG} where table_name = {sql_literal(name)}"
         )
         return Outcome(name, "dropped", 0)
@@ -201,10 +203,12 @@ class _Publication:
 
     def _logged(self) -> dict[str, _Logged]:
         """What earlier runs have published and is still there, by table."""
-        rows = self.connection.execute(
-            f"from postgres_query('{_TARGET}', {sql_literal(self._in_schema(_LOGGED))})"
-        ).fetchall()
-        return {name: _Logged(structure, content) for name, structure, content in rows}
+        return {name: _Logged(*hashes) for name, *hashes in self._rows(_LOGGED)}
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of a query of Postgres, with the name of the schema for `{schema}`."""
+        text = sql_literal(self._in_schema(query))
+        return self.connection.execute(f"from postgres_query('{_TARGET}', {text})").fetchall()
 
     def _ask(self, statements: str) -> None:
         """Let Postgres execute statements, with the name of the schema for `{schema}`."""

@@ -17,6 +17,8 @@ from segmentation.fingerprints import relation_fingerprint
 from .helpers import OWN_INPUTS, Built, Project
 from .postgres import Server, running_server
 
+#: What another minimum size of segments changes, and the models that it does not.
+MODELS_AND_SEGMENTS = ("internal_cluster_models", "external_cluster_models", "merged_segments+")
 #: Seconds between two looks of a reader.
 PAUSE = 0.05
 
@@ -52,12 +54,15 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("STORE_SEGMENTS_LAKE", "postgres:")
     monkeypatch.setenv("STORE_SEGMENTS_LAKE_FILES", str(tmp_path / "files"))
+    monkeypatch.setenv("STORE_SEGMENTS_PUBLISHED", str(tmp_path / "published.duckdb"))
     project = Project(tmp_path / "project")
     arguments = ("--target", "ducklake", *OWN_INPUTS)
     built = Built(
         project, small_build.variables, project.build(*arguments, variables=small_build.variables)
     )
     assert built.fitted_scopes() == {"Bread", "Cheese", "external"}
+    with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as connection:
+        assert connection.execute("from segment_of('S001')").fetchall()
 
     with reader() as connection:
         # its views know it by its name
@@ -78,7 +83,6 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     # segments become larger, models stay
     larger = {**small_build.variables}
     larger["segmentation"] = {**larger["segmentation"], "min_segment_size": 20}
-    monkeypatch.setenv("STORE_SEGMENTS_PUBLISHED", str(tmp_path / "published.duckdb"))
     seen: set[tuple[int, int]] = set()
     problems: list[BaseException] = []
     stop = threading.Event()
@@ -100,7 +104,8 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     for thread in threads:
         thread.start()
     try:
-        again = Built(project, larger, project.build(*arguments, variables=larger))
+        selection = ("--select", *MODELS_AND_SEGMENTS)
+        again = Built(project, larger, project.build(*arguments, *selection, variables=larger))
     finally:
         stop.set()
         for thread in threads:
@@ -108,8 +113,6 @@ def test_a_build_in_a_lake_gives_the_tables_of_any_other_and_can_be_read_meanwhi
     assert problems == []
     assert again.fitted_scopes() == set()
     assert {rows for rows, _ in seen} == {80}
-    with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as connection:
-        assert connection.execute("from segment_of('S001')").fetchall()
 
     smallest = (
         "select min(n) from (select count(*) as n from lake.segments.store_segments"

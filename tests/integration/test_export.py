@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -12,10 +14,10 @@ import openpyxl
 import pytest
 
 from segmentation import workbook
-from segmentation.published import PublishedFileError, published_file, published_tables
+from segmentation.published import published_file, published_tables
 from segmentation.workbook import export
 
-from .helpers import Built
+from .helpers import REPOSITORY, Built, is_listed
 
 
 @pytest.fixture
@@ -92,6 +94,20 @@ def test_rows_beyond_the_sheet_are_in_the_csv_file_and_said_so(
     assert len((csv_folder / "segments.odd.csv").read_text().splitlines()) == 3
 
 
-def test_without_a_published_build_the_way_to_one_is_said(tmp_path: Path) -> None:
-    with pytest.raises(PublishedFileError, match="make build publishes one"):
-        export(tmp_path / "nothing.duckdb", tmp_path)
+@pytest.mark.parametrize("target", ["export", "lake", "postgres", None])
+def test_without_a_published_build_each_command_says_how_to_make_one(
+    tmp_path: Path, target: str | None
+) -> None:
+    command = ["publish.py", target] if target else ["sql.py"]
+    path = tmp_path / "nothing.duckdb"
+    done = subprocess.run(
+        [sys.executable, *command, "--published", str(path)],
+        cwd=REPOSITORY / "scripts",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    said = done.stderr.removeprefix(f"{target or 'sql'}: ").strip()
+    assert said.startswith(f"there is no published build at {path}: ")
+    assert is_listed(said)

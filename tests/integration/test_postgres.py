@@ -177,6 +177,23 @@ def test_readers_may_read_and_not_write(small_build: Built, server: Server) -> N
                 connection.execute(forbidden)
 
 
+def test_rights_on_the_schema_are_enough_and_the_tables_of_others_are_not_touched(
+    small_build: Built, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.psql("create role publisher login")
+    server.psql("create schema own authorization publisher")
+    monkeypatch.setenv("PGUSER", "publisher")
+    assert set(actions(small_build.project.published, "own").values()) == {"created"}
+    assert set(actions(small_build.project.published, "own").values()) == {"unchanged"}
+    with pytest.raises(PostgresError, match="permission denied for database"):
+        publish_to_postgres(small_build.project.published, "another")
+    server.psql("create schema used authorization publisher")
+    server.psql("create table used.store_segments as select 1 as mine")
+    with pytest.raises(PostgresError, match='relation "store_segments" already exists'):
+        publish_to_postgres(small_build.project.published, "used")
+    assert server.psql("select mine from used.store_segments") == "1"
+
+
 def test_a_failed_publication_leaves_the_old_tables(
     small_build: Built, server: Server, change: Callable[[str], Path]
 ) -> None:
