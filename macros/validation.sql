@@ -186,6 +186,12 @@
 {%- endmacro %}
 
 
+{#- A row of `typed_sales` as JSON text; the optional columns as text, as they are where an input lacks them. -#}
+{% macro sale_as_json() -%}
+    {{ row_as_json('struct_update(_row, sold_on := _row.sold_on::varchar, units := _row.units::varchar)') }}
+{%- endmacro %}
+
+
 {% macro validated_products() -%}
     with _input as (
         select * from {{ input('products') }}

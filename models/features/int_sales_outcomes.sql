@@ -11,14 +11,18 @@ summed as (
         product_group,
         case
             when {{ is_sound_sale() | indent(12) }} then null
-            when not _is_repeated and {{ value_problem() | indent(12) }} is null and {{ place_problem() | indent(12) }} is null then null
+            when
+                not _is_repeated
+                and {{ value_problem() | indent(16) }} is null
+                and {{ place_problem() | indent(16) }} is null
+                then null
             else to_json({
                 'value_problem': {{ value_problem() | indent(16) }},
                 'place_problem': {{ place_problem() | indent(16) }},
                 'is_repeated': _is_repeated,
                 'sales_amount': sales_amount::varchar,
                 'units': units::varchar,
-                'input_row': {{ row_as_json('struct_update(_row, sold_on := _row.sold_on::varchar, units := _row.units::varchar)') }}
+                'input_row': {{ sale_as_json() }}
             })::varchar
         end as single,
         sum(sales_amount) as sales_amount,

@@ -1,11 +1,8 @@
-{% if setting('duplicate_sales') == 'keep' -%}
-select null::ubigint as row_hash
-where false
-{%- else -%}
+-- No row where repeated rows are kept, so that none is looked for.
 with _input as (
     {{ sales_rows() | indent(4) }}
 )
 
 select hash(_input) as row_hash
 from _input
-{%- endif %}
+where {{ setting('duplicate_sales') != 'keep' }}

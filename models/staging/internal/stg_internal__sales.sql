@@ -6,7 +6,8 @@ with typed as (
 accepted as (
     select *
     from typed
-    where {{ value_problem() | indent(8) }} is null
+    where
+        {{ value_problem() | indent(8) }} is null
         and {{ place_problem() | indent(8) }} is null
 )
 
