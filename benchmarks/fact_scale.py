@@ -13,7 +13,7 @@ from benchmarks.harness import PAIRS, Stopwatch, Suite, curve, measure, paired, 
 
 TARGET: Final = "Fact scale"
 ROWS, LARGE_ROWS = 10_000_000, 100_000_000
-GROWTH: Final = (1_000_000, 3_000_000, 10_000_000, 30_000_000)
+GROWTH: Final = (3_000_000, 10_000_000, 30_000_000)
 GROWTH_LIMIT: Final = 1.05
 NOTE: Final = (
     "Parquet to `int_sales_by_need_state`: validation, repeated rows, rejected rows, all of it"

@@ -15,7 +15,7 @@ from benchmarks.harness import Stopwatch, Suite, curve, measure, row, spread
 TARGET: Final = "Many scopes"
 STORES, CATEGORIES, LARGE_CATEGORIES = 1_000, 40, 200
 ALONE, RECIPES, MAX_K = 8, 3, 10
-GROWTH: Final = (10, 20, 40)
+GROWTH: Final = (10, 20, CATEGORIES)
 OVERHEAD_LIMIT, RECIPE_LIMIT = 1.25, 10.0
 
 

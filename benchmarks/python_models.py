@@ -12,7 +12,7 @@ from benchmarks.dbt_runs import dbt, scratch
 from benchmarks.harness import ROOT, Suite, measure, row
 
 TARGET: Final = "Python models"
-STORES, CATEGORIES, RUNS = 2_000, 4, 2
+STORES, CATEGORIES, RUNS = 2_000, 3, 2
 SHARE_LIMIT, SHORT = 0.15, 1.0
 #: What each model calls of the package: all else is conversion and dbt-duckdb.
 CALLS: Final = {

@@ -15,6 +15,7 @@ TARGET: Final = "No-change rebuild"
 EXTERNAL: Final = ("demographics", "foot_traffic", "competition")
 CHANGED_CATEGORY: Final = "Oral Care"
 SAME_LIMIT, CHANGED_LIMIT = 0.35, 0.5
+CHANGED_PAIRS: Final = 3
 
 
 def inputs(folder: str, factor: float) -> dict[str, Any]:
@@ -57,13 +58,15 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return [], []
     same: list[tuple[Measurement, Measurement]] = []
     changed: list[tuple[Measurement, Measurement]] = []
-    for _ in range(PAIRS):
+    for pair in range(PAIRS):
         with scratch() as folder:
             variables = inputs(str(folder), 1.0)
             first = measure(build, folder=str(folder), variables=variables)
             same.append((measure(build, folder=str(folder), variables=variables), first))
-            inputs(str(folder), 1.1)
-            changed.append((measure(build, folder=str(folder), variables=variables), first))
+            if pair < CHANGED_PAIRS:
+                inputs(str(folder), 1.1)
+                again = measure(build, folder=str(folder), variables=variables)
+                changed.append((again, first))
     n_imports = sum(again.result["has_pycaret"] for again, _ in same)
     note = "whole process of `dbt build` on the example data as files, tests and pictures included"
     return [
