@@ -131,7 +131,9 @@ def publish(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     _remove(unfinished)
-    (database,) = connection.execute("select current_database()").fetchone() or ("",)
+    ((database, schema_before),) = connection.execute(
+        "select current_database(), current_schema()"
+    ).fetchall()
     try:
         connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
@@ -144,7 +146,8 @@ def publish(
             _describe(connection, tables)
             _add_queries(connection, tables, queries)
         finally:
-            connection.execute(f"use {sql_name(database)}")
+            # with the schema: a database may be called like a schema in it
+            connection.execute(f"use {sql_name(database)}.{sql_name(schema_before)}")
             connection.execute(f"detach {_ALIAS}")
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
