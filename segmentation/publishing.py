@@ -131,9 +131,7 @@ def publish(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     _remove(unfinished)
-    ((database, schema_before),) = connection.execute(
-        "select current_database(), current_schema()"
-    ).fetchall()
+    (database,) = connection.execute("select current_database()").fetchone() or ("",)
     try:
         connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
@@ -142,13 +140,14 @@ def publish(
             for table in tables:
                 source = f"{sql_name(database)}.{table.sql}"
                 connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
-            connection.execute(f"use {_ALIAS}")
-            _describe(connection, tables)
-            _add_queries(connection, tables, queries)
         finally:
-            # with the schema: a database may be called like a schema in it
-            connection.execute(f"use {sql_name(database)}.{sql_name(schema_before)}")
             connection.execute(f"detach {_ALIAS}")
+        # by itself and under another name: a database may be called like one of its schemas
+        with duckdb.connect() as alone:
+            alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
+            alone.execute(f"use {_ALIAS}")
+            _describe(alone, tables)
+            _add_queries(alone, tables, queries)
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
         unfinished.replace(path)
