@@ -28,8 +28,8 @@ def _markdown(results: dict[str, Any]) -> str:
         "",
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; {where}.",
         "",
-        "`make bench` and `make bench-large` write this page from `results.json`. Figures are medians,"
-        " with the smallest and the largest run behind them. A ratio compares each run with the peer's"
+        "`make bench` and `make bench-large` write this page from `results.json`. Figures are medians of the runs,"
+        " as many as the last column says, with the smallest and the largest behind them. A ratio compares each run with the peer's"
         " run next to it; the CPU ratio compares the CPU time of both and does not feel what else the"
         " machine does.",
         "",
@@ -57,7 +57,14 @@ def _markdown(results: dict[str, Any]) -> str:
         if line["note"]
     ]
     lines += ["", "What was compared:", "", *dict.fromkeys(notes)]
-    lines += [
+    if results["curves"]:
+        lines += _growth(results["curves"])
+    return "\n".join([*lines, ""])
+
+
+def _growth(curves: list[dict[str, Any]]) -> list[str]:
+    """Lines with the exponents of all curves and their picture."""
+    lines = [
         "",
         "## Growth",
         "",
@@ -68,7 +75,7 @@ def _markdown(results: dict[str, Any]) -> str:
         "| curve | sizes | seconds of CPU | exponent of time | limit | exponent of memory |",
         "|---|---|---|---|---|---|",
     ]
-    for one in results["curves"]:
+    for one in curves:
         cells = [
             one["name"],
             ", ".join(f"{point['size']:,.0f}" for point in one["points"]),
@@ -80,8 +87,7 @@ def _markdown(results: dict[str, Any]) -> str:
             f"{one['exponents']['peak_mb']:.2f}",
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "![Time and memory against size](../docs/pictures/growth.png)", ""]
-    return "\n".join(lines)
+    return [*lines, "", "![Time and memory against size](../docs/pictures/growth.png)"]
 
 
 _HARDWARE: Final = ("processor", "cores", "memory_gb")
