@@ -31,14 +31,25 @@ def test_every_python_model_imports_the_shared_libraries_first(path: Path) -> No
     assert imported(path)[0] == "segmentation.libraries"
 
 
-def test_every_library_of_the_package_is_a_shared_one() -> None:
+def reached_by_models() -> set[Path]:
+    """Files of the package that Python models import, or that those import."""
+    reached: set[Path] = set()
+    waiting = list(PYTHON_MODELS)
+    while waiting:
+        for name in imported(waiting.pop()):
+            path = REPOSITORY / (name.replace(".", "/") + ".py")
+            if path.is_file() and path not in reached:
+                reached.add(path)
+                waiting.append(path)
+    return reached
+
+
+def test_every_library_that_models_reach_is_a_shared_one() -> None:
     package = REPOSITORY / "segmentation"
     shared = {name.split(".")[0] for name in imported(package / "libraries.py")}
-    used = {
-        name.split(".")[0]
-        for path in [*package.glob("*.py"), *package.glob("pictures/*.py")]
-        for name in imported(path)
-    }
+    reached = reached_by_models()
+    assert {package / "fitting.py", package / "pictures" / "drawings.py"} <= reached
+    used = {name.split(".")[0] for path in reached for name in imported(path)}
     assert used - set(sys.stdlib_module_names) - {"segmentation"} <= shared | HARMLESS
 
 
