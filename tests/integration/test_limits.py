@@ -16,11 +16,12 @@ import pytest
 from .helpers import OWN_INPUTS, QUICK, DbtRun, Project, is_listed
 
 N_ROWS: Final = 10_000_000 if os.environ.get("STORE_SEGMENTS_STRESS") else 300_000
-LIMIT: Final = "1GB" if os.environ.get("STORE_SEGMENTS_STRESS") else "60MB"
+LIMIT: Final = "1GB" if os.environ.get("STORE_SEGMENTS_STRESS") else "50MB"
+TOO_LITTLE: Final = "100MB" if os.environ.get("STORE_SEGMENTS_STRESS") else "25MB"
 _SALES: Final = """
     select
         format('S{:04d}', line % 400) as store_id,
-        format('P{}', hash(line) % 600) as product_id,
+        format('P{}', hash(line) % 800) as product_id,
         (1 + hash(line, 'amount') % 5000)::decimal(12, 2) as sales_amount,
         line
     from range(?) as lines(line)
@@ -36,7 +37,7 @@ _PRODUCTS: Final = """
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Sales of 400 stores, every row another one, and their products."""
+    """Sales of 400 stores, every row another one and every fourth rejected, and their products."""
     folder = tmp_path_factory.mktemp("inputs")
     with duckdb.connect() as connection:
         connection.execute(f"create table sales as {_SALES}", [N_ROWS])
@@ -46,12 +47,18 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: f"{folder / name}.parquet" for name in ("sales", "products")}
 
 
-def build(folder: Path, inputs: dict[str, str], limit: str) -> tuple[Project, DbtRun]:
-    """Build in so much memory, with a folder for what does not fit."""
+def build(folder: Path, inputs: dict[str, str], limit: str) -> tuple[Project, DbtRun, bool]:
+    """Build in so much memory; give the project, what dbt said and whether it went on on disk."""
     project = Project(folder)
+    spilled, ended = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=notice, args=(folder / "spilled", spilled, ended))
+    watcher.start()
     settings = {**QUICK, "memory_limit": limit, "temp_directory": str(folder / "spilled")}
     variables = {"inputs": inputs, "external_sources": [], "segmentation": settings}
-    return project, project.dbt("build", *OWN_INPUTS, variables=variables)
+    run = project.dbt("build", *OWN_INPUTS, variables=variables)
+    ended.set()
+    watcher.join()
+    return project, run, spilled.is_set()
 
 
 def notice(folder: Path, seen: threading.Event, ended: threading.Event) -> None:
@@ -64,25 +71,20 @@ def notice(folder: Path, seen: threading.Event, ended: threading.Event) -> None:
 def test_a_build_in_little_memory_goes_on_on_disk_and_loses_no_row(
     inputs: dict[str, str], tmp_path: Path
 ) -> None:
-    spilled, ended = threading.Event(), threading.Event()
-    watcher = threading.Thread(target=notice, args=(tmp_path / "spilled", spilled, ended))
-    watcher.start()
-    project, run = build(tmp_path, inputs, LIMIT)
-    ended.set()
-    watcher.join()
+    project, run, spilled = build(tmp_path, inputs, LIMIT)
     assert run.success, run.shown
-    rows = project.query(
-        "select outcome, n_rows from governance.data_reconciliation where input = 'sales'"
-    )
-    assert rows.rows() == [("accepted", N_ROWS)]
-    assert spilled.is_set()
+    assert spilled
+    rows = project.query("select * from governance.data_reconciliation where input = 'sales'")
+    assert set(rows["reason"]) == {None, "product_id has no accepted row in products"}
+    assert rows["n_rows"].sum() == N_ROWS
 
 
 def test_a_build_in_too_little_memory_stops_in_words_and_leaves_the_database_whole(
     inputs: dict[str, str], tmp_path: Path
 ) -> None:
-    project, run = build(tmp_path, inputs, "20MB")
+    project, run, spilled = build(tmp_path, inputs, TOO_LITTLE)
     assert not run.success
+    assert spilled
     assert "Traceback" not in run.shown
     message = project.value("select message from governance.runs")
     assert "Out of Memory Error" in message
