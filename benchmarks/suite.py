@@ -13,7 +13,6 @@ import os
 import platform
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -21,6 +20,7 @@ from typing import Any, Final
 from benchmarks import fact_scale, k_search, many_scopes, python_models, rebuild, sql_scoring
 from benchmarks.harness import ROOT, Suite
 from benchmarks.tables import write_tables
+from segmentation.run_facts import versions
 
 RESULTS: Final = ROOT / "benchmarks" / "results.json"
 TARGETS: Final[dict[str, ModuleType]] = {
@@ -31,16 +31,6 @@ TARGETS: Final[dict[str, ModuleType]] = {
     "scoring": sql_scoring,
     "models": python_models,
 }
-LIBRARIES: Final = (
-    "dbt-core",
-    "dbt-duckdb",
-    "duckdb",
-    "numpy",
-    "pandas",
-    "polars",
-    "pycaret-core",
-    "scikit-learn",
-)
 
 
 def machine() -> dict[str, Any]:
@@ -55,8 +45,7 @@ def machine() -> dict[str, Any]:
         "processor": names[0] if names else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(memory),
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in LIBRARIES},
+        **versions(),
     }
 
 
