@@ -229,7 +229,7 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
         try:
             load_readers(connection, [location])
         except MissingPackageError as error:
-            return _FileCheck([without_secrets(f"cannot read {location!r}: {error}")])
+            return _FileCheck([_unread(location, str(error))])
         for options in _TEXT_OPTIONS if reader.is_text else _TEXT_OPTIONS[:1]:
             sql = reader.with_options(options)
             try:
@@ -242,21 +242,21 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
             except duckdb.Error as error:
                 causes.append(_cause(error))
         else:
-            return _FileCheck([without_secrets(f"cannot read {location!r}: {causes[0]}")])
+            return _FileCheck([_unread(location, causes[0])])
         problems = [
             f"{location!r} has no column {column!r}; it has: {', '.join(columns)}"
             for column in REQUIRED_COLUMNS.get(name, EXTERNAL_COLUMNS)
             if column not in [given.lower() for given in columns]
         ]
         if causes and (problems or not has_rows):
-            problems = [f"cannot read {location!r}: {causes[0]}"]
+            problems = [_unread(location, causes[0])]
         if not problems and not has_rows and name in MUST_HAVE_ROWS:
             problems = [f"{location!r} has no rows; there is nothing to segment"]
         if problems or "ignore_errors" not in options:
             return _FileCheck([without_secrets(problem) for problem in problems], options)
         lines, loses_others = _unreadable_lines(connection, name, reader, options)
         if loses_others:
-            return _FileCheck([without_secrets(f"cannot read {location!r}: {causes[0]}")])
+            return _FileCheck([_unread(location, causes[0])])
         return _FileCheck([], options, lines)
 
 
@@ -270,6 +270,11 @@ def load_readers(connection: duckdb.DuckDBPyConnection, locations: Iterable[str]
     """
     if any(location.startswith(_REMOTE) for location in locations):
         load_extension(connection, "httpfs")
+
+
+def _unread(location: str, cause: str) -> str:
+    """What to say of a location that cannot be read."""
+    return str(without_secrets(f"cannot read {location!r}: {cause}"))
 
 
 def _cause(error: duckdb.Error) -> str:
