@@ -10,6 +10,7 @@ from sklearn.cluster import KMeans
 
 from segmentation.cluster_search import Clusterer
 from segmentation.features import Matrix
+from segmentation.kmeans import first_centroids
 from segmentation.model import TrainingData
 from segmentation.settings import EXTERNAL_SCOPE, Lane, ScopeSettings, Settings
 
@@ -18,8 +19,15 @@ FAR_CENTERS = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 6.0], [0.0, 12.0, -6.0]])
 
 
 def kmeans(k: int, restarts: int, seed: int) -> Clusterer:
-    """Give scikit-learn's own K-means, as the search asks for it."""
-    return cast("Clusterer", KMeans(n_clusters=k, n_init=restarts, random_state=seed))
+    """Give scikit-learn's own K-means, as the search asks for it.
+
+    It starts where the search does: of two starts that are equally good, scikit-learn's own
+    "k-means++" takes the one that rounding prefers.
+    """
+    return cast(
+        "Clusterer",
+        KMeans(n_clusters=k, init=first_centroids, n_init=restarts, random_state=seed),
+    )
 
 
 def scope_settings(

@@ -11,13 +11,13 @@ from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silho
 from segmentation.cluster_search import (
     CANDIDATE_RESTARTS,
     RESAMPLE_RESTARTS,
-    Labels,
     SearchResult,
     bootstrap_jaccard,
     choose_clusters,
-    sampled_silhouette,
+    mean_silhouettes,
 )
 from segmentation.features import Matrix
+from segmentation.kmeans import Labels
 
 from .helpers import FAR_CENTERS, blobs, kmeans, scope_settings
 
@@ -139,27 +139,56 @@ def test_a_cluster_that_no_resample_contains_has_no_stability() -> None:
     assert stability[2] == 0.0
 
 
+def silhouette(z: Matrix, labels: Labels, sample: int, seed: int) -> float:
+    """The mean silhouette of one labeling."""
+    (value,) = mean_silhouettes(z, [labels], sample, seed)
+    return value
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 40), st.integers(1, 4))
+def test_silhouettes_of_many_labelings_are_those_of_scikit_learn(
+    seed: int, rows: int, components: int
+) -> None:
+    random = np.random.default_rng(seed)
+    z = random.integers(0, 4, size=(rows, components)).astype(float)  # with equal rows
+    labelings = [random.integers(0, k, size=rows) for k in (1, 2, 3, 7)]
+    for labels, value in zip(labelings, mean_silhouettes(z, labelings, rows, 0), strict=True):
+        if 2 <= len(np.unique(labels)) < rows:
+            assert value == pytest.approx(silhouette_score(z, labels), abs=1e-7)
+        elif len(np.unique(labels)) < 2:
+            assert value == 0.0
+
+
+def test_more_rows_than_a_block_of_distances_change_nothing() -> None:
+    z = blobs([700, 800, 300], FAR_CENTERS, spread=4.0)
+    labels = kmeans(3, 1, 0).fit(z).labels_
+    expected = pytest.approx(silhouette_score(z, labels), abs=1e-12)
+    assert silhouette(z, labels, len(z), 0) == expected
+    assert mean_silhouettes(z, [labels], len(z), 0, n_jobs=2) == [silhouette(z, labels, len(z), 0)]
+
+
 def test_the_silhouette_is_exact_up_to_the_sample_size() -> None:
     z = blobs([60, 60], FAR_CENTERS, spread=4.0)
     labels = kmeans(2, 3, 0).fit(z).labels_
     exact = pytest.approx(silhouette_score(z, labels), abs=1e-12)
-    assert sampled_silhouette(z, labels, 120, 0) == exact
-    assert sampled_silhouette(z, labels, 119, 0) != exact
+    assert silhouette(z, labels, 120, 0) == exact
+    assert silhouette(z, labels, 119, 0) != exact
 
 
 def test_a_sampled_silhouette_is_fixed_by_the_seed_and_close_to_the_exact_one() -> None:
     z = blobs([600, 600], FAR_CENTERS, spread=4.0)
     labels = kmeans(2, 3, 0).fit(z).labels_
-    sampled = sampled_silhouette(z, labels, 400, 5)
-    assert sampled == sampled_silhouette(z, labels, 400, 5)
-    assert sampled != sampled_silhouette(z, labels, 400, 6)
+    sampled = silhouette(z, labels, 400, 5)
+    assert sampled == silhouette(z, labels, 400, 5)
+    assert sampled != silhouette(z, labels, 400, 6)
     assert sampled == pytest.approx(silhouette_score(z, labels), abs=0.05)
 
 
 def test_a_sample_that_misses_all_but_one_cluster_has_no_silhouette() -> None:
     z = blobs([5000, 1], FAR_CENTERS)
     labels = np.repeat([0, 1], [5000, 1])
-    assert sampled_silhouette(z, labels, 100, 0) == 0.0
+    assert silhouette(z, labels, 100, 0) == 0.0
 
 
 @pytest.mark.parametrize("dimensions", [2, 4, 8])

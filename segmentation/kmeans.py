@@ -1,0 +1,296 @@
+"""K-means for the hundreds of resamples and references of one search, compiled.
+
+scikit-learn's `KMeans` spends more time on checks and calls than on arithmetic where a fit has a
+thousand rows. The loops here take the same draws and the same steps, so that they end in the same
+clusters; numba compiles them once per machine. The candidates themselves are fitted by PyCaret's
+estimator, which is told where to start.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from segmentation.features import Matrix
+
+Labels = npt.NDArray[np.intp]
+
+#: As scikit-learn's defaults: rounds, and the shift of the centroids in units of the variance.
+_MAX_ROUNDS: Final = 300
+_TOLERANCE: Final = 1e-4
+#: Two rows that are each other's neighbours leave the same sum: the first drawn is taken, where
+#: scikit-learn leaves it to rounding, which differs from processor to processor.
+_CLEARLY: Final = 1.0 - 1e-12
+#: Rows that are compared with one centroid at a time, in registers and the nearest cache.
+_BLOCK: Final = 64
+
+
+class Partition(NamedTuple):
+    """Clusters of the rows and their weighted sum of squares, by scikit-learn's names."""
+
+    labels_: Labels
+    inertia_: float
+
+
+def first_centroids(
+    X: Matrix,
+    n_clusters: int,
+    random_state: np.random.RandomState,
+) -> Matrix:
+    """Pick the first centroids, as `init` of scikit-learn's `KMeans`.
+
+    Greedy k-means++: the first row is drawn evenly; for each further centroid some rows are drawn
+    in proportion to their squared distance to the nearest one so far, and the one that leaves the
+    smallest sum of squares is taken. The draws are those of scikit-learn's own "k-means++".
+
+    Parameters
+    ----------
+    X
+        Rows x components, finite, with means of 0.
+    n_clusters
+        Centroids wanted, at most as many as rows.
+    random_state
+        Source of the draws.
+
+    Returns
+    -------
+    Matrix
+        Centroids x components, rows of `X`.
+
+    References
+    ----------
+    Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding; the greedy form
+    with ``2 + log(k)`` draws is from the conclusion of their report.
+    """
+    columns = np.ascontiguousarray(X.T)
+    draws = random_state.random_sample(_n_draws(n_clusters))
+    picked: Matrix = _first_centroids(columns, np.ones(len(X)), _norms(columns), draws, n_clusters)
+    return picked
+
+
+def partition(
+    points: Matrix, weights: Matrix, k: int, restarts: int, seed: int
+) -> Partition | None:
+    """Cluster weighted rows with K-means, as scikit-learn's `KMeans` does with the same seed.
+
+    Parameters
+    ----------
+    points
+        Rows x components, finite.
+    weights
+        How many times each row counts, above 0.
+    k
+        Clusters, at most as many as rows.
+    restarts
+        Starts with greedy k-means++; the one with the smallest sum of squares is returned.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    Partition or None
+        Equal to scikit-learn's clusters of the rows repeated by their weights, up to numbering and
+        rounding; None where a cluster ran empty, which is rare and left to scikit-learn.
+
+    References
+    ----------
+    Lloyd (1982), Least squares quantization in PCM.
+    """
+    total = weights.sum()
+    columns = np.ascontiguousarray((points - weights @ points / total).T)
+    variance = float((weights @ columns.T**2).mean() / total)
+    labels, inertia, has_empty = _best_of(
+        columns, weights, _draws(k, restarts, seed), k, _TOLERANCE * variance
+    )
+    return None if has_empty else Partition(labels, inertia)
+
+
+def _n_draws(k: int) -> int:
+    """Draws of one start: one row, and a few candidates for each further centroid."""
+    return 1 + (k - 1) * (2 + int(np.log(k)))
+
+
+@lru_cache(maxsize=4096)
+def _draws(k: int, restarts: int, seed: int) -> Matrix:
+    """Draws of all restarts, a line each: the same for all scopes with the same seed."""
+    draws = np.random.RandomState(seed).random_sample((restarts, _n_draws(k)))
+    draws.setflags(write=False)
+    return draws
+
+
+@njit(cache=True, nogil=True)
+def _norms(columns: Matrix) -> Matrix:
+    """Squared length of each row."""
+    norms = np.zeros(columns.shape[1])
+    for column in columns:
+        norms += column * column
+    return norms
+
+
+@njit(cache=True, nogil=True)
+def _best_of(
+    columns: Matrix, weights: Matrix, draws: Matrix, k: int, tolerance: float
+) -> tuple[Labels, float, bool]:
+    """Best of all restarts; the third is true where a cluster ran empty in one of them."""
+    n_rows = columns.shape[1]
+    norms = _norms(columns)
+    weighted = np.ascontiguousarray((columns * weights).T)
+    best = np.full(n_rows, -1, np.intp)
+    smallest = np.inf
+    for restart in range(len(draws)):
+        centroids = _first_centroids(columns, weights, norms, draws[restart], k)
+        labels, has_empty = _rounds(columns, weighted, weights, centroids, tolerance)
+        if has_empty:
+            return best, smallest, True
+        inertia = _inertia(columns, weights, centroids, labels)
+        if inertia < smallest and not _are_same(labels, best, k):
+            best, smallest = labels, inertia
+    return best, smallest, False
+
+
+@njit(cache=True, nogil=True)
+def _are_same(labels: Labels, others: Labels, k: int) -> bool:
+    """Tell if two labelings are the same clusters; then rounding must not choose between them."""
+    number = np.full(k, -1, np.intp)
+    for row in range(len(labels)):
+        if number[labels[row]] == -1:
+            number[labels[row]] = others[row]
+        if others[row] == -1 or number[labels[row]] != others[row]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _first_centroids(
+    columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, k: int
+) -> Matrix:
+    """Greedy k-means++: of a few draws the one that leaves the smallest sum of squares."""
+    n_components, n_rows = columns.shape
+    n_draws = (len(draws) - 1) // max(k - 1, 1)
+    centroids = np.empty((k, n_components))
+    nearest = np.full(n_rows, np.inf)
+    candidate = np.empty(n_rows)
+    closest = np.empty(n_rows)
+    summed = np.cumsum(weights / weights.sum())
+    row = np.searchsorted(summed / summed[-1], draws[0], side="right")
+    centroids[0] = columns[:, row]
+    potential = _keep_nearest(columns, weights, norms, row, nearest, candidate)
+    nearest[:] = candidate
+    for cluster in range(1, k):
+        summed = np.cumsum(nearest * weights)
+        first = 1 + (cluster - 1) * n_draws
+        best_row, best_potential = 0, np.inf
+        for draw in draws[first : first + n_draws]:
+            row = min(np.searchsorted(summed, draw * potential), n_rows - 1)
+            left = _keep_nearest(columns, weights, norms, row, nearest, candidate)
+            if left < _CLEARLY * best_potential:
+                best_row, best_potential = row, left
+                closest[:] = candidate
+        nearest[:] = closest
+        potential = best_potential
+        centroids[cluster] = columns[:, best_row]
+    return centroids
+
+
+@njit(cache=True, nogil=True)
+def _keep_nearest(
+    columns: Matrix, weights: Matrix, norms: Matrix, row: int, nearest: Matrix, candidate: Matrix
+) -> float:
+    """Write to `candidate` the squared distances once `row` is a centroid; return their sum."""
+    candidate[:] = 0.0
+    for column in columns:
+        value = -2.0 * column[row]
+        for other in range(len(column)):
+            candidate[other] += value * column[other]
+    total = 0.0
+    for other in range(len(candidate)):
+        distance = max(candidate[other] + norms[row] + norms[other], 0.0)
+        candidate[other] = min(distance, nearest[other])
+        total += weights[other] * candidate[other]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _rounds(
+    columns: Matrix, rows: Matrix, weights: Matrix, centroids: Matrix, tolerance: float
+) -> tuple[Labels, bool]:
+    """Move the centroids, in place, until no row changes or they hardly move."""
+    k, n_components = centroids.shape
+    labels = np.full(columns.shape[1], -1, np.intp)
+    sums = np.empty((k, n_components))
+    mass = np.empty(k)
+    for _ in range(_MAX_ROUNDS):
+        has_changed = _assign(columns, centroids, labels)
+        mass[:] = 0.0
+        sums[:] = 0.0
+        for row in range(len(labels)):
+            mass[labels[row]] += weights[row]
+            own = sums[labels[row]]
+            weighted = rows[row]
+            for component in range(n_components):
+                own[component] += weighted[component]
+        if mass.min() == 0.0:
+            return labels, True
+        shift = 0.0
+        for cluster in range(k):
+            for component in range(n_components):
+                moved = sums[cluster, component] / mass[cluster]
+                shift += (moved - centroids[cluster, component]) ** 2
+                centroids[cluster, component] = moved
+        if not has_changed:
+            return labels, False
+        if shift <= tolerance:
+            break
+    _assign(columns, centroids, labels)
+    return labels, False
+
+
+@njit(cache=True, nogil=True)
+def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
+    """Write the nearest centroid of each row to `labels`; return if any is another than before."""
+    k, n_components = centroids.shape
+    n_rows = columns.shape[1]
+    has_changed = False
+    half_norms = np.zeros(k)
+    for cluster in range(k):
+        for component in range(n_components):
+            half_norms[cluster] += 0.5 * centroids[cluster, component] ** 2
+    scores = np.empty(_BLOCK)
+    smallest = np.empty(_BLOCK)
+    nearest = np.empty(_BLOCK, np.intp)
+    for start in range(0, n_rows, _BLOCK):
+        block = columns[:, start : start + _BLOCK]
+        own = labels[start : start + _BLOCK]
+        smallest[:] = np.inf
+        for cluster in range(k):
+            scores[:] = half_norms[cluster]
+            for component in range(n_components):
+                value = centroids[cluster, component]
+                column = block[component]
+                for place in range(len(column)):
+                    scores[place] -= value * column[place]
+            for place in range(len(own)):
+                if scores[place] < smallest[place]:
+                    smallest[place] = scores[place]
+                    nearest[place] = cluster
+        for place in range(len(own)):
+            if own[place] != nearest[place]:
+                own[place] = nearest[place]
+                has_changed = True
+    return has_changed
+
+
+@njit(cache=True, nogil=True)
+def _inertia(columns: Matrix, weights: Matrix, centroids: Matrix, labels: Labels) -> float:
+    """Weighted sum of the squared distances to the own centroid."""
+    total = 0.0
+    for row in range(len(labels)):
+        distance = 0.0
+        for component in range(len(columns)):
+            distance += (columns[component, row] - centroids[labels[row], component]) ** 2
+        total += weights[row] * distance
+    return total
