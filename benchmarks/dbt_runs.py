@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,6 @@ def dbt(
     RuntimeError
         If dbt fails.
     """
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415 (after the environment is set)
-
-    os.environ["STORE_SEGMENTS_DB"] = str(folder / "bench.duckdb")
-    os.environ["STORE_SEGMENTS_PICTURES"] = str(folder / "pictures")
     seen: dict[str, Any] = {}
     lock = threading.Lock()
 
@@ -61,9 +57,46 @@ def dbt(
             ):
                 seen.update(seen["watch"].read())
 
+    done = _invoke(folder, [*command.split(), *arguments], variables, watch)
+    results = getattr(done.result, "results", ())
+    return {
+        "seconds": seen["seconds"],
+        "cpu_seconds": seen["cpu_seconds"],
+        "nodes": {
+            result.node.name: result.execution_time
+            for result in results
+            if result.node.resource_type == "model"
+        },
+    }
+
+
+def compiled(folder: Path, inline: str, variables: Mapping[str, Any]) -> str:
+    """Give the SQL that dbt makes of a query with macros."""
+    return str(
+        _invoke(folder, ["compile", "--inline", inline], variables).result[0].node.compiled_code
+    )
+
+
+def _invoke(
+    folder: Path,
+    arguments: list[str],
+    variables: Mapping[str, Any] | None,
+    watch: Callable[[Any], None] = lambda _: None,
+) -> Any:
+    """Call dbt in this process and close the database afterwards.
+
+    Raises
+    ------
+    RuntimeError
+        If dbt fails.
+    """
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415 (after the environment is set)
+
+    os.environ["STORE_SEGMENTS_DB"] = str(folder / "bench.duckdb")
+    os.environ["STORE_SEGMENTS_PICTURES"] = str(folder / "pictures")
     done = dbtRunner(callbacks=[watch]).invoke(
         [
-            *command.split(),
+            *arguments,
             "--quiet",
             "--project-dir",
             str(ROOT),
@@ -75,19 +108,9 @@ def dbt(
             str(folder / "logs"),
             "--vars",
             json.dumps(dict(variables or {})),
-            *arguments,
         ]
     )
     close_database()
     if not done.success:
-        raise RuntimeError(f"dbt {command}: {done.exception or done.result}")
-    results = getattr(done.result, "results", ())
-    return {
-        "seconds": seen["seconds"],
-        "cpu_seconds": seen["cpu_seconds"],
-        "nodes": {
-            result.node.name: result.execution_time
-            for result in results
-            if result.node.resource_type == "model"
-        },
-    }
+        raise RuntimeError(f"dbt {arguments[0]}: {done.exception or done.result}")
+    return done

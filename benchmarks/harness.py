@@ -129,17 +129,20 @@ def row(
     name: str,
     suite: Suite,
     value: Sequence[float],
-    limit: float,
+    limit: float | None,
     sense: Literal["at most", "at least"],
     unit: str = "",
     note: str = "",
     **more: Any,
 ) -> dict[str, Any]:
-    """One line of the table: a figure, its limit, and whether it is kept.
+    """One line of the table: a figure, its limit, and whether it is kept; context has no limit.
 
     `more` are further figures, such as the spread of seconds of both sides.
     """
     figure = spread(value)
+    is_met = None
+    if limit is not None:
+        is_met = figure["median"] <= limit if sense == "at most" else figure["median"] >= limit
     return {
         "target": target,
         "name": name,
@@ -149,7 +152,7 @@ def row(
         "unit": unit,
         "sense": sense,
         "limit": limit,
-        "is_met": figure["median"] <= limit if sense == "at most" else figure["median"] >= limit,
+        "is_met": is_met,
         "note": note,
         **more,
     }
@@ -160,7 +163,7 @@ def ratio_row(
     name: str,
     suite: Suite,
     pairs: Sequence[tuple[Measurement, Measurement]],
-    limit: float,
+    limit: float | None,
     sense: Literal["at most", "at least"],
     note: str = "",
     scale: float = 1.0,

@@ -42,8 +42,8 @@ def _markdown(results: dict[str, Any]) -> str:
         cells = [
             f"**{line['target']}**: {line['name']}",
             f"{_number(line['value']['median'])}{_unit(line)} {_range(line['value'])}".strip(),
-            f"{line['sense']} {_number(line['limit'])}",
-            "yes" if line["is_met"] else "**no**",
+            "" if line["limit"] is None else f"{line['sense']} {_number(line['limit'])}",
+            _MET[line["is_met"]],
             _number(line["cpu_ratio"]["median"]) if "cpu_ratio" in line else "",
             _seconds(line, "ours_seconds"),
             _seconds(line, "peer_seconds"),
@@ -90,6 +90,7 @@ def _growth(curves: list[dict[str, Any]]) -> list[str]:
     return [*lines, "", "![Time and memory against size](../docs/pictures/growth.png)"]
 
 
+_MET: Final = {True: "yes", False: "**no**", None: ""}
 _HARDWARE: Final = ("processor", "cores", "memory_gb")
 
 
