@@ -12,7 +12,7 @@ import polars as pl
 from sklearn.tree import DecisionTreeClassifier
 
 from segmentation.database import sql_literal
-from segmentation.features import Matrix
+from segmentation.features import Matrix, external_features, to_matrix
 from segmentation.settings import Lane, Settings
 
 RULES_SCHEMA: Final = pl.Schema(
@@ -37,6 +37,9 @@ MAX_DEPTH: Final = 4
 SPARE_RULES: Final = 2
 #: A rule for a single store says nothing.
 MIN_RULE_STORES: Final = 2
+
+#: Rules do not ask what a store sells.
+_NO_SALES: Final = pl.DataFrame(schema={"store_id": pl.String(), "sales_amount": pl.Float64()})
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,8 @@ def rule_sql(rule: Rule, features: Sequence[Feature], lane: str, scope: str) -> 
 
 def cluster_rules(
     clusters: Mapping[Lane, pl.DataFrame],
-    feature_values: pl.DataFrame,
+    shares: pl.DataFrame,
+    external_values: pl.DataFrame,
     feature_usage: pl.DataFrame,
     scope_features: pl.DataFrame,
     settings: Settings,
@@ -206,12 +210,14 @@ def cluster_rules(
     ----------
     clusters
         Per lane scope, store_id, model_id, cluster.
-    feature_values
-        lane, scope, store_id, feature, value in the unit of the inputs.
+    shares
+        scope, store_id, shares of the internal lane.
+    external_values
+        store_id, feature, value in the unit of the inputs.
     feature_usage
         lane, scope, todays_feature, is_used; what a model misses today makes no rules.
     scope_features
-        lane, scope, feature, label, category_column.
+        lane, scope, feature, label, category_column, position (1-based).
     settings
         For the `seed` of each scope.
 
@@ -229,64 +235,51 @@ def cluster_rules(
         .drop_nulls()
         .unique()
         .join(scope_features, on=["lane", "scope", "feature"])
-        .select(
-            "lane", "scope", "feature", "label", is_level=pl.col("category_column").is_not_null()
-        )
+        .sort("position")
+        .partition_by("lane", "scope", as_dict=True)
     )
-    cells = feature_values.join(used, on=["lane", "scope", "feature"]).partition_by(
-        "lane", "scope", as_dict=True
-    )
+    vectors: dict[Lane, pl.DataFrame] = {
+        "internal": shares.select("scope", "store_id", x="shares"),
+        "external": external_features(external_values, scope_features, _NO_SALES),
+    }
     for lane, frame in clusters.items():
-        scored = frame.filter(pl.col("cluster").is_not_null()).sort("scope", "store_id")
-        for (scope,), stores in scored.group_by("scope", maintain_order=True):
-            part = cells.get((lane, scope))
-            if part is not None:
+        stores = frame.join(vectors[lane], on=["scope", "store_id"]).sort("scope", "store_id")
+        for (scope,), part in stores.group_by("scope", maintain_order=True):
+            described = used.get((lane, scope))
+            if described is not None:
                 seed = settings.for_scope(lane, str(scope)).seed
-                rows.extend(_scope_rules(lane, str(scope), stores, part, seed))
+                rows.extend(_scope_rules(lane, str(scope), part, described, seed))
     return pl.DataFrame(rows, schema=RULES_SCHEMA, orient="row").sort("lane", "scope", "rule")
 
 
 def _scope_rules(
-    lane: Lane, scope: str, stores: pl.DataFrame, cells: pl.DataFrame, seed: int
+    lane: Lane, scope: str, stores: pl.DataFrame, described: pl.DataFrame, seed: int
 ) -> Iterator[tuple[object, ...]]:
-    described = (
-        cells.group_by("feature")
-        .agg(pl.col("label").first(), pl.col("is_level").first(), pl.col("value").median())
-        .sort("feature")
-        .with_row_index("position")
-    )
+    """Rows of one scope; `stores` has model_id, cluster and x, `described` the features in use."""
+    values = to_matrix(stores["x"])[:, described["position"].to_numpy() - 1]
+    medians = pl.DataFrame(values).fill_nan(None).median().fill_null(0.0).row(0)
     features = [
         Feature(
             name=name,
             label=label.replace("_", " ") if lane == "external" else label,
             column="share" if lane == "internal" else "raw_value",
-            is_level=is_level,
-            imputed=0.0 if median is None else float(median),
+            is_level=category_column is not None,
+            imputed=median,
         )
-        for _, name, label, is_level, median in described.iter_rows()
+        for name, label, category_column, median in described.select(
+            "feature", "label", "category_column", pl.Series("median", medians)
+        ).iter_rows()
     ]
-    wide = stores.select("store_id").join(
-        cells.join(described.select("feature", "position"), on="feature")
-        .sort("position")
-        .pivot(on="position", index="store_id", values="value"),
-        on="store_id",
-        how="left",
-        maintain_order="left",
-    )
-    values = np.column_stack(
-        [
-            wide[str(position)].fill_null(feature.imputed).to_numpy()
-            for position, feature in enumerate(features)
-        ]
-    ).astype(np.float64)
-    clusters = stores["cluster"].to_numpy().astype(np.int64)
+    values = np.where(np.isnan(values), medians, values)[stores["cluster"].is_not_null().to_numpy()]
+    scored = stores.drop_nulls("cluster")
+    clusters = scored["cluster"].to_numpy().astype(np.int64)
     rules = tree_rules(values, clusters, seed)
     right = [(rule.holds(values) & (clusters == rule.cluster)).sum() for rule in rules]
     for number, (rule, n_right) in enumerate(zip(rules, right, strict=True), start=1):
         yield (
             lane,
             scope,
-            stores["model_id"][0],
+            scored["model_id"][0],
             number,
             rule.cluster,
             condition(rule, features) or "always",

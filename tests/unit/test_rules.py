@@ -102,38 +102,89 @@ def test_rules_count_who_fulfils_them_and_who_of_them_is_right() -> None:
     clusters = pl.DataFrame(
         {"scope": "Snacks", "store_id": stores, "model_id": "m", "cluster": [1, 1, 1, 2, 2, None]}
     )
-    values = pl.DataFrame(
+    shares = pl.DataFrame(
         {
-            "lane": "internal",
             "scope": "Snacks",
             "store_id": stores,
-            "feature": "store_id",  # a name that the tables have themselves
-            "value": [0.1, 0.2, None, 0.8, 0.9, 0.5],
+            "shares": [[0.0, share] for share in (0.1, 0.2, None, 0.8, 0.9, 0.5)],
         }
+    )
+    no_values = pl.DataFrame(
+        schema={"store_id": pl.String, "feature": pl.String, "value": pl.Float64}
     )
     usage = pl.DataFrame(
         {
             "lane": "internal",
             "scope": "Snacks",
-            "todays_feature": ["store_id", None],
-            "is_used": [True, True],
+            "todays_feature": ["left out", "store_id", None],
+            "is_used": [False, True, True],
         }
     )
     described = pl.DataFrame(
         {
             "lane": "internal",
             "scope": "Snacks",
-            "feature": "store_id",
-            "label": "store_id",
-            "category_column": pl.Series([None], dtype=pl.String),
+            "feature": ["left out", "store_id"],  # a name that the tables have themselves
+            "label": ["left out", "store_id"],
+            "category_column": pl.Series([None, None], dtype=pl.String),
+            "position": [1, 2],
         }
     )
     found = cluster_rules(
-        {"internal": clusters, "external": clusters.clear()}, values, usage, described, Settings({})
+        {"internal": clusters, "external": clusters.clear()},
+        shares,
+        no_values,
+        usage,
+        described,
+        Settings({}),
     )
     assert found.schema == RULES_SCHEMA
     # the missing value counts as the median, 0.5
     assert found.select("cluster", "n_stores", "n_right", "cluster_stores", "fidelity").rows() == [
         (1, 3, 3, 3, 1.0),
         (2, 2, 2, 2, 1.0),
+    ]
+
+
+def test_rules_of_the_external_lane_read_long_values_of_which_some_are_missing() -> None:
+    stores = [f"S{number}" for number in range(6)]
+    clusters = pl.DataFrame(
+        {
+            "scope": "external",
+            "store_id": stores,
+            "model_id": "m",
+            "cluster": [1, 1, 1, 2, 2, 1],
+        }
+    )
+    values = pl.DataFrame(
+        {
+            "store_id": [*stores[1:], stores[0]],
+            "feature": ["a.rent_usd"] * 5 + ["a.visits"],
+            "value": [10.0, 20.0, 80.0, 90.0, None, 5.0],
+        }
+    )
+    features = pl.DataFrame(
+        {
+            "lane": "external",
+            "scope": "external",
+            "feature": ["a.rent_usd", "a.visits"],
+            "label": ["rent_usd", "visits"],
+            "category_column": pl.Series([None, None], dtype=pl.String),
+            "position": [1, 2],
+        }
+    )
+    found = cluster_rules(
+        {"internal": clusters.clear(), "external": clusters},
+        pl.DataFrame(
+            schema={"scope": pl.String, "store_id": pl.String, "shares": pl.List(pl.Float64)}
+        ),
+        values,
+        features.select("lane", "scope", todays_feature="feature", is_used=True),
+        features,
+        Settings({}),
+    )
+    # both unknown rents count as the median, 50
+    assert found.select("condition", "n_stores", "n_right").rows() == [
+        ("rent usd up to 60", 4, 4),
+        ("rent usd above 60", 2, 2),
     ]
