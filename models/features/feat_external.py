@@ -7,7 +7,7 @@ from segmentation.features import external_features
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read the long table, shape it with Polars, return one row per store."""
     return external_features(
-        values=dbt.ref("int_external_features").pl(),
+        values=dbt.ref("int_external_features").select("store_id, feature, value").pl(),
         scope_features=dbt.ref("scope_features").pl(),
-        stores=dbt.ref("dim_stores").pl(),
+        stores=dbt.ref("dim_stores").select("store_id, sales_amount").pl(),
     )

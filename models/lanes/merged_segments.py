@@ -9,10 +9,10 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read clusters and components of both lanes, return one row per category and store."""
     return merge_lanes(
         sells=dbt.ref("feat_internal").select("scope as category, store_id").pl(),
-        internal_clusters=dbt.ref("internal_clusters").pl(),
-        external_clusters=dbt.ref("external_clusters").pl(),
-        internal_components=dbt.ref("internal_components").pl(),
-        external_components=dbt.ref("external_components").pl(),
+        internal_clusters=dbt.ref("internal_clusters").select("scope, store_id, cluster").pl(),
+        external_clusters=dbt.ref("external_clusters").select("scope, store_id, cluster").pl(),
+        internal_components=dbt.ref("internal_components").select("scope, store_id, z").pl(),
+        external_components=dbt.ref("external_components").select("scope, store_id, z").pl(),
         precedence=dbt.ref("cell_precedence").pl(),
         in_force=dbt.ref("current_cluster_models").pl(),
         settings=Settings(dbt.config.get("segmentation")),
