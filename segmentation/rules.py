@@ -209,13 +209,13 @@ def cluster_rules(
     Parameters
     ----------
     clusters
-        Per lane scope, store_id, model_id, cluster.
+        Per lane scope, store_id, cluster.
     shares
         scope, store_id, shares of the internal lane.
     external_values
         store_id, feature, value in the unit of the inputs.
     feature_usage
-        lane, scope, todays_feature, is_used; what a model misses today makes no rules.
+        lane, scope, model_id, todays_feature, is_used; what a model misses today makes no rules.
     scope_features
         lane, scope, feature, label, category_column, position (1-based).
     settings
@@ -231,7 +231,7 @@ def cluster_rules(
     rows: list[tuple[object, ...]] = []
     used = (
         feature_usage.filter(pl.col("is_used"))
-        .select("lane", "scope", feature="todays_feature")
+        .select("lane", "scope", "model_id", feature="todays_feature")
         .drop_nulls()
         .unique()
         .join(scope_features, on=["lane", "scope", "feature"])
@@ -255,7 +255,7 @@ def cluster_rules(
 def _scope_rules(
     lane: Lane, scope: str, stores: pl.DataFrame, described: pl.DataFrame, seed: int
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of one scope; `stores` has model_id, cluster and x, `described` the features in use."""
+    """Rows of one scope; `stores` has cluster and x, `described` the features in use."""
     values = to_matrix(stores["x"])[:, described["position"].to_numpy() - 1]
     medians = pl.DataFrame(values).fill_nan(None).median().fill_null(0.0).row(0)
     features = [
@@ -271,15 +271,14 @@ def _scope_rules(
         ).iter_rows()
     ]
     values = np.where(np.isnan(values), medians, values)[stores["cluster"].is_not_null().to_numpy()]
-    scored = stores.drop_nulls("cluster")
-    clusters = scored["cluster"].to_numpy().astype(np.int64)
+    clusters = stores["cluster"].drop_nulls().to_numpy().astype(np.int64)
     rules = tree_rules(values, clusters, seed)
     right = [(rule.holds(values) & (clusters == rule.cluster)).sum() for rule in rules]
     for number, (rule, n_right) in enumerate(zip(rules, right, strict=True), start=1):
         yield (
             lane,
             scope,
-            scored["model_id"][0],
+            described["model_id"][0],
             number,
             rule.cluster,
             condition(rule, features) or "always",

@@ -7,7 +7,7 @@ from segmentation.settings import Settings
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read clusters and what the models use, return one row per lane, scope and rule."""
-    columns = "scope, store_id, model_id, cluster"
+    columns = "scope, store_id, cluster"
     external_cells = dbt.ref("int_external_features")
     return cluster_rules(
         clusters={

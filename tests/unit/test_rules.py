@@ -100,7 +100,7 @@ def test_names_with_quotes_stay_text_in_the_query() -> None:
 def test_rules_count_who_fulfils_them_and_who_of_them_is_right() -> None:
     stores = [f"S{number}" for number in range(6)]
     clusters = pl.DataFrame(
-        {"scope": "Snacks", "store_id": stores, "model_id": "m", "cluster": [1, 1, 1, 2, 2, None]}
+        {"scope": "Snacks", "store_id": stores, "cluster": [1, 1, 1, 2, 2, None]}
     )
     shares = pl.DataFrame(
         {
@@ -116,6 +116,7 @@ def test_rules_count_who_fulfils_them_and_who_of_them_is_right() -> None:
         {
             "lane": "internal",
             "scope": "Snacks",
+            "model_id": "m",
             "todays_feature": ["left out", "store_id", None],
             "is_used": [False, True, True],
         }
@@ -152,7 +153,6 @@ def test_rules_of_the_external_lane_read_long_values_of_which_some_are_missing()
         {
             "scope": "external",
             "store_id": stores,
-            "model_id": "m",
             "cluster": [1, 1, 1, 2, 2, 1],
         }
     )
@@ -179,7 +179,9 @@ def test_rules_of_the_external_lane_read_long_values_of_which_some_are_missing()
             schema={"scope": pl.String, "store_id": pl.String, "shares": pl.List(pl.Float64)}
         ),
         values,
-        features.select("lane", "scope", todays_feature="feature", is_used=True),
+        features.select(
+            "lane", "scope", todays_feature="feature", model_id=pl.lit("m"), is_used=True
+        ),
         features,
         Settings({}),
     )
