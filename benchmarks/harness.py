@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -115,6 +115,11 @@ def paired(
     return [(ours(), peer()) for _ in range(pairs)]
 
 
+def scaled(part: Measurement, factor: float) -> Measurement:
+    """Give the times of work of which `part` did only a part."""
+    return replace(part, seconds=factor * part.seconds, cpu_seconds=factor * part.cpu_seconds)
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, smallest and largest."""
     return {
@@ -166,15 +171,11 @@ def ratio_row(
     limit: float | None,
     sense: Literal["at most", "at least"],
     note: str = "",
-    scale: float = 1.0,
 ) -> dict[str, Any]:
-    """Line with the ratio of each pair: ours to the peer's, or the peer's to ours for `at least`.
-
-    `scale` is what the peer's time is multiplied by where it did only a part of the work.
-    """
+    """Line with the ratio of each pair: ours to the peer's, or the peer's to ours for `at least`."""
 
     def ratio(of: str) -> list[float]:
-        ratios = [scale * getattr(peer, of) / getattr(ours, of) for ours, peer in pairs]
+        ratios = [getattr(peer, of) / getattr(ours, of) for ours, peer in pairs]
         return ratios if sense == "at least" else [1 / one for one in ratios]
 
     return row(
@@ -188,7 +189,7 @@ def ratio_row(
         note=note,
         cpu_ratio=spread(ratio("cpu_seconds")),
         ours_seconds=spread([ours.seconds for ours, _ in pairs]),
-        peer_seconds=spread([scale * peer.seconds for _, peer in pairs]),
+        peer_seconds=spread([peer.seconds for _, peer in pairs]),
         peak_mb=spread([ours.peak_mb for ours, _ in pairs]),
     )
 
