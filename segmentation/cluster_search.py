@@ -105,12 +105,21 @@ def choose_clusters(
     SearchResult
         `chosen` is None where the data has no structure; `reason` says why.
 
+    Raises
+    ------
+    ValueError
+        If values are so large that their squares are infinite.
+
     References
     ----------
     Rousseeuw (1987) for the silhouette; Calinski and Harabasz (1974); Davies and Bouldin (1979);
     Hennig (2007), Cluster-wise assessment of cluster stability; Tibshirani, Walther and Hastie
     (2001), Estimating the number of clusters in a data set via the gap statistic.
     """
+    if not np.isfinite(_within(z)):
+        raise ValueError(
+            "distances between stores contain infinity or a value too large for double precision"
+        )
     distinct = len(np.unique(z, axis=0))
     largest = min(settings.max_clusters, distinct - 1, len(z) // settings.min_cluster_size)
     if largest < settings.min_clusters:

@@ -94,7 +94,8 @@ def partition(
     -------
     Partition or None
         Equal to scikit-learn's clusters of the rows repeated by their weights, up to numbering and
-        rounding; None where a cluster ran empty, which is rare and left to scikit-learn.
+        rounding; None where a cluster ran empty, which is rare and left to scikit-learn, or where
+        the distances overflow.
 
     References
     ----------
@@ -176,7 +177,7 @@ def _first_centroids(
     candidate = np.empty(n_rows)
     closest = np.empty(n_rows)
     summed = np.cumsum(weights / weights.sum())
-    row = np.searchsorted(summed / summed[-1], draws[0], side="right")
+    row = min(np.searchsorted(summed / summed[-1], draws[0], side="right"), n_rows - 1)
     centroids[0] = columns[:, row]
     potential = _keep_nearest(columns, weights, norms, row, nearest, candidate)
     nearest[:] = candidate
@@ -266,6 +267,7 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
         block = columns[:, start : start + _BLOCK]
         own = labels[start : start + _BLOCK]
         smallest[:] = np.inf
+        nearest[:] = 0  # where distances overflow, no score is smaller than infinity
         for cluster in range(k):
             scores[:] = half_norms[cluster]
             for component in range(n_components):

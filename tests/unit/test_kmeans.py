@@ -104,6 +104,13 @@ def test_a_cluster_that_runs_empty_is_left_to_scikit_learn() -> None:
     assert stability.max() <= 1.0
 
 
+@pytest.mark.parametrize("value", [1e200, np.inf, np.nan])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_whose_distances_overflow_are_left_to_scikit_learn(value: float) -> None:
+    points = np.random.default_rng(0).normal(size=(200, 3)) * value
+    assert partition(points, np.ones(200), 3, RESTARTS, 0) is None
+
+
 def test_rounding_does_not_choose_between_equal_clusters() -> None:
     z = blobs([40, 40, 40], FAR_CENTERS)
     many = partition(z, np.ones(120), 3, 20, 0)
