@@ -19,7 +19,8 @@ def repeated_hashes(
     """Hashes that stand in more than one row, sorted.
 
     Sorting 64-bit integers takes a fifth of the time of counting them in a hash table, which has
-    a random access per row. Above `rows_at_once` the hashes are read several times, each time
+    a random access per row, and one thread needs less processor time than several that merge what
+    each has sorted. Above `rows_at_once` the hashes are read several times, each time
     another part of their values, so that memory does not grow with the rows.
 
     Parameters
@@ -39,6 +40,6 @@ def repeated_hashes(
     found = []
     for part in range(parts):
         chosen = hashes if parts == 1 else hashes.filter(f"row_hash % {parts} = {part}")
-        ordered = chosen.pl()["row_hash"].sort()
+        ordered = chosen.pl()["row_hash"].sort(multithreaded=False)
         found.append(ordered.filter(ordered == ordered.shift()).unique())
     return pl.DataFrame({"row_hash": pl.concat(found).sort()}, schema=REPEATED_SCHEMA)
