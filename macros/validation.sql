@@ -93,15 +93,16 @@
 
 
 {#- Every row of the sales input with its columns typed; what is wrong with one say `value_problem`,
-    why a sound one does not count all the same `place_problem`. -#}
+    why a sound one does not count all the same `place_problem`. An id that says nothing is no known product,
+    so that `product_id` is only tidied. -#}
 {% macro typed_sales() -%}
     with _input as (
         {{ sales_rows() | indent(8) }}
     ),
 
-    tidied as (
+    typed as (
         select
-            {{ tidy_text('store_id') }} as store_id,
+            {{ meaning_of_id(tidy_text('store_id')) }} as store_id,
             {{ tidy_text('product_id') }} as product_id,
             {{ as_date('sold_on') }} as sold_on,
             {{ as_amount('sales_amount') }} as sales_amount,
@@ -109,15 +110,6 @@
             hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
             _input as _row
         from _input
-    ),
-
-    typed as (
-        select
-            * replace (
-                {{ meaning_of_id('store_id') }} as store_id,
-                {{ meaning_of_id('product_id') }} as product_id
-            )
-        from tidied
     ),
 
     known_products as (
@@ -132,17 +124,20 @@
 {%- endmacro %}
 
 
-{#- Whether a row of `typed_sales` needs no second look: nothing is missing and nothing repeated. Cheap, and
-    true of nearly all rows, so that reasons and JSON are written of few. -#}
+{#- Whether a row of `typed_sales` has no problem and does not repeat another one; null is no. Cheap, and true
+    of nearly all rows, so that reasons and JSON are written of few. -#}
 {% macro is_sound_sale() -%}
-    store_id is not null and product_group is not null and sales_amount > 0 and not _is_repeated
-    and sold_on is not null
     {%- set window = setting('sales_window') or {} -%}
-    {%- if window.get('start') %}
-    and sold_on >= date '{{ window.start }}'
+    {%- set start, end = window.get('start'), window.get('end') -%}
+    store_id is not null and product_group is not null and sales_amount > 0 and not _is_repeated
+    {%- if start %}
+    and sold_on >= date '{{ start }}'
     {%- endif %}
-    {%- if window.get('end') %}
-    and sold_on <= date '{{ window.end }}'
+    {%- if end %}
+    and sold_on <= date '{{ end }}'
+    {%- endif %}
+    {%- if not (start or end) %}
+    and (sold_on is not null or {{ meaning(tidy_text('_row.sold_on')) }} is null)
     {%- endif %}
 {%- endmacro %}
 
@@ -151,7 +146,7 @@
 {% macro value_problem() -%}
     case
         when store_id is null then 'store_id is missing'
-        when product_id is null then 'product_id is missing'
+        when {{ meaning_of_id('product_id') }} is null then 'product_id is missing'
         when sales_amount is null
             then case
                 when {{ meaning(tidy_text('_row.sales_amount')) }} is null then 'sales_amount is missing'
