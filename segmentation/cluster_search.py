@@ -41,8 +41,13 @@ class Clusterer(Protocol):
         ...
 
 
-#: Makes an unfitted estimator for a number of clusters, restarts and a seed.
-MakeClusterer = Callable[[int, int, int], Clusterer]
+class MakeClusterer(Protocol):
+    """Makes an unfitted estimator for a number of clusters, restarts and a seed."""
+
+    def __call__(self, k: int, restarts: int, seed: int, start: Matrix | None = None) -> Clusterer:
+        """Give one that starts there and nowhere else, if `start` is given."""
+        ...
+
 
 #: Restarts of K-means: for a candidate, and for each of its many resamples and references.
 CANDIDATE_RESTARTS = 10
@@ -131,9 +136,7 @@ def choose_clusters(
         )
     ks = range(settings.min_clusters, largest + 1)
     # from the largest k, which takes longest, so that all threads end at about the same time
-    models = _each(
-        lambda k: make_clusterer(k, CANDIDATE_RESTARTS, settings.seed).fit(z), ks[::-1], n_jobs
-    )[::-1]
+    models = _each(partial(_candidate, z, settings.seed, make_clusterer), ks[::-1], n_jobs)[::-1]
     silhouettes = mean_silhouettes(
         z, [model.labels_ for model in models], settings.silhouette_sample, settings.seed, n_jobs
     )
@@ -173,6 +176,13 @@ def _each(
     return list(
         Parallel(n_jobs=n_jobs, backend="threading")(delayed(limit(function))(one) for one in given)
     )
+
+
+def _candidate(z: Matrix, seed: int, make_clusterer: MakeClusterer, k: int) -> Clusterer:
+    """Fit the estimator from the best of its starts, which the compiled K-means finds sooner."""
+    found = partition(z, np.ones(len(z)), k, CANDIDATE_RESTARTS, seed)
+    start = z[found.start] if found else None
+    return make_clusterer(k, CANDIDATE_RESTARTS, seed, start).fit(z)
 
 
 def _measure(

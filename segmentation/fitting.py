@@ -27,8 +27,6 @@ from segmentation.selection import FeatureDecision, select_features
 from segmentation.settings import ScopeSettings
 from segmentation.weights import WeightCategories
 
-#: The rows that scikit-learn's "k-means++" picks, in less time.
-_START: Final = {"init": first_centroids}
 #: PyCaret counts from the end: the step before the last one.
 _BEFORE_PCA: Final = -2
 #: Set-ups of PyCaret that are kept, and the rows that one is shown.
@@ -277,9 +275,14 @@ def _clusterer_factory(experiment: Any, algorithm: str) -> MakeClusterer:
     """PyCaret's own estimator of that name, unfitted, with explicit start, restarts and seed."""
     entry = experiment.models(internal=True).loc[algorithm]
 
-    def make(k: int, restarts: int, seed: int) -> Clusterer:
-        given = {"n_clusters": k, "n_init": restarts, "random_state": seed}
-        return cast("Clusterer", entry["Class"](**entry["Args"] | given | _START))
+    def make(k: int, restarts: int, seed: int, start: Matrix | None = None) -> Clusterer:
+        starts = (
+            {"init": first_centroids, "n_init": restarts}
+            if start is None
+            else {"init": start, "n_init": 1}
+        )
+        given = {"n_clusters": k, "random_state": seed}
+        return cast("Clusterer", entry["Class"](**entry["Args"] | given | starts))
 
     return make
 

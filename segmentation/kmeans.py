@@ -26,14 +26,18 @@ _TOLERANCE: Final = 1e-4
 #: scikit-learn leaves it to rounding, which differs from processor to processor.
 _CLEARLY: Final = 1.0 - 1e-12
 #: Rows that are compared with one centroid at a time, in registers and the nearest cache.
-_BLOCK: Final = 64
+_BLOCK: Final = 128
 
 
 class Partition(NamedTuple):
-    """Clusters of the rows and their weighted sum of squares, by scikit-learn's names."""
+    """Clusters of the rows and their weighted sum of squares, by scikit-learn's names.
+
+    `start` are the numbers of the rows that the best start took for centroids.
+    """
 
     labels_: Labels
     inertia_: float
+    start: Labels
 
 
 def first_centroids(
@@ -68,8 +72,7 @@ def first_centroids(
     """
     columns = np.ascontiguousarray(X.T)
     draws = random_state.random_sample(_n_draws(n_clusters))
-    picked: Matrix = _first_centroids(columns, np.ones(len(X)), _norms(columns), draws, n_clusters)
-    return picked
+    return X[_first_rows(columns, np.ones(len(X)), _norms(columns), draws, n_clusters)]
 
 
 def partition(
@@ -104,10 +107,10 @@ def partition(
     total = weights.sum()
     columns = np.ascontiguousarray((points - weights @ points / total).T)
     variance = float((weights @ columns.T**2).mean() / total)
-    labels, inertia, has_empty = _best_of(
+    labels, inertia, start, has_empty = _best_of(
         columns, weights, _draws(k, restarts, seed), k, _TOLERANCE * variance
     )
-    return None if has_empty else Partition(labels, inertia)
+    return None if has_empty else Partition(labels, inertia, start)
 
 
 def _n_draws(k: int) -> int:
@@ -135,22 +138,26 @@ def _norms(columns: Matrix) -> Matrix:
 @njit(cache=True, nogil=True)
 def _best_of(
     columns: Matrix, weights: Matrix, draws: Matrix, k: int, tolerance: float
-) -> tuple[Labels, float, bool]:
-    """Best of all restarts; the third is true where a cluster ran empty in one of them."""
-    n_rows = columns.shape[1]
+) -> tuple[Labels, float, Labels, bool]:
+    """Best of all restarts; the last is true where a cluster ran empty in one of them."""
+    n_components, n_rows = columns.shape
     norms = _norms(columns)
     weighted = np.ascontiguousarray((columns * weights).T)
+    centroids = np.empty((k, n_components))
     best = np.full(n_rows, -1, np.intp)
+    best_start = np.zeros(k, np.intp)
     smallest = np.inf
     for restart in range(len(draws)):
-        centroids = _first_centroids(columns, weights, norms, draws[restart], k)
+        start = _first_rows(columns, weights, norms, draws[restart], k)
+        for cluster in range(k):
+            centroids[cluster] = columns[:, start[cluster]]
         labels, has_empty = _rounds(columns, weighted, weights, centroids, tolerance)
         if has_empty:
-            return best, smallest, True
+            return best, smallest, best_start, True
         inertia = _inertia(columns, weights, centroids, labels)
         if inertia < smallest and not _are_same(labels, best, k):
-            best, smallest = labels, inertia
-    return best, smallest, False
+            best, smallest, best_start = labels, inertia, start
+    return best, smallest, best_start, False
 
 
 @njit(cache=True, nogil=True)
@@ -166,20 +173,17 @@ def _are_same(labels: Labels, others: Labels, k: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _first_centroids(
-    columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, k: int
-) -> Matrix:
+def _first_rows(columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, k: int) -> Labels:
     """Greedy k-means++: of a few draws the one that leaves the smallest sum of squares."""
-    n_components, n_rows = columns.shape
+    n_rows = columns.shape[1]
     n_draws = (len(draws) - 1) // max(k - 1, 1)
-    centroids = np.empty((k, n_components))
+    picked = np.empty(k, np.intp)
     nearest = np.full(n_rows, np.inf)
     candidate = np.empty(n_rows)
     closest = np.empty(n_rows)
     summed = np.cumsum(weights / weights.sum())
-    row = min(np.searchsorted(summed / summed[-1], draws[0], side="right"), n_rows - 1)
-    centroids[0] = columns[:, row]
-    potential = _keep_nearest(columns, weights, norms, row, nearest, candidate)
+    picked[0] = min(np.searchsorted(summed / summed[-1], draws[0], side="right"), n_rows - 1)
+    potential = _keep_nearest(columns, weights, norms, picked[0], nearest, candidate)
     nearest[:] = candidate
     for cluster in range(1, k):
         summed = np.cumsum(nearest * weights)
@@ -193,8 +197,8 @@ def _first_centroids(
                 closest[:] = candidate
         nearest[:] = closest
         potential = best_potential
-        centroids[cluster] = columns[:, best_row]
-    return centroids
+        picked[cluster] = best_row
+    return picked
 
 
 @njit(cache=True, nogil=True)
@@ -202,14 +206,15 @@ def _keep_nearest(
     columns: Matrix, weights: Matrix, norms: Matrix, row: int, nearest: Matrix, candidate: Matrix
 ) -> float:
     """Write to `candidate` the squared distances once `row` is a centroid; return their sum."""
-    candidate[:] = 0.0
-    for column in columns:
+    candidate[:] = norms
+    for component in range(len(columns)):
+        column = columns[component]
         value = -2.0 * column[row]
-        for other in range(len(column)):
+        for other in range(len(candidate)):
             candidate[other] += value * column[other]
     total = 0.0
     for other in range(len(candidate)):
-        distance = max(candidate[other] + norms[row] + norms[other], 0.0)
+        distance = max(candidate[other] + norms[row], 0.0)
         candidate[other] = min(distance, nearest[other])
         total += weights[other] * candidate[other]
     return total
@@ -264,7 +269,6 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
     smallest = np.empty(_BLOCK)
     nearest = np.empty(_BLOCK, np.intp)
     for start in range(0, n_rows, _BLOCK):
-        block = columns[:, start : start + _BLOCK]
         own = labels[start : start + _BLOCK]
         smallest[:] = np.inf
         nearest[:] = 0  # where distances overflow, no score is smaller than infinity
@@ -272,7 +276,8 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
             scores[:] = half_norms[cluster]
             for component in range(n_components):
                 value = centroids[cluster, component]
-                column = block[component]
+                # (a part of a contiguous row: of a part of the matrix no loop becomes vector code)
+                column = columns[component][start : start + _BLOCK]
                 for place in range(len(column)):
                     scores[place] -= value * column[place]
             for place in range(len(own)):

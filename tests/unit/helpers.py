@@ -18,16 +18,16 @@ from segmentation.settings import EXTERNAL_SCOPE, Lane, ScopeSettings, Settings
 FAR_CENTERS = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 6.0], [0.0, 12.0, -6.0]])
 
 
-def kmeans(k: int, restarts: int, seed: int) -> Clusterer:
+def kmeans(k: int, restarts: int, seed: int, start: Matrix | None = None) -> Clusterer:
     """Give scikit-learn's own K-means, as the search asks for it.
 
-    It starts where the search does: of two starts that are equally good, scikit-learn's own
-    "k-means++" takes the one that rounding prefers.
+    Without a start it draws as the search does: of two starts that are equally good,
+    scikit-learn's own "k-means++" takes the one that rounding prefers.
     """
-    return cast(
-        "Clusterer",
-        KMeans(n_clusters=k, init=first_centroids, n_init=restarts, random_state=seed),
-    )
+    starts = {"init": first_centroids, "n_init": restarts}
+    if start is not None:
+        starts = {"init": start, "n_init": 1}
+    return cast("Clusterer", KMeans(n_clusters=k, random_state=seed, **starts))
 
 
 def scope_settings(
