@@ -84,8 +84,6 @@ def build(picture_formats: list[str]) -> dict[str, Any]:
             "--exclude-resource-type",
             "test",
             "--exclude-resource-type",
-            "unit_test",
-            "--exclude-resource-type",
             "seed",
             variables=variables,
         )["nodes"]

@@ -26,7 +26,7 @@ from segmentation.fingerprints import Fingerprint, differing_tables, table_finge
 PROJECT = Path(__file__).resolve().parents[1]
 DBT = Path(sys.executable).with_name("dbt")
 #: Nothing is tested here, and no model of an earlier time is there to stay with.
-WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+WITHOUT_TESTS = ("--exclude-resource-type", "test")
 FROM_SCRATCH = {"retrain": "auto", "pinned_models": {}}
 SHOWN_DIGITS = 16
 

@@ -16,6 +16,7 @@ _CODE: Final = (
     "profiles.yml",
     "requirements.txt",
     "seeds",
+    "selectors.yml",
     "segmentation",
     "snapshots",
 )

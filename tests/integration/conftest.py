@@ -19,7 +19,7 @@ class SeedsBuild:
 
 @pytest.fixture(scope="session")
 def seeds_build(tmp_path_factory: pytest.TempPathFactory) -> SeedsBuild:
-    """Run `dbt build` with nothing given: seeds, models, snapshot, data tests and unit tests."""
+    """Run `dbt build` with nothing given: seeds, models, snapshot and data tests."""
     project = Project(tmp_path_factory.mktemp("seeds"))
     return SeedsBuild(project, project.dbt("build"))
 

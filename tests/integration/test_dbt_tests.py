@@ -1,7 +1,8 @@
-"""Every accounting test of the project fails on a database that is broken in its way."""
+"""The unit tests pass, and every accounting test fails on a database that is broken in its way."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,18 @@ def copy_to(folder: Path, seeds_build: SeedsBuild) -> Project:
     shutil.copy(seeds_build.project.database, broken.database)
     shutil.copytree(seeds_build.project.folder / "target", folder / "target")  # parsed already
     return broken
+
+
+def test_every_unit_test_passes_and_none_is_run_by_a_build(
+    seeds_build: SeedsBuild, tmp_path: Path
+) -> None:
+    manifest = json.loads((seeds_build.project.folder / "target" / "manifest.json").read_text())
+    names = {test["name"] for test in manifest["unit_tests"].values()}
+    assert names
+    assert names.isdisjoint(seeds_build.run.statuses)
+    run = copy_to(tmp_path, seeds_build).dbt("test", "--select", "test_type:unit")
+    assert run.success, run.shown
+    assert run.statuses == dict.fromkeys(names, "pass")
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGES))

@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, DbtRun]:
         for name, location in variables["inputs"].items()
     }
     project = Project(folder)
-    run = project.dbt("build", "--exclude-resource-type", "unit_test", variables=variables)
+    run = project.dbt("build", variables=variables)
     return project, run
 
 

@@ -267,7 +267,7 @@ def _lasting_numbers(rebuilt: Rebuilt, model: dict[str, Any]) -> npt.NDArray[np.
     return lasting
 
 
-def test_the_seeds_build_with_every_test_of_the_project(seeds_build: SeedsBuild) -> None:
+def test_the_seeds_build_with_every_data_test_of_the_project(seeds_build: SeedsBuild) -> None:
     assert seeds_build.run.success, seeds_build.run.shown
     assert set(seeds_build.run.statuses.values()) <= {"success", "pass", "no-op"}
 
