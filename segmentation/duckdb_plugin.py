@@ -7,6 +7,7 @@ package needs no import of dbt.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -174,6 +175,9 @@ def segmentation_publish(
 _EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
 #: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
 _FORBIDDEN: Final = 0o022
+#: New objects after which Python looks for cycles among them. With the usual 700 it goes through dbt's
+#: parsed project again and again, in which there is next to nothing to free.
+_COLLECT_AFTER: Final = 50_000
 
 
 class Plugin:
@@ -184,6 +188,7 @@ class Plugin:
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
+        gc.set_threshold(_COLLECT_AFTER)
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials

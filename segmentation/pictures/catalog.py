@@ -42,8 +42,8 @@ PICTURES_SCHEMA: Final = pl.Schema(
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
 DRAWING_VERSION: Final = 3
-#: Fewer pictures are drawn sooner than other processes start.
-MIN_PARALLEL: Final = 8
+#: Fewer pictures are drawn sooner than other processes start and import what they draw with.
+MIN_PARALLEL: Final = 20
 #: Of a PNG file, and how many of them are taken because most pixels have them.
 N_COLOURS: Final = 256
 N_FREQUENT: Final = 128

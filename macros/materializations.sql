@@ -1,0 +1,64 @@
+{#- Tables and views are replaced under their own name in one transaction: until it ends others see the old one,
+    and a model that fails leaves it as it was. dbt-duckdb builds each beside the old one, renames both and drops
+    one; every such call of the adapter sets up all macros of dbt anew, which takes longer than most models. -#}
+
+
+{#- The SQL of a model is run as the transaction that drops the old table. A Python model has a connection of
+    its own for what it writes, so its table is written beside the old one first. -#}
+{% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set new = this.incorporate(type='table') -%}
+    {%- set is_python = model.language == 'python' -%}
+    {%- set built = make_intermediate_relation(new) if is_python else new -%}
+    {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
+    {%- if is_python -%}
+        {%- do drop_if_there(load_cached_relation(built)) -%}
+    {%- else -%}
+        {%- do begin_replacement(existing) -%}
+    {%- endif -%}
+    {%- call statement('main', language=model.language) -%}
+        {{ create_table_as(False, built, compiled_code, model.language) }}
+    {%- endcall -%}
+    {%- if is_python -%}
+        {%- do begin_replacement(existing) -%}
+        {%- do rename_relation(built, new) -%}
+    {%- endif -%}
+    {{ return(end_replacement(new)) }}
+{% endmaterialization %}
+
+
+{% materialization view, adapter='duckdb' %}
+    {%- set new = this.incorporate(type='view') -%}
+    {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
+    {%- do begin_replacement(load_cached_relation(this)) -%}
+    {%- call statement('main') -%}
+        {{ get_create_view_as_sql(new, sql) }}
+    {%- endcall -%}
+    {{ return(end_replacement(new)) }}
+{% endmaterialization %}
+
+
+{#- Begin the transaction in which a relation is replaced: from here on it is gone. -#}
+{% macro begin_replacement(existing) -%}
+    {%- do adapter.ensure_transaction() -%}
+    {%- do run_hooks(pre_hooks) -%}
+    {%- do drop_if_there(existing) -%}
+{%- endmacro %}
+
+
+{#- End the transaction in which a relation was replaced, and say to dbt which one it was. -#}
+{% macro end_replacement(new) -%}
+    {%- do persist_docs(new, model) -%}
+    {%- do run_hooks(post_hooks) -%}
+    {%- do adapter.commit() -%}
+    {%- do run_hooks(post_hooks, inside_transaction=False) -%}
+    {{ return({'relations': [new]}) }}
+{%- endmacro %}
+
+
+{#- Drop a relation that dbt knows of, if it does. (By the macro: `adapter.drop_relation` sets up all macros.) -#}
+{% macro drop_if_there(relation) -%}
+    {%- if relation -%}
+        {%- do drop_relation(relation) -%}
+    {%- endif -%}
+{%- endmacro %}
