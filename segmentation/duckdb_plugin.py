@@ -175,8 +175,8 @@ def segmentation_publish(
 _EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
 #: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
 _FORBIDDEN: Final = 0o022
-#: New objects after which Python looks for cycles among them. With the usual 700 it goes through dbt's
-#: parsed project again and again, in which there is next to nothing to free.
+#: New objects after which Python looks for cycles among them. With the usual 700 it goes through
+#: dbt's parsed project again and again, in which there is next to nothing to free.
 _COLLECT_AFTER: Final = 50_000
 
 

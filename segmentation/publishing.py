@@ -146,7 +146,9 @@ def publish(
         with duckdb.connect() as alone:
             alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
             alone.execute(f"use {_ALIAS}")
+            alone.begin()  # one transaction, not one per comment: each waits for the disk
             _describe(alone, tables)
+            alone.commit()
             _add_queries(alone, tables, queries)
         unfinished.chmod(_MODE)
         _to_disk(unfinished)

@@ -1,4 +1,4 @@
-"""The unit tests pass, and every accounting test fails on a database that is broken in its way."""
+"""Unit tests pass, and every accounting test fails on a database that is broken in its way."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def with_secrets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str
     project.folder.mkdir()
     process = project.process(
         variables,
-        arguments=["--profiles-dir", str(profiles)],
+        arguments=["--profiles-dir", str(profiles), "--log-level-file", "debug"],
         DBT_ENV_SECRET_SHOP=str(shop),
         PGPASSWORD=CANARY,
         AWS_SECRET_ACCESS_KEY=CANARY,
