@@ -44,17 +44,17 @@ def distribution(values: Matrix) -> Distribution:
     values
         Shape (stores,); NaN is missing.
     """
-    present = values[~np.isnan(values)]
-    distinct = np.unique(present)
-    if not distinct.size:
+    ordered = np.sort(values[~np.isnan(values)])
+    if not ordered.size:
         return Distribution((), (0,), len(values))
     shares = np.arange(1, _N_BINS) / _N_BINS
-    deciles = np.unique(np.quantile(present, shares, method="inverted_cdf"))
-    deciles = deciles[deciles < distinct[-1]]
-    above = distinct[np.searchsorted(distinct, deciles) + 1]
+    deciles = np.unique(np.quantile(ordered, shares, method="inverted_cdf"))
+    deciles = deciles[deciles < ordered[-1]]
+    above = ordered[np.searchsorted(ordered, deciles, side="right")]
     # of two neighbours in floating point the middle is one of them: the lower one is right then
     edges = np.unique(np.minimum(deciles / 2 + above / 2, np.nextafter(above, -np.inf)))
-    counts = np.bincount(np.searchsorted(edges, present), minlength=len(edges) + 1)
+    up_to = np.searchsorted(ordered, edges, side="right")
+    counts = np.diff(up_to, prepend=0, append=len(ordered))
     return Distribution(
-        tuple(edges.tolist()), tuple(counts.tolist()), int(len(values) - len(present))
+        tuple(edges.tolist()), tuple(counts.tolist()), int(len(values) - len(ordered))
     )
