@@ -20,6 +20,7 @@ STORES, LARGE_STORES, WARM_STORES, FEATURES, MAX_K = 20_000, 100_000, 500, 40, 1
 OURS_RUNS, LARGE_RUNS = 5, 3
 STORES_LIMIT: Final = 1.1
 GROWTH_STORES: Final = (2_500, 5_000, 10_000, 20_000)
+GROWTH_LARGE: Final = (STORES, 50_000)
 GROWTH_FEATURES, GROWTH_K, GROWTH_AT = (10, 20, 40, 80), (5, 10, 20), 2_500
 #: Stores on which the silhouette is also measured exactly, which takes time with their square.
 EXACT_STORES: Final = 10_000
@@ -144,7 +145,8 @@ def _search(stores: int = STORES, features: int = FEATURES, max_k: int = MAX_K) 
 def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows and curves of this target."""
     if suite == "bench-large":
-        data.vectors(LARGE_STORES, FEATURES)
+        for stores in (WARM_STORES, *GROWTH_LARGE, LARGE_STORES):
+            data.vectors(stores, FEATURES)
         runs = [_search(LARGE_STORES) for _ in range(LARGE_RUNS)]
         note = f"k = {runs[0].result['k']}; stability and gap statistic included"
         return [
@@ -167,7 +169,19 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 "at most",
                 "GB",
             ),
-        ], []
+        ], [
+            curve(
+                TARGET,
+                "search over stores, up to 100,000 (40 features)",
+                "stores",
+                suite,
+                [
+                    *((float(stores), _search(stores)) for stores in GROWTH_LARGE),
+                    (float(LARGE_STORES), runs[0]),
+                ],
+                STORES_LIMIT,
+            )
+        ]
     for stores in {STORES, EXACT_STORES, WARM_STORES, *GROWTH_STORES}:
         data.vectors(stores, FEATURES)
     for features in GROWTH_FEATURES:

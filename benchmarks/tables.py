@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmarks.harness import ROOT
 
@@ -114,37 +115,43 @@ def _seconds(line: dict[str, Any], side: str) -> str:
 
 
 def _draw(curves: list[dict[str, Any]], path: Path) -> None:
-    """One panel per curve: CPU time on the left axis, memory on the right, both logarithmic."""
+    """One panel per curve: CPU time on the left axis, logarithmic, memory on the right, from zero."""
     if not curves:
         return
     rows = -(-len(curves) // COLUMNS)
-    figure = Figure(figsize=(4.2 * COLUMNS, 3.4 * rows), layout="constrained")
+    figure = Figure(figsize=(4.6 * COLUMNS, 3.4 * rows), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for panel, one in zip(panels, curves, strict=False):
         sizes = [point["size"] for point in one["points"]]
-        memory = panel.twinx()
+        seconds = [point["cpu_seconds"] for point in one["points"]]
+        gigabytes = [point["peak_mb"] / 1000 for point in one["points"]]
         exponents = one["exponents"]
-        panel.loglog(
-            sizes,
-            [point["cpu_seconds"] for point in one["points"]],
-            "o-",
-            color="#1f5a99",
-            label=f"CPU time, exponent {exponents['cpu_seconds']:.2f}",
-        )
-        memory.loglog(
-            sizes,
-            [point["peak_mb"] for point in one["points"]],
-            "s--",
-            color="#b3591d",
-            label=f"memory, exponent {exponents['peak_mb']:.2f}",
-        )
+        memory = panel.twinx()
+        label = f"CPU time, exponent {exponents['cpu_seconds']:.2f}"
+        (time_line,) = panel.loglog(sizes, seconds, "o-", color="#1f5a99", label=label)
+        label = f"memory, exponent {exponents['peak_mb']:.2f}"
+        (memory_line,) = memory.plot(sizes, gigabytes, "s--", color="#b3591d", label=label)
         panel.set_title(one["name"], fontsize=9)
         panel.set_xlabel(one["axis"])
+        panel.set_xticks(sizes, [_short(size) for size in sizes])
+        panel.set_xticks([], minor=True)
         panel.set_ylabel("seconds of CPU")
-        memory.set_ylabel("MB")
-        handles = [*panel.get_lines(), *memory.get_lines()]
-        panel.legend(handles, [line.get_label() for line in handles], fontsize=7, loc="upper left")
+        panel.set_ylim(min(seconds) / 1.3, max(seconds) * 2.5)
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        panel.yaxis.set_minor_locator(NullLocator())
+        memory.set_ylabel("GB")
+        memory.set_ylim(0, 1.6 * max(gigabytes))
+        panel.legend(handles=[time_line, memory_line], fontsize=7, loc="upper left")
     for panel in panels[len(curves) :]:
         panel.set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
+
+
+def _short(size: float) -> str:
+    """Thousands and millions by letter."""
+    for unit, letter in ((1e6, " M"), (1e3, "k")):
+        if size >= unit:
+            return f"{size / unit:g}{letter}"
+    return f"{size:g}"
