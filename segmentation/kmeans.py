@@ -8,8 +8,9 @@ estimator, which is told where to start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from numba import njit
 from segmentation.features import Matrix
 
 Labels = npt.NDArray[np.intp]
+_Function = TypeVar("_Function", bound=Callable[..., object])
 
 #: As scikit-learn's defaults: rounds, and the shift of the centroids in units of the variance.
 _MAX_ROUNDS: Final = 300
@@ -27,6 +29,14 @@ _TOLERANCE: Final = 1e-4
 _CLEARLY: Final = 1.0 - 1e-12
 #: Rows that are compared with one centroid at a time, in registers and the nearest cache.
 _BLOCK: Final = 128
+
+
+def _compiled(function: _Function) -> _Function:
+    """Compile a function when it is first called, and keep that where files can be kept."""
+    try:
+        return cast("_Function", njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # neither the package's folder nor the user's can be written
+        return cast("_Function", njit(nogil=True)(function))
 
 
 class Partition(NamedTuple):
@@ -126,7 +136,7 @@ def _draws(k: int, restarts: int, seed: int) -> Matrix:
     return draws
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _norms(columns: Matrix) -> Matrix:
     """Squared length of each row."""
     norms = np.zeros(columns.shape[1])
@@ -135,7 +145,7 @@ def _norms(columns: Matrix) -> Matrix:
     return norms
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _best_of(
     columns: Matrix, weights: Matrix, draws: Matrix, k: int, tolerance: float
 ) -> tuple[Labels, float, Labels, bool]:
@@ -160,7 +170,7 @@ def _best_of(
     return best, smallest, best_start, False
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _are_same(labels: Labels, others: Labels, k: int) -> bool:
     """Tell if two labelings are the same clusters; then rounding must not choose between them."""
     number = np.full(k, -1, np.intp)
@@ -172,7 +182,7 @@ def _are_same(labels: Labels, others: Labels, k: int) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _first_rows(columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, k: int) -> Labels:
     """Greedy k-means++: of a few draws the one that leaves the smallest sum of squares."""
     n_rows = columns.shape[1]
@@ -201,7 +211,7 @@ def _first_rows(columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, 
     return picked
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _keep_nearest(
     columns: Matrix, weights: Matrix, norms: Matrix, row: int, nearest: Matrix, candidate: Matrix
 ) -> float:
@@ -220,7 +230,7 @@ def _keep_nearest(
     return total
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _rounds(
     columns: Matrix, rows: Matrix, weights: Matrix, centroids: Matrix, tolerance: float
 ) -> tuple[Labels, bool]:
@@ -255,7 +265,7 @@ def _rounds(
     return labels, False
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
     """Write the nearest centroid of each row to `labels`; return if any is another than before."""
     k, n_components = centroids.shape
@@ -291,7 +301,7 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
     return has_changed
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _inertia(columns: Matrix, weights: Matrix, centroids: Matrix, labels: Labels) -> float:
     """Weighted sum of the squared distances to the own centroid."""
     total = 0.0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -109,6 +113,19 @@ def test_a_cluster_that_runs_empty_is_left_to_scikit_learn() -> None:
 def test_values_whose_distances_overflow_are_left_to_scikit_learn(value: float) -> None:
     points = np.random.default_rng(0).normal(size=(200, 3)) * value
     assert partition(points, np.ones(200), 3, RESTARTS, 0) is None
+
+
+def test_where_no_file_can_be_kept_it_is_compiled_each_time() -> None:
+    # numba looks for a folder in IPython alone, where the package is not
+    environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
+    program = (
+        "import numpy as np; from segmentation.kmeans import _norms;"
+        "print(_norms(np.ones((2, 3))), type(_norms._cache).__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[0] == "[2. 2. 2.] NullCache"
 
 
 def test_rounding_does_not_choose_between_equal_clusters() -> None:
