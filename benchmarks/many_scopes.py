@@ -69,25 +69,23 @@ def lane(categories: int) -> dict[str, Any]:
 
 
 def alone(categories: int, chosen: int) -> dict[str, Any]:
-    """CPU time of a few of the fits, one after the other in one process that has PyCaret already."""
-    import pycaret.clustering  # noqa: F401, PLC0415
-
+    """CPU time of a few of the fits, one after the other in one process that has its libraries."""
     from segmentation.fitting import fit_scope  # noqa: PLC0415
     from segmentation.registry import training_data  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     features, names = _features(categories)
     settings = Settings(None)
-    watch = Stopwatch.start()
+    given = []
     for scope in features["scope"].unique().sort().to_list()[:chosen]:
-        given = settings.for_scope("internal", scope)
-        data_of_scope = training_data(
-            "internal",
-            features.filter(pl.col("scope") == scope),
-            names.filter(pl.col("scope") == scope),
-            given,
-        )
-        fit_scope(data_of_scope, given)
+        of_scope = settings.for_scope("internal", scope)
+        part = features.filter(pl.col("scope") == scope)
+        names_of_scope = names.filter(pl.col("scope") == scope)
+        given.append((training_data("internal", part, names_of_scope, of_scope), of_scope))
+    fit_scope(*given[0])
+    watch = Stopwatch.start()
+    for data_of_scope, of_scope in given:
+        fit_scope(data_of_scope, of_scope)
     return {**watch.read()}
 
 
