@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -100,6 +102,7 @@ def _database(folder: Path, stores: int) -> None:
 
 
 def _variables(memory_limit: str | None = None) -> dict[str, Any]:
+    """Inputs of a few rows, so that the project parses."""
     return {
         "inputs": {
             "sales": str(data.shop_sales(10, 1)),
@@ -111,16 +114,23 @@ def _variables(memory_limit: str | None = None) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _prepared(stores: int, variables: dict[str, Any]) -> Iterator[Path]:
+    """A folder whose database has vectors, a model, and what the scoring SQL is compiled from."""
+    with scratch() as folder:
+        _database(folder, stores)
+        selected = ("current_cluster_models", "feature_usage")
+        dbt(folder, "run", "--select", *selected, variables=variables)
+        yield folder
+
+
 def as_query(stores: int) -> dict[str, Any]:
     """The compiled SQL of components and distances as one query: vectors to a table of clusters.
 
     Reading the numbers of the model from its row is counted, too.
     """
     variables = _variables()
-    with scratch() as folder:
-        _database(folder, stores)
-        selected = ("--select", "current_cluster_models", "feature_usage")
-        dbt(folder, "run", *selected, variables=variables)
+    with _prepared(stores, variables) as folder:
         numbers, components, distances = (
             compiled(folder, inline, variables)
             for inline in (
@@ -147,10 +157,7 @@ def as_query(stores: int) -> dict[str, Any]:
 def as_models(stores: int, memory_limit: str | None = None) -> dict[str, Any]:
     """The models of components and clusters as dbt builds them, with reading the model's numbers."""
     variables = _variables(memory_limit)
-    with scratch() as folder:
-        _database(folder, stores)
-        selected = ("--select", "current_cluster_models", "feature_usage")
-        dbt(folder, "run", *selected, variables=variables)
+    with _prepared(stores, variables) as folder:
         measured = dbt(folder, "run", "--select", *MODELS, variables=variables)
         with duckdb.connect(str(folder / "bench.duckdb")) as connection:
             connection.execute("create view labels as from lanes.external_clusters")
