@@ -128,7 +128,7 @@ def silhouette_error(stores: int, features: int) -> dict[str, Any]:
     from sklearn.cluster import KMeans  # noqa: PLC0415
     from sklearn.metrics import silhouette_score  # noqa: PLC0415
 
-    from segmentation.cluster_search import mean_silhouettes  # noqa: PLC0415
+    from segmentation.silhouettes import mean_silhouettes  # noqa: PLC0415
 
     z = data.matrix(stores, features)[:, :8]
     sample = ScopeSettings.model_validate({}).silhouette_sample

@@ -41,16 +41,16 @@
 {%- endmacro %}
 
 
-{#- What the published file is told of a table. Its key is the one that the data tests say: the first of
-    `unique` and `unique_combination` that is made of columns alone. -#}
+{#- What the published file is told of a table. Its key is the one that the data tests say: the first
+    `grain` that is made of columns alone. -#}
 {% macro published_table(node, name) -%}
     {%- set columns, key = {}, [] -%}
     {%- for column in node.columns.values() -%}
         {%- do columns.update({column.name: column.description}) -%}
     {%- endfor -%}
     {%- for test in graph.nodes.values() | selectattr('test_metadata', 'defined') | sort(attribute='unique_id')
-        if node.unique_id in test.depends_on.nodes and test.test_metadata.name in ['unique', 'unique_combination'] -%}
-        {%- set tested = test.test_metadata.kwargs.columns or [test.column_name] -%}
+        if node.unique_id in test.depends_on.nodes and test.test_metadata.name == 'grain' -%}
+        {%- set tested = test.test_metadata.kwargs.columns -%}
         {%- if not key and tested | reject('in', columns) | list == [] -%}
             {%- do key.extend(tested) -%}
         {%- endif -%}

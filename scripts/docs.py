@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from segmentation.pictures.catalog import KINDS, placeholder
+from segmentation.pictures.catalog import KINDS
+from segmentation.pictures.rendering import placeholder
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from joblib import Parallel, delayed
 from scipy.stats import rankdata
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
-from threadpoolctl import ThreadpoolController
 
-from segmentation.features import Matrix
-from segmentation.kmeans import Labels, partition
+from segmentation.features import Labels, Matrix
+from segmentation.kmeans import partition
 from segmentation.settings import ScopeSettings
-
-_Given = TypeVar("_Given")
-_Result = TypeVar("_Result")
+from segmentation.silhouettes import mean_silhouettes
+from segmentation.threads import each
 
 #: Rounding below which two indices count as equal when candidates are ranked.
 RANK_DECIMALS = 12
@@ -52,8 +48,6 @@ class MakeClusterer(Protocol):
 #: Restarts of K-means: for a candidate, and for each of its many resamples and references.
 CANDIDATE_RESTARTS = 10
 RESAMPLE_RESTARTS = 3
-#: Rows whose distances to all others are in memory at once.
-_SILHOUETTE_BLOCK = 512
 
 
 @dataclass
@@ -136,7 +130,7 @@ def choose_clusters(
         )
     ks = range(settings.min_clusters, largest + 1)
     # from the largest k, which takes longest, so that all threads end at about the same time
-    models = _each(partial(_candidate, z, settings.seed, make_clusterer), ks[::-1], n_jobs)[::-1]
+    models = each(partial(_candidate, z, settings.seed, make_clusterer), ks[::-1], n_jobs)[::-1]
     silhouettes = mean_silhouettes(
         z, [model.labels_ for model in models], settings.silhouette_sample, settings.seed, n_jobs
     )
@@ -163,19 +157,6 @@ def choose_clusters(
         return SearchResult(candidates, None, reason)
     winner.verdict = f"chosen: {winner.verdict}"
     return SearchResult(candidates, winner, f"k = {winner.k} {winner.verdict}")
-
-
-def _each(
-    function: Callable[[_Given], _Result], given: Iterable[_Given], n_jobs: int
-) -> list[_Result]:
-    """Results in order. Threads share the matrix, and K-means works without Python's lock."""
-    if n_jobs == 1:
-        return [function(one) for one in given]
-    # the limit on OpenMP that is in force elsewhere holds for one thread only
-    limit = ThreadpoolController().wrap(limits=1)
-    return list(
-        Parallel(n_jobs=n_jobs, backend="threading")(delayed(limit(function))(one) for one in given)
-    )
 
 
 def _candidate(z: Matrix, seed: int, make_clusterer: MakeClusterer, k: int) -> Clusterer:
@@ -212,85 +193,6 @@ def _measure(
     )
 
 
-def mean_silhouettes(
-    z: Matrix, labelings: Sequence[Labels], sample: int, seed: int, n_jobs: int = 1
-) -> list[float]:
-    """Mean silhouette of each labeling: exact up to `sample` rows, above that of a seeded sample.
-
-    All labelings are measured on the same rows, and each distance is computed once: a block of
-    distances times the indicators of all clusters gives the sums that every silhouette is made of.
-
-    Parameters
-    ----------
-    z
-        Rows x components.
-    labelings
-        For each labeling the cluster of every row, numbered from 0.
-    sample
-        Rows up to which the silhouette is exact.
-    seed
-        Of the sample.
-    n_jobs
-        Threads; they change no result.
-
-    Returns
-    -------
-    list of float
-        From -1 to 1; 0 where all rows of the sample are in one cluster.
-
-    References
-    ----------
-    Rousseeuw (1987), Silhouettes: a graphical aid to the interpretation and validation of cluster
-    analysis. A row that is alone in its cluster has silhouette 0, as there.
-    """
-    rows = np.arange(len(z))
-    if len(z) > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(len(z), size=sample, replace=False))
-    points = z[rows]
-    chosen = [labels[rows] for labels in labelings]
-    widths = [int(labels.max()) + 1 for labels in chosen]
-    ends = np.cumsum(widths)[:-1]
-    indicators = np.hstack(
-        [np.eye(width)[labels] for width, labels in zip(widths, chosen, strict=True)]
-    )
-    sizes = np.split(indicators.sum(axis=0), ends)
-    norms = np.einsum("ij,ij->i", points, points)
-
-    def silhouettes(start: int) -> list[Matrix]:
-        block = slice(start, start + _SILHOUETTE_BLOCK)
-        squares = norms[block, None] + norms - 2.0 * (points[block] @ points.T)
-        distances = np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares)
-        own = np.arange(len(distances))
-        distances[own, start + own] = 0.0
-        return [
-            _silhouettes(totals, labels[block], counts)
-            for totals, labels, counts in zip(
-                np.split(distances @ indicators, ends, axis=1), chosen, sizes, strict=True
-            )
-        ]
-
-    blocks = _each(silhouettes, range(0, len(points), _SILHOUETTE_BLOCK), n_jobs)
-    return [float(np.concatenate(parts).mean()) for parts in zip(*blocks, strict=True)]
-
-
-def _silhouettes(totals: Matrix, labels: Labels, sizes: Matrix) -> Matrix:
-    """Silhouette of each row from its summed distances to every cluster (rows x clusters)."""
-    if np.count_nonzero(sizes) < 2:  # noqa: PLR2004 (a silhouette needs two clusters)
-        return np.zeros(len(labels))
-    own = np.arange(len(labels)), labels
-    within = totals[own] / np.maximum(sizes[labels] - 1.0, 1.0)
-    means = np.where(sizes > 0.0, totals / np.maximum(sizes, 1.0), np.inf)
-    means[own] = np.inf
-    nearest = means.min(axis=1)
-    larger = np.maximum(within, nearest)
-    values: Matrix = np.where(
-        (sizes[labels] > 1.0) & (larger > 0.0),
-        (nearest - within) / np.where(larger > 0.0, larger, 1.0),
-        0.0,
-    )
-    return values
-
-
 def bootstrap_jaccard(
     z: Matrix,
     labels: Labels,
@@ -319,7 +221,7 @@ def bootstrap_jaccard(
     compare = partial(_best_similarities, z, labels, k, make_clusterer)
     total = np.zeros(k)
     seen = np.zeros(k)
-    for best, is_seen in _each(compare, draws, n_jobs):
+    for best, is_seen in each(compare, draws, n_jobs):
         total += best
         seen += is_seen
     stability: Matrix = total / np.maximum(seen, 1.0)
@@ -412,7 +314,7 @@ def _has_structure(
         (settings.seed + row + 1, generator.uniform(low, high, size=z.shape))
         for row in range(settings.gap_references)
     )
-    references = np.log(_each(partial(_dispersions, winner.k, make_clusterer), clouds, n_jobs))
+    references = np.log(each(partial(_dispersions, winner.k, make_clusterer), clouds, n_jobs))
     gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), winner.inertia])
     error = references[:, 1].std() * np.sqrt(1.0 + 1.0 / settings.gap_references)
     winner.gap = float(gap_winner - gap_one)

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from scipy.spatial.distance import cdist
-from sklearn.metrics import silhouette_samples
 
 from segmentation.features import Matrix, to_matrix
 from segmentation.merging import joint_coordinates, with_lanes
 from segmentation.settings import LANES, Lane, ScopeSettings, Settings
+from segmentation.silhouettes import silhouettes
 
 COHESION_SCHEMA: Final = pl.Schema(
     {
@@ -28,7 +28,7 @@ COHESION_SCHEMA: Final = pl.Schema(
 )
 
 
-def silhouettes(
+def store_silhouettes(
     z: Matrix, labels: npt.NDArray[np.str_], sample: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Silhouette of each store (Rousseeuw 1987), exact among the stores that are measured.
@@ -54,8 +54,9 @@ def silhouettes(
     if len(z) > sample:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(z))[:sample])
     measured = np.full(len(z), np.nan)
-    if 1 < len(np.unique(labels[chosen])) < len(chosen):
-        measured[chosen] = silhouette_samples(z[chosen], labels[chosen])
+    known, numbers = np.unique(labels[chosen], return_inverse=True)
+    if 1 < len(known) < len(chosen):
+        (measured[chosen],) = silhouettes(z[chosen], [numbers])
     return measured
 
 
@@ -140,7 +141,7 @@ def _fits(
     following = distances.argmin(axis=1)
     has_other = len(known) > 1
     measured = np.full(len(z), np.nan)
-    measured[learned] = silhouettes(
+    measured[learned] = store_silhouettes(
         z[learned], labels[learned], given.silhouette_sample, given.seed
     )
     return pl.DataFrame(

@@ -7,6 +7,7 @@ package needs no import of dbt.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -189,6 +190,9 @@ class Plugin:
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
         gc.set_threshold(_COLLECT_AFTER)
+        # a process that ends frees its memory anyway: no last look for cycles, which takes a second
+        atexit.unregister(gc.freeze)
+        atexit.register(gc.freeze)
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials

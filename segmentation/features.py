@@ -15,6 +15,8 @@ import polars as pl
 from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
 
 Matrix = npt.NDArray[np.float64]
+#: Number of the cluster of each row.
+Labels = npt.NDArray[np.intp]
 
 INTERNAL_SCHEMA: Final = pl.Schema(
     {

@@ -15,6 +15,8 @@ from functools import lru_cache
 from typing import Any, Final, cast
 
 import numpy as np
+import pandas as pd  # PyCaret's door, open only where a fit is needed
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from segmentation.binning import distribution
@@ -22,6 +24,7 @@ from segmentation.cluster_search import Candidate, Clusterer, MakeClusterer, cho
 from segmentation.features import Matrix
 from segmentation.kmeans import first_centroids
 from segmentation.labels import match_clusters, order_clusters
+from segmentation.libraries import importing
 from segmentation.model import AffineModel, ModelRow, TrainingData
 from segmentation.selection import FeatureDecision, select_features
 from segmentation.settings import ScopeSettings
@@ -136,9 +139,6 @@ def fit_scope(
 
 def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettings) -> _Pipeline:
     """Fit PyCaret's pipeline and read its numbers."""
-    import pandas as pd  # noqa: PLC0415 (PyCaret's door, open only where a fit is needed)
-    from sklearn.base import clone  # noqa: PLC0415
-
     unit = _units(x, groups, settings)
     recipe = _recipe(tuple(groups), settings)
     before_pca, reduction = clone(recipe.pipeline[:-1]), clone(recipe.pipeline[-1:])
@@ -186,9 +186,8 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
     """
     # without this PyCaret writes logs.log into the working directory, whatever system_log says
     os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
-    import pandas as pd  # noqa: PLC0415
-    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes 2 to 13 s)
-    from sklearn.base import clone  # noqa: PLC0415
+    with importing():
+        from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes 2 to 13 s)
 
     names = _column_names(len(groups))
     noise = np.random.default_rng(settings.seed).normal(size=(_ROWS_OF_NOISE, len(groups)))

@@ -13,12 +13,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from segmentation.features import Matrix
+from segmentation.features import Labels, Matrix
 
-Labels = npt.NDArray[np.intp]
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
 #: As scikit-learn's defaults: rounds, and the shift of the centroids in units of the variance.

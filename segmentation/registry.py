@@ -14,9 +14,9 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import polars as pl
-from joblib import Parallel, cpu_count, delayed
 
 from segmentation.features import Matrix, lane_features, to_matrix
+from segmentation.libraries import importing
 from segmentation.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
 from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 
@@ -29,9 +29,11 @@ _FIT_MODULES: Final = (
     "cluster_search",
     "features",
     "fitting",
+    "kmeans",
     "labels",
     "model",
     "selection",
+    "silhouettes",
     "weights",
 )
 _ID_LENGTH: Final = 16
@@ -247,6 +249,10 @@ class _Fit:
 
 def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
     """Rows of all fits, in order: many scopes in processes, a large one in threads."""
+    if not fits:
+        return
+    with importing():
+        from joblib import Parallel, cpu_count, delayed  # noqa: PLC0415
     n_jobs = cpu_count()
     if len(fits) < _MIN_PARALLEL or n_jobs == 1:
         for fit in fits:
@@ -270,8 +276,8 @@ def _fitted(
     n_jobs: int,
 ) -> ModelRow:
     """Row of one fit; of one that fails the row says why."""
-    from segmentation.fitting import fit_scope  # noqa: PLC0415 (scikit-learn, then PyCaret)
-
+    with importing():
+        from segmentation.fitting import fit_scope  # noqa: PLC0415 (scikit-learn)
     try:
         return {**identity, **fit_scope(data, settings, previous, highest_used, n_jobs)}
     except Exception as error:

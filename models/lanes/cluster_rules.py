@@ -1,11 +1,12 @@
 """Clusters of both lanes said again as a few if-then rules."""
 
 import segmentation.libraries  # noqa: F401 (first, see there)
+from segmentation.database import rows_so_far
 from segmentation.rules import cluster_rules
 from segmentation.settings import Settings
 
 
-def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+def model(dbt, session):
     """Read clusters and what the models use, return one row per lane, scope and rule."""
     columns = "scope, store_id, cluster"
     external_cells = dbt.ref("int_external_features")
@@ -19,4 +20,5 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
         feature_usage=dbt.ref("feature_usage").pl(),
         scope_features=dbt.ref("scope_features").pl(),
         settings=Settings(dbt.config.get("segmentation")),
+        earlier=rows_so_far(session, str(dbt.this)),
     )

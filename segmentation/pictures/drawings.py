@@ -32,6 +32,7 @@ from segmentation.pictures.style import (
     plain_axes,
     short,
 )
+from segmentation.pictures.tables import INDICES
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -58,12 +59,6 @@ NUMBER_ROOM = np.array([0.075, 0.1])
 MAX_ROUNDS = 100
 #: What may be missing of the full distance between two numbers.
 NEARLY = 0.01
-
-INDICES = {
-    "silhouette": "Silhouette (high is good)",
-    "calinski_harabasz": "Calinski-Harabasz (high is good)",
-    "davies_bouldin": "Davies-Bouldin (low is good)",
-}
 
 
 class NothingToDrawError(ValueError):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import polars as pl
 
-from segmentation.pictures.drawings import INDICES
 from segmentation.settings import LANES, Lane
+
+#: Columns of `search` that are drawn, with their titles.
+INDICES: Final = {
+    "silhouette": "Silhouette (high is good)",
+    "calinski_harabasz": "Calinski-Harabasz (high is good)",
+    "davies_bouldin": "Davies-Bouldin (low is good)",
+}
 
 
 def picture_tables(

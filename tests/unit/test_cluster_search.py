@@ -14,10 +14,9 @@ from segmentation.cluster_search import (
     SearchResult,
     bootstrap_jaccard,
     choose_clusters,
-    mean_silhouettes,
 )
-from segmentation.features import Matrix
-from segmentation.kmeans import Labels
+from segmentation.features import Labels, Matrix
+from segmentation.silhouettes import mean_silhouettes
 
 from .helpers import FAR_CENTERS, blobs, kmeans, scope_settings
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.spatial.distance import cdist
 
-from segmentation.cohesion import COHESION_SCHEMA, cohesion, silhouettes
+from segmentation.cohesion import COHESION_SCHEMA, cohesion, store_silhouettes
 from segmentation.features import Matrix
 from segmentation.settings import Lane, Settings
 
@@ -39,21 +39,23 @@ def random_groups(n: int = 40) -> tuple[Matrix, np.ndarray[tuple[int], np.dtype[
 
 def test_a_silhouette_is_what_the_definition_says() -> None:
     z, labels = random_groups()
-    assert silhouettes(z, labels, sample=1000, seed=1) == pytest.approx(by_definition(z, labels))
+    assert store_silhouettes(z, labels, sample=1000, seed=1) == pytest.approx(
+        by_definition(z, labels)
+    )
 
 
 def test_above_the_sample_size_a_seeded_sample_is_measured_among_itself() -> None:
     z, labels = random_groups(300)
-    found = silhouettes(z, labels, sample=100, seed=1)
+    found = store_silhouettes(z, labels, sample=100, seed=1)
     measured = ~np.isnan(found)
     assert measured.sum() == 100
     assert found[measured] == pytest.approx(by_definition(z[measured], labels[measured]))
-    np.testing.assert_array_equal(found, silhouettes(z, labels, sample=100, seed=1))
+    np.testing.assert_array_equal(found, store_silhouettes(z, labels, sample=100, seed=1))
 
 
 @pytest.mark.parametrize("labels", [["a", "a", "a"], ["a", "b", "c"]])
 def test_without_two_groups_that_hold_together_there_is_no_silhouette(labels: list[str]) -> None:
-    found = silhouettes(np.eye(3), np.array(labels), sample=1000, seed=1)
+    found = store_silhouettes(np.eye(3), np.array(labels), sample=1000, seed=1)
     assert np.isnan(found).all()
 
 

@@ -5,27 +5,72 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "segmentation"
 PYTHON_MODELS = sorted(REPOSITORY.glob("models/**/*.py"))
 #: Libraries in pure or nearly pure modules, and those that stand before any model runs.
-HARMLESS = {"duckdb", "numpy", "polars", "pydantic", "threadpoolctl", "pycaret", "pandas"}
-#: Imported when a model has something to fit, by one file alone: the others wait for that file.
-BEHIND_ONE_FILE = {"numba": "kmeans.py"}
+HARMLESS = {"duckdb", "numpy", "polars", "pydantic", "threadpoolctl"}
 
 
 def imported(path: Path) -> list[str]:
-    """Modules that a file names in its imports, in order."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Modules that a file imports when it is imported itself, in order."""
+    return list(_names(ast.parse(path.read_text(encoding="utf-8")).body))
+
+
+def _names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Modules that these statements import."""
+    for node in nodes:
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module)
-    return found
+            yield node.module
+
+
+def imported_later(path: Path) -> tuple[set[str], set[str]]:
+    """Modules that functions of a file import: while other threads wait, and just so."""
+    waited_for, others = set(), set()
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef):
+            blocks = [
+                node
+                for node in ast.walk(function)
+                if isinstance(node, ast.With)
+                and ast.unparse(node.items[0].context_expr) == "importing()"
+            ]
+            guarded = {name for block in blocks for name in _names(ast.walk(block))}
+            waited_for |= guarded
+            others |= set(_names(ast.walk(function))) - guarded
+    return waited_for, others
+
+
+def files(modules: Iterable[str]) -> set[Path]:
+    """Files of those modules that belong to the package."""
+    paths = {REPOSITORY / (name.replace(".", "/") + ".py") for name in modules}
+    return {path for path in paths if path.is_file()}
+
+
+def reached_from(paths: Iterable[Path]) -> set[Path]:
+    """Files of the package that are imported together with these."""
+    reached: set[Path] = set()
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += files(imported(path))
+    return reached
+
+
+def libraries(modules: Iterable[str]) -> set[str]:
+    """Libraries that modules belong to, without the standard one and the package."""
+    return (
+        {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"segmentation"}
+    )
 
 
 @pytest.mark.parametrize("path", PYTHON_MODELS, ids=lambda path: path.stem)
@@ -33,29 +78,25 @@ def test_every_python_model_imports_the_shared_libraries_first(path: Path) -> No
     assert imported(path)[0] == "segmentation.libraries"
 
 
-def reached_by_models() -> set[Path]:
-    """Files of the package that Python models import, or that those import."""
-    reached: set[Path] = set()
-    waiting = list(PYTHON_MODELS)
-    while waiting:
-        for name in imported(waiting.pop()):
-            path = REPOSITORY / (name.replace(".", "/") + ".py")
-            if path.is_file() and path not in reached:
-                reached.add(path)
-                waiting.append(path)
-    return reached
+def test_every_library_that_models_import_with_themselves_is_a_shared_one() -> None:
+    shared = libraries(imported(PACKAGE / "libraries.py"))
+    reached = reached_from(PYTHON_MODELS)
+    assert {PACKAGE / "registry.py", PACKAGE / "pictures" / "catalog.py"} <= reached
+    assert libraries(name for path in reached for name in imported(path)) <= shared | HARMLESS
 
 
-def test_every_library_that_models_reach_is_a_shared_one() -> None:
-    package = REPOSITORY / "segmentation"
-    shared = {name.split(".")[0] for name in imported(package / "libraries.py")}
-    reached = reached_by_models()
-    assert {package / "fitting.py", package / "pictures" / "drawings.py"} <= reached
-    used = {name.split(".")[0] for path in reached for name in imported(path)}
-    known = shared | HARMLESS | set(BEHIND_ONE_FILE)
-    assert used - set(sys.stdlib_module_names) - {"segmentation"} <= known
-    for library, file in BEHIND_ONE_FILE.items():
-        assert [path.name for path in reached if library in imported(path)] == [file]
+def test_all_others_are_imported_while_other_threads_wait() -> None:
+    shared = libraries(imported(PACKAGE / "libraries.py"))
+    reached = reached_from(PYTHON_MODELS)
+    later = set()
+    for path in sorted(reached):
+        waited_for, others = imported_later(path)
+        assert libraries(others) <= shared | HARMLESS, path
+        assert not files(others) - reached, path
+        later |= files(waited_for)
+    assert {PACKAGE / "fitting.py", PACKAGE / "pictures" / "rendering.py"} <= later
+    for path in reached_from(later):
+        assert libraries(imported_later(path)[1]) <= shared | HARMLESS, path
 
 
 def test_models_can_be_imported_by_many_threads_at_once() -> None:

@@ -19,12 +19,11 @@ from segmentation.pictures.catalog import (
     KINDS,
     PICTURES_SCHEMA,
     draw_all,
-    placeholder,
     scope_tables,
     slug,
-    with_palette,
 )
 from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
+from segmentation.pictures.rendering import placeholder, with_palette
 from segmentation.pictures.style import PALETTE, RC, is_light
 
 CATEGORY = "Snacks $1 & <b>"
