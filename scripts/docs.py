@@ -17,7 +17,7 @@ from segmentation.pictures.rendering import placeholder
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
 DBT = Path(sys.executable).parent / "dbt"
-NO_RUN_BEFORE = "There is no run before this one; the next build draws the picture."
+NO_MOVES = "No store has moved since the run before, or there is none."
 NOT_DRAWN = (
     "The picture is not there: `make build` draws it, unless picture_formats is without png."
 )
@@ -38,7 +38,7 @@ def copy_pictures(database: Path, site: Path) -> int:
         if kind.name in drawn:
             shutil.copyfile(drawn[kind.name], path)
         else:
-            reason = NO_RUN_BEFORE if drawn and kind.name == "movements" else NOT_DRAWN
+            reason = NO_MOVES if drawn and kind.name == "movements" else NOT_DRAWN
             path.write_bytes(placeholder(kind, reason))
     return len(drawn)
 

@@ -33,8 +33,8 @@ PICTURES_SCHEMA: Final = pl.Schema(
 )
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
-DRAWING_VERSION: Final = 3
-#: Fewer pictures are drawn sooner than other processes start and import what they draw with.
+DRAWING_VERSION: Final = 4
+#: Fewer scopes on all pictures are drawn sooner than other processes start and import Matplotlib.
 MIN_PARALLEL: Final = 20
 #: Where a PNG file keeps what it was drawn from.
 SOURCE_KEY: Final = "Source"
@@ -48,14 +48,16 @@ Format = Literal["png", "svg"]
 class Kind:
     """One kind of picture.
 
-    `tables` are the ones it is drawn from, `explanation` says how to read it. `of_segments` is true
-    for a picture of a category's segments, false for one of a lane's clusters. `size` is in inches.
+    `tables` are the ones it is drawn from; where the first has no rows there is nothing to draw,
+    and `if_empty` says why. `explanation` says how to read it. `of_segments` is true for a picture
+    of a category's segments, false for one of a lane's clusters. `size` is in inches.
     """
 
     name: str
     title: str
     explanation: str
     tables: tuple[str, ...]
+    if_empty: str
     of_segments: bool
     size: tuple[float, float]
     overview_columns: int = 2
@@ -68,6 +70,7 @@ KINDS: Final = (
         "Each index for each number of clusters tried. The band marks the chosen number; a "
         "hollow dot did not pass the gates (smallest cluster, stability).",
         ("search",),
+        "no number of clusters was tried",
         of_segments=False,
         size=(9, 2.9),
         overview_columns=1,
@@ -78,6 +81,7 @@ KINDS: Final = (
         "One line per store the model learned from, sorted within its cluster. Near 1: far "
         "from the next cluster; near 0: between two; below 0: nearer to another one.",
         ("silhouettes",),
+        "the scope has a single cluster",
         of_segments=False,
         size=(8, 4.6),
     ),
@@ -87,6 +91,7 @@ KINDS: Final = (
         "A dot per store in the colour of its cluster, a number at each centroid. Hollow: not"
         " learned from (outlier or too few sales), scored all the same.",
         ("components", "centroids", "variance"),
+        "no store has component scores",
         of_segments=False,
         size=(8, 5.2),
     ),
@@ -95,6 +100,7 @@ KINDS: Final = (
         "What the components explain",
         "Share of the variance that each component explains, and all up to it together.",
         ("variance",),
+        "the model has no components",
         of_segments=False,
         size=(8, 3.2),
     ),
@@ -105,6 +111,7 @@ KINDS: Final = (
         " features that separate the segments most, need states above, surroundings below. n/a: "
         "its stores have no value.",
         ("profiles",),
+        "the category has no profiles",
         of_segments=True,
         size=(9, 5.2),
         overview_columns=1,
@@ -114,6 +121,7 @@ KINDS: Final = (
         "How large the segments are",
         "Share of the category's stores and of its sales.",
         ("segments",),
+        "the category has no segments",
         of_segments=True,
         size=(9, 4.6),
         overview_columns=1,
@@ -124,6 +132,7 @@ KINDS: Final = (
         "Share of each need state in the sales of a store, on average over the stores of the "
         "segment; the largest need states of the category.",
         ("mix", "segments"),
+        "the category has no need states",
         of_segments=True,
         size=(9, 4.4),
         overview_columns=1,
@@ -135,6 +144,7 @@ KINDS: Final = (
         " to after small ones were dissolved; bold where the pair gives the segment its id. "
         "x: not known to the lane.",
         ("cells",),
+        "the category has no segments",
         of_segments=True,
         size=(9, 3.8),
         overview_columns=1,
@@ -144,6 +154,7 @@ KINDS: Final = (
         "Who moved since the run before",
         "Stores by their segment in the run before (rows) and now (columns).",
         ("movements",),
+        "no store has moved since the run before, or there is none",
         of_segments=True,
         size=(8, 4.4),
     ),
@@ -192,11 +203,15 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
         for picture in _pictures(tables)
         for extension in formats
     ]
-    stale = [order for order in orders if not _is_drawn(*order)]
+    stale = [order for order in orders if not order[0].is_empty() and not _is_drawn(*order)]
     outcomes = dict(zip([path for _, path, _ in stale], _drawn(stale), strict=True))
     rows = []
     for picture, path, extension in orders:
-        status, reason = outcomes.get(path, ("drawn", ""))
+        status, reason = (
+            ("nothing to draw", picture.kind.if_empty)
+            if picture.is_empty()
+            else outcomes.get(path, ("drawn", ""))
+        )
         is_drawn = status == "drawn"
         rows.append(
             (
@@ -226,6 +241,10 @@ class Picture:
     scope: str
     title: str
     parts: tuple[tuple[str, Tables], ...]
+
+    def is_empty(self) -> bool:
+        """Whether there are no rows to draw it from."""
+        return all(tables[self.kind.tables[0]].is_empty() for _, tables in self.parts)
 
     def source(self) -> str:
         """Hash of everything that decides how the picture looks."""
@@ -296,11 +315,13 @@ def _drawn(orders: Sequence[tuple[Picture, Path, Format]]) -> list[tuple[str, st
         from joblib import Parallel, cpu_count, delayed  # noqa: PLC0415
 
         from segmentation.pictures.rendering import draw  # noqa: PLC0415 (Matplotlib)
-    n_jobs = cpu_count() if len(orders) >= MIN_PARALLEL else 1
-    outcomes: list[tuple[str, str]] = Parallel(n_jobs=n_jobs)(
-        delayed(draw)(*order) for order in orders
-    )
-    return outcomes
+    n_parts = [len(picture.parts) for picture, _, _ in orders]
+    n_jobs = cpu_count() if sum(n_parts) >= MIN_PARALLEL else 1
+    # from the largest, so that all processes end at about the same time
+    places = sorted(range(len(orders)), key=lambda place: -n_parts[place])
+    drawn = Parallel(n_jobs=n_jobs)(delayed(draw)(*orders[place]) for place in places)
+    outcomes: dict[int, tuple[str, str]] = dict(zip(places, drawn, strict=True))
+    return [outcomes[place] for place in range(len(orders))]
 
 
 def _source_of(content: bytes, extension: Format) -> str | None:

@@ -61,20 +61,9 @@ MAX_ROUNDS = 100
 NEARLY = 0.01
 
 
-class NothingToDrawError(ValueError):
-    """The tables have no rows for the picture; the message says why."""
-
-
-def _rows(tables: Tables, name: str, otherwise: str) -> pl.DataFrame:
-    frame = tables[name]
-    if frame.is_empty():
-        raise NothingToDrawError(otherwise)
-    return frame
-
-
 def draw_search(figure: FigureBase, tables: Tables) -> None:
     """Each index against the number of clusters, the chosen one marked."""
-    search = _rows(tables, "search", "no number of clusters was tried")
+    search = tables["search"]
     outcome = "" if search["is_chosen"].any() else " (none chosen: one cluster)"
     for axes, (index, label) in zip(
         np.atleast_1d(figure.subplots(1, len(INDICES))), INDICES.items(), strict=True
@@ -103,7 +92,7 @@ def draw_search(figure: FigureBase, tables: Tables) -> None:
 
 def draw_silhouettes(figure: FigureBase, tables: Tables) -> None:
     """A bar per store, sorted within its cluster (Rousseeuw 1987)."""
-    stores = _rows(tables, "silhouettes", "the scope has a single cluster")
+    stores = tables["silhouettes"]
     axes = figure.subplots()
     bottom = 0
     gap = max(2, stores.height // 60)
@@ -133,7 +122,7 @@ def draw_silhouettes(figure: FigureBase, tables: Tables) -> None:
 
 def draw_components(figure: FigureBase, tables: Tables) -> None:
     """Stores on the first two components, with centroids and outliers."""
-    stores = _rows(tables, "components", "no store has component scores")
+    stores = tables["components"]
     axes = figure.subplots()
     low, high = frame(stores)
     axes.set_xlim(low[0], high[0])
@@ -253,7 +242,7 @@ def axis_titles(variance: pl.DataFrame) -> tuple[str, str]:
 
 def draw_variance(figure: FigureBase, tables: Tables) -> None:
     """Share of variance that each component explains, and their sum."""
-    components = _rows(tables, "variance", "the model has no components")
+    components = tables["variance"]
     axes = figure.subplots()
     numbers, shares = components["component"].to_numpy(), components["share"].to_numpy()
     axes.bar(numbers, shares, color=colour(4), width=0.7)
@@ -279,7 +268,7 @@ def draw_variance(figure: FigureBase, tables: Tables) -> None:
 
 def draw_profiles(figure: FigureBase, tables: Tables) -> None:
     """Segments against the features that separate them, in standard deviations."""
-    profiles = _rows(tables, "profiles", "the category has no profiles")
+    profiles = tables["profiles"]
     features = (
         profiles.group_by("feature_lane", "feature")
         .agg(pl.col("label").first(), pl.col("effect_size").first())
@@ -325,7 +314,7 @@ def draw_profiles(figure: FigureBase, tables: Tables) -> None:
 
 def draw_sizes(figure: FigureBase, tables: Tables) -> None:
     """Share of stores and share of sales of each segment."""
-    segments = _rows(tables, "segments", "the category has no segments")
+    segments = tables["segments"]
     axes = figure.subplots()
     places = np.arange(segments.height)[::-1]
     for offset, column, position, label in (
@@ -346,7 +335,7 @@ def draw_sizes(figure: FigureBase, tables: Tables) -> None:
 
 def draw_mix(figure: FigureBase, tables: Tables) -> None:
     """What share of a segment's sales each need state has, on average over its stores."""
-    mix = _rows(tables, "mix", "the category has no need states")
+    mix = tables["mix"]
     sizes = (
         mix.group_by("feature")
         .agg(pl.col("overall_mean").first())
@@ -386,6 +375,7 @@ def draw_mix(figure: FigureBase, tables: Tables) -> None:
                     va="center",
                     fontsize=7.5,
                     color=INK if is_light(colour(position)) else "white",
+                    in_layout=False,
                 )
         left += shares
     if len(shown) < sizes.height:
@@ -407,7 +397,7 @@ def draw_mix(figure: FigureBase, tables: Tables) -> None:
 
 def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
     """Stores per pair of clusters, and the segments that the pairs were merged into."""
-    cells = _rows(tables, "cells", "the category has no segments")
+    cells = tables["cells"]
     rows = _labels(cells["internal_cluster"])
     columns = _labels(cells["external_cluster"])
     segments = cells["segment_id"].unique().sort().to_list()
@@ -449,6 +439,7 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
             fontsize=9,
             fontweight="bold" if own_cell else "normal",
             color=INK if is_light(colour(int(owner))) else "white",
+            in_layout=False,
         )
     after.set_title("segment they belong to", fontsize=9, fontweight="normal")
     for axes in (before, after):
@@ -463,7 +454,7 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
 
 def draw_movements(figure: FigureBase, tables: Tables) -> None:
     """Stores from segment to segment between the two latest runs."""
-    moves = _rows(tables, "movements", "there is no run before this one")
+    moves = tables["movements"]
     before = _labels(moves["from_segment_id"])
     after = _labels(moves["to_segment_id"])
     counts = np.zeros((len(before), len(after)))

@@ -40,8 +40,6 @@ def draw(picture: Picture, path: Path, extension: Format) -> tuple[str, str]:
         # from the defaults: PyCaret's libraries change the style of a process that imports them
         with mpl_style.context(["default", style.RC]):
             _replace(path, _rendered(_figure(picture), extension, picture.source()))
-    except drawings.NothingToDrawError as nothing:
-        return "nothing to draw", str(nothing)
     except Exception as error:
         # whatever it is: it is a row with its reason, and the other pictures are drawn
         return "failed", f"{type(error).__name__}: {error}"

@@ -107,7 +107,8 @@ def annotate_cells(
 ) -> None:
     """Write into the cells of a heat map, light on dark and dark on light.
 
-    `values` are 0 to 1, as the colours have them; nan is a cell without colour.
+    `values` are 0 to 1, as the colours have them; nan is a cell without colour. The texts make no
+    room for themselves: to ask each for its size takes longer than to draw it.
     """
     for row, (line, said) in enumerate(zip(values, texts, strict=True)):
         for column, (value, text) in enumerate(zip(line, said, strict=True)):
@@ -119,6 +120,7 @@ def annotate_cells(
                 va="center",
                 fontsize=8,
                 color=INK if isnan(value) or is_light(colours(value)[:3]) else "white",
+                in_layout=False,
             )
 
 

@@ -74,8 +74,16 @@ def picture_tables(
         "cells": merged.group_by("category", "internal_cluster", "external_cluster", "segment_id")
         .agg(n_stores=pl.len())
         .sort("category", "internal_cluster", "external_cluster", "segment_id"),
-        "movements": movements.sort("category", "from_segment_id", "to_segment_id"),
+        "movements": where_stores_moved(movements),
     }
+
+
+def where_stores_moved(movements: pl.DataFrame) -> pl.DataFrame:
+    """Sorted rows of the categories in which a store has moved, come or gone between runs."""
+    moved = pl.col("from_segment_id").ne_missing(pl.col("to_segment_id"))
+    return movements.filter(moved.any().over("category")).sort(
+        "category", "from_segment_id", "to_segment_id"
+    )
 
 
 def component_tables(

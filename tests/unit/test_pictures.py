@@ -25,6 +25,7 @@ from segmentation.pictures.catalog import (
 from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
 from segmentation.pictures.rendering import placeholder, with_palette
 from segmentation.pictures.style import PALETTE, RC, is_light
+from segmentation.pictures.tables import where_stores_moved
 
 CATEGORY = "Snacks $1 & <b>"
 SEGMENTS = [f"{a}-{b}" for a in range(1, 4) for b in range(1, 4)]
@@ -221,9 +222,27 @@ def test_a_scope_without_rows_says_why_it_has_no_picture(drawn: Path) -> None:
     empty = tables()
     empty["movements"] = empty["movements"].clear()
     found = draw_all(empty, drawn, ["png"]).filter(kind="movements")
+    (kind,) = (kind for kind in KINDS if kind.name == "movements")
     assert found.select("scope", "status", "reason", "path").rows() == [
-        (CATEGORY, "nothing to draw", "there is no run before this one", None)
+        (CATEGORY, "nothing to draw", kind.if_empty, None)
     ]
+
+
+def test_movements_are_shown_where_a_store_has_moved_come_or_gone() -> None:
+    movements = pl.DataFrame(
+        [
+            ("Tea", "1-1", "1-1", 5),
+            ("Snacks", "1-1", "2-1", 1),
+            ("Snacks", "1-1", "1-1", 4),
+            ("Milk", None, "1-1", 2),
+            ("Bread", "1-1", None, 2),
+        ],
+        schema=["category", "from_segment_id", "to_segment_id", "n_stores"],
+        orient="row",
+    )
+    shown = where_stores_moved(movements)
+    assert shown["category"].to_list() == ["Bread", "Milk", "Snacks", "Snacks"]
+    assert shown["n_stores"].to_list() == [2, 2, 4, 1]
 
 
 def test_without_formats_nothing_is_written(tmp_path: Path) -> None:
