@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -29,6 +29,11 @@ FEATURES, COMPONENTS, CLUSTERS, TRAINING = 50, 20, 8, 5_000
 #: DuckDB's limit where memory is the target; beyond it goes to disk.
 LARGE_MEMORY: Final = "1GB"
 MODELS: Final = ("external_components", "external_clusters")
+#: Inline query that reads the numbers of the model as the scoring macros do.
+LITERALS: Final = (
+    "{{ duckdb__scoring_literals_query('external', ref('external_cluster_models'),"
+    " ref('feature_usage'), ref('current_cluster_models')) }}"
+)
 
 
 def _model() -> pl.DataFrame:
@@ -125,32 +130,49 @@ def _prepared(stores: int, variables: dict[str, Any]) -> Iterator[Path]:
 
 
 def as_query(stores: int) -> dict[str, Any]:
-    """The compiled SQL of components and distances as one query: vectors to a table of clusters.
+    """The compiled SQL of the clusters straight from the vectors: vectors to a table of clusters.
 
     Reading the numbers of the model from its row is counted, too.
     """
+    return _queried(
+        stores,
+        numbers=(LITERALS, "{{ duckdb__cluster_products_query(ref('external_cluster_models')) }}"),
+        clusters=("{{ nearest_clusters('external') }}",),
+        query="select store_id, cluster from ({0})",
+    )
+
+
+def by_components(stores: int) -> dict[str, Any]:
+    """The same by way of the components, of which `as_query` keeps only the products."""
+    return _queried(
+        stores,
+        numbers=(LITERALS,),
+        clusters=("{{ centroid_distances('external') }}", "{{ components('external') }}"),
+        query="""
+        select store_id, clusters[list_position(distances, list_min(distances))] as cluster
+        from ({0})
+        """,
+    )
+
+
+def _queried(
+    stores: int, numbers: Sequence[str], clusters: Sequence[str], query: str
+) -> dict[str, Any]:
+    """Read the numbers of a model, then make the table of clusters; `clusters` goes into `query`.
+
+    A second one in `clusters` is the view of the components that the first one reads.
+    """
     variables = _variables()
     with _prepared(stores, variables) as folder:
-        numbers, components, distances = (
-            compiled(folder, inline, variables)
-            for inline in (
-                "{{ duckdb__scoring_literals_query('external', ref('external_cluster_models'),"
-                " ref('feature_usage'), ref('current_cluster_models')) }}",
-                "{{ components('external') }}",
-                "{{ centroid_distances('external') }}",
-            )
-        )
+        read = [compiled(folder, inline, variables) for inline in numbers]
+        scored, *components = (compiled(folder, inline, variables) for inline in clusters)
         with duckdb.connect(str(folder / "bench.duckdb")) as connection:
-            connection.execute(f"create view lanes.external_components as {components}")
+            for view in components:
+                connection.execute(f"create view lanes.external_components as {view}")
             watch = Stopwatch.start()
-            connection.execute(numbers).fetchall()
-            connection.execute(
-                f"""
-                create table labels as
-                select store_id, clusters[list_position(distances, list_min(distances))] as cluster
-                from ({distances})
-                """
-            )
+            for one in read:
+                connection.execute(one).fetchall()
+            connection.execute(f"create table labels as {query.format(scored)}")
             return {**watch.read(), "labels": _checksum(connection)}
 
 
@@ -240,7 +262,8 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         partial(measure, as_query, stores=stores), partial(measure, in_sklearn, stores=stores)
     )
     built = measure(as_models, stores=stores)
-    labels = {one.result["labels"] for one in [built, *chain.from_iterable(pairs)]}
+    through = [measure(by_components, stores=stores) for _ in pairs]
+    labels = {one.result["labels"] for one in [built, *through, *chain.from_iterable(pairs)]}
     same = (
         "labels identical" if len(labels) == 1 else "LABELS DIFFER: " + json.dumps(sorted(labels))
     )
@@ -254,7 +277,17 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             pairs,
             4,
             "at least",
-            f"{same}; both from the table of vectors to a table of clusters",
+            f"{same}; both from the table of vectors to a table of clusters, ours with the"
+            " components multiplied into a product per cluster",
+        ),
+        ratio_row(
+            TARGET,
+            f"{name}: by way of the components",
+            suite,
+            [(ours, peer) for ours, (_, peer) in zip(through, pairs, strict=True)],
+            None,
+            "at least",
+            "the components of each store are computed, as the peer does",
         ),
         ratio_row(
             TARGET,

@@ -166,17 +166,7 @@
             {{- ',' if not loop.last }}
             {%- endfor %}
         ]::double[] as z
-    from (
-        select
-            scope,
-            store_id,
-            [
-                {%- for read in model.inputs %}
-                coalesce({{ read.value }}, {{ read.imputed }}){{ ',' if not loop.last }}
-                {%- endfor %}
-            ]::double[{{ model.inputs | length }}] as v
-        from ({{ model.vectors }})
-    )
+    from ({{ imputed_vectors(model) | indent(4) }})
         {%- endif %}
     {{ 'union all' if not loop.last }}
     {%- else %}
@@ -187,6 +177,101 @@
         []::double[] as z
     where false
     {%- endfor %}
+{%- endmacro %}
+
+
+{#- The values that a model reads of every store, as a fixed-size array `v`. -#}
+{% macro imputed_vectors(model) %}
+    select
+        scope,
+        store_id,
+        [
+            {%- for read in model.inputs %}
+            coalesce({{ read.value }}, {{ read.imputed }}){{ ',' if not loop.last }}
+            {%- endfor %}
+        ]::double[{{ model.inputs | length }}] as v
+    from ({{ model.vectors }})
+{% endmacro %}
+
+
+{#- Cluster of every store of a lane straight from the vectors, where nothing but the cluster is asked for.
+    The nearest centroid c is the one with the largest z . c - |c|^2 / 2, since |z|^2 is the same for all; and
+    as z is affine in the values, so is that: a product per cluster instead of one per component. -#}
+{% macro nearest_clusters(lane) -%}
+    {{ return(adapter.dispatch('nearest_clusters')(lane)) }}
+{%- endmacro %}
+
+
+{% macro duckdb__nearest_clusters(lane) -%}
+    {%- set models = scoring_literals(lane) -%}
+    {%- set products = {} -%}
+    {%- if models -%}
+        {%- for row in run_query(adapter.dispatch('cluster_products_query')(ref(lane ~ '_cluster_models'))).rows -%}
+            {%- do products.update({row['model_id']: row}) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {%- for model in models %}
+    {%- set weights = fromjson(products[model.model_id]['weights']) %}
+    {%- set biases = fromjson(products[model.model_id]['biases']) %}
+    {%- set n_clusters = model.clusters | length %}
+    select
+        scope,
+        store_id,
+        {{ sql_text(model.model_id) }} as model_id,
+        {%- if n_clusters == 1 %}
+        {{ model.clusters[0] }}::integer as cluster
+    from ({{ model.vectors }})
+        {%- else %}
+        case greatest({% for place in range(n_clusters) %}product_{{ place }}{{ ', ' if not loop.last }}{% endfor %})
+            {%- for cluster in model.clusters %}
+            when product_{{ loop.index0 }} then {{ cluster }}
+            {%- endfor %}
+        end::integer as cluster
+    from (
+        select
+            scope,
+            store_id,
+            {%- for place in range(n_clusters) %}
+            array_inner_product(v, {{ weights[place] }}::double[{{ model.inputs | length }}]) + {{ biases[place] }}::double as product_{{ place }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        from ({{ imputed_vectors(model) | indent(8) }})
+    )
+        {%- endif %}
+    {{ 'union all' if not loop.last }}
+    {%- else %}
+    select
+        null::varchar as scope,
+        null::varchar as store_id,
+        null::varchar as model_id,
+        null::integer as cluster
+    where false
+    {%- endfor %}
+{%- endmacro %}
+
+
+{#- Components and centroids of every model multiplied out: per cluster what each value counts for, and what
+    stands beside the values. -#}
+{% macro duckdb__cluster_products_query(models) -%}
+    select
+        model_id,
+        to_json(list_transform(
+            centroids,
+            lambda c: list_transform(
+                range(1, len(components[1].weights) + 1),
+                lambda value: list_sum(list_transform(
+                    c.center, lambda z, component: z * components[component].weights[value]
+                ))::varchar
+            )
+        )) as weights,
+        to_json(list_transform(
+            centroids,
+            lambda c: list_sum(list_transform(
+                c.center, lambda z, component: z * components[component].bias - z * z / 2
+            ))::varchar
+        )) as biases
+    from {{ models }}
+    where status <> 'failed'
 {%- endmacro %}
 
 

@@ -133,6 +133,14 @@ class Project:
             shown=_COLOURS.sub("", "\n".join(shown)),
         )
 
+    def compiled(self, inline: str) -> str:
+        """Give the SQL that dbt makes of a query with macros."""
+        with _environment(self.environment), _terminal(self.folder / "stderr.txt"):
+            outcome: Any = dbtRunner().invoke([*self.command("compile", None), "--inline", inline])
+            close_database()
+        assert outcome.success, outcome.exception
+        return str(outcome.result.results[0].node.compiled_code)
+
     def build(self, *arguments: str, variables: Mapping[str, Any] | None = None) -> DbtRun:
         """Call `dbt build`, which has to succeed."""
         run = self.dbt("build", *arguments, variables=variables)

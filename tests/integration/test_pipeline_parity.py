@@ -16,6 +16,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from segmentation.cluster_search import CANDIDATE_RESTARTS
+from segmentation.settings import LANES
 from segmentation.weights import WeightCategories
 
 from .conftest import SeedsBuild
@@ -314,6 +315,24 @@ def test_clusters_in_sql_are_the_predictions_of_the_estimator(
         rtol=0,
         atol=TOLERANCE,
     )
+
+
+@pytest.mark.parametrize("build", ["seeds", "other settings"])
+def test_clusters_straight_from_the_vectors_are_those_by_way_of_the_components(
+    build: str, builds: Mapping[str, Project]
+) -> None:
+    project = builds[build]
+    for lane in LANES:
+        query = project.compiled(f"{{{{ nearest_clusters('{lane}') }}}}")
+        found = project.query(
+            f"select scope, store_id, model_id, cluster from ({query}) order by all"
+        )
+        expected = project.query(
+            f"select scope, store_id, model_id, cluster from lanes.{lane}_clusters"
+            " where cluster is not null order by all"
+        )
+        assert expected.height
+        assert found.equals(expected)
 
 
 def test_scaled_features_are_the_steps_of_the_pipeline(
