@@ -105,6 +105,10 @@
             {{ meaning_of_id(tidy_text('store_id')) }} as store_id,
             {{ tidy_text('product_id') }} as product_id,
             {{ as_date('sold_on') }} as sold_on,
+            case
+                when {{ as_date('sold_on') }} is null then {{ meaning(tidy_text('sold_on')) }} is null
+                else true
+            end as _is_date_or_nothing,
             {{ as_amount('sales_amount') }} as sales_amount,
             try_cast(units as decimal(18, 4)) as units,
             hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
@@ -137,7 +141,7 @@
     and sold_on <= date '{{ end }}'
     {%- endif %}
     {%- if not (start or end) %}
-    and (sold_on is not null or {{ meaning(tidy_text('_row.sold_on')) }} is null)
+    and _is_date_or_nothing
     {%- endif %}
 {%- endmacro %}
 
@@ -166,7 +170,7 @@
     {%- set window = setting('sales_window') or {} -%}
     {%- set start, end = window.get('start'), window.get('end') -%}
     case
-        when sold_on is null and {{ meaning(tidy_text('_row.sold_on')) }} is not null then 'sold_on is not a date'
+        when not _is_date_or_nothing then 'sold_on is not a date'
         {%- if start or end %}
         when sold_on is null then 'sold_on is missing and a sales_window is set'
         {%- endif %}
