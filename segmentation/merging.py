@@ -336,16 +336,25 @@ def _merge_category(
             here = taken[-1]["into_cell"] if taken else cell
             if here == move.from_cell:
                 taken.append(vars(move))
-    return stores.select(
-        "category",
-        "store_id",
-        "internal_cluster",
-        "external_cluster",
-        pl.Series("cell_id", cells),
-        pl.Series("segment_id", [segment_of[cell] for cell in cells]),
-        pl.Series("was_reassigned", [segment_of[cell] != cell for cell in cells]),
-        pl.Series("moves", [path[cell] for cell in cells], dtype=MERGED_SCHEMA["moves"]),
-    ).cast(dict(MERGED_SCHEMA))  # type: ignore[arg-type]
+    outcomes = pl.DataFrame(
+        {
+            "cell_id": list(path),
+            "segment_id": [segment_of[cell] for cell in path],
+            "was_reassigned": [segment_of[cell] != cell for cell in path],
+            "moves": pl.Series(list(path.values()), dtype=MERGED_SCHEMA["moves"]),
+        }
+    )
+    return (
+        stores.select(
+            "category",
+            "store_id",
+            "internal_cluster",
+            "external_cluster",
+            pl.Series("cell_id", cells),
+        )
+        .join(outcomes, on="cell_id", maintain_order="left")
+        .cast(dict(MERGED_SCHEMA))  # type: ignore[arg-type]
+    )
 
 
 def _matrix_with_gaps(vectors: pl.Series) -> Matrix:
