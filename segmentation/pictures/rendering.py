@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from matplotlib import style as mpl_style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, FigureBase
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -94,12 +95,11 @@ def _rendered(figure: Figure, extension: Format, source: str) -> bytes:
     if extension == "svg":
         figure.savefig(content, format="svg", metadata={SOURCE_KEY: source, "Date": None})
         return content.getvalue()
-    figure.savefig(content, format="png")
-    with Image.open(content) as image:
-        small = with_palette(image.convert("RGB"))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    small = with_palette(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
     metadata = PngInfo()
     metadata.add_text(SOURCE_KEY, source)
-    content = io.BytesIO()
     small.save(content, format="png", optimize=True, pnginfo=metadata)
     return content.getvalue()
 
