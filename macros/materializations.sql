@@ -38,6 +38,35 @@
 {% endmaterialization %}
 
 
+{#- A seed is read by DuckDB, with the types that stand in its `column_types` and those that all its rows have. (dbt
+    reads a seed in Python before, to tell the types by itself.) -#}
+{% materialization seed, adapter='duckdb' %}
+    {%- set new = this.incorporate(type='table') -%}
+    {%- set types = [] -%}
+    {%- for column, type in (config.get('column_types') or {}).items() -%}
+        {%- do types.append(sql_text(column) ~ ': ' ~ sql_text(type)) -%}
+    {%- endfor -%}
+    {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
+    {%- do begin_replacement(load_cached_relation(this)) -%}
+    {%- call statement('main') -%}
+        create table {{ new }} as
+        select *
+        from read_csv(
+            {{ sql_text(adapter.get_seed_file_path(model)) }},
+            header = true,
+            delim = {{ sql_text(config.get('delimiter', ',')) }},
+            sample_size = -1
+            {%- if types %},
+            types = { {{- types | join(', ') -}} }
+            {%- endif %}
+        )
+    {%- endcall -%}
+    {#- the rows that `dbt seed --show` shows -#}
+    {%- do store_result('agate_table', response='OK', agate_table=run_query('select * from ' ~ new ~ ' limit 10')) -%}
+    {{ return(end_replacement(new)) }}
+{% endmaterialization %}
+
+
 {#- Begin the transaction in which a relation is replaced: from here on it is gone. -#}
 {% macro begin_replacement(existing) -%}
     {%- do adapter.ensure_transaction() -%}

@@ -113,6 +113,41 @@ def test_a_broken_database_is_found(name: str, seeds_build: SeedsBuild, tmp_path
     assert run.statuses[name] in {"fail", "warn"}, run.shown
 
 
+FIRST_ROW = "rowid = (select min(rowid) from features.dim_stores)"
+#: What the generic tests find: the tests that are selected, and the damage.
+BROKEN_TABLES = {
+    "a repeated key": (
+        "dim_stores,test_name:grain",
+        "insert into features.dim_stores from features.dim_stores limit 1",
+    ),
+    "a key without a value": (
+        "dim_stores,test_name:grain",
+        f"update features.dim_stores set store_id = null where {FIRST_ROW}",
+    ),
+    "a value that is missing": (
+        "dim_stores,test_name:grain",
+        f"update features.dim_stores set has_sales = null where {FIRST_ROW}",
+    ),
+    "a value that is missing where rows have no key": (
+        "int_sales_outcomes,test_name:never_null",
+        "update features.int_sales_outcomes set n_rows = null where product_group = 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TABLES)
+def test_a_row_that_is_not_what_its_table_promises_is_found(
+    name: str, seeds_build: SeedsBuild, tmp_path: Path
+) -> None:
+    selected, damage = BROKEN_TABLES[name]
+    broken = copy_to(tmp_path, seeds_build)
+    assert set(broken.dbt("test", "--select", selected).statuses.values()) == {"pass"}
+    with duckdb.connect(str(broken.database)) as connection:
+        connection.execute(damage)
+    run = broken.dbt("test", "--select", selected)
+    assert set(run.statuses.values()) == {"fail"}, run.shown
+
+
 def test_an_input_that_is_not_there_is_found(seeds_build: SeedsBuild, tmp_path: Path) -> None:
     broken = copy_to(tmp_path, seeds_build)
     variables = small_inputs().write(tmp_path / "inputs")
