@@ -196,7 +196,8 @@
 
 {#- Cluster of every store of a lane straight from the vectors, where nothing but the cluster is asked for.
     The nearest centroid c is the one with the largest z . c - |c|^2 / 2, since |z|^2 is the same for all; and
-    as z is affine in the values, so is that: a product per cluster instead of one per component. -#}
+    as z is affine in the values, so is that: a product per cluster instead of one per component. What the first
+    cluster has is taken from all, so that its own is 0. -#}
 {% macro nearest_clusters(lane) -%}
     {{ return(adapter.dispatch('nearest_clusters')(lane)) }}
 {%- endmacro %}
@@ -222,16 +223,17 @@
         {{ model.clusters[0] }}::integer as cluster
     from ({{ model.vectors }})
         {%- else %}
-        case greatest({% for place in range(n_clusters) %}product_{{ place }}{{ ', ' if not loop.last }}{% endfor %})
-            {%- for cluster in model.clusters %}
-            when product_{{ loop.index0 }} then {{ cluster }}
+        case greatest(0{% for place in range(1, n_clusters) %}, product_{{ place }}{% endfor %})
+            when 0 then {{ model.clusters[0] }}
+            {%- for cluster in model.clusters[1:] %}
+            when product_{{ loop.index }} then {{ cluster }}
             {%- endfor %}
         end::integer as cluster
     from (
         select
             scope,
             store_id,
-            {%- for place in range(n_clusters) %}
+            {%- for place in range(1, n_clusters) %}
             array_inner_product(v, {{ weights[place] }}::double[{{ model.inputs | length }}]) + {{ biases[place] }}::double as product_{{ place }}
             {{- ',' if not loop.last }}
             {%- endfor %}
@@ -250,8 +252,8 @@
 {%- endmacro %}
 
 
-{#- Components and centroids of every model multiplied out: per cluster what each value counts for, and what
-    stands beside the values. -#}
+{#- Components and centroids of every model multiplied out: per cluster what each value counts for more than in the
+    first one, and what stands beside the values. -#}
 {% macro duckdb__cluster_products_query(models) -%}
     select
         model_id,
@@ -260,14 +262,17 @@
             lambda c: list_transform(
                 range(1, len(components[1].weights) + 1),
                 lambda value: list_sum(list_transform(
-                    c.center, lambda z, component: z * components[component].weights[value]
+                    c.center,
+                    lambda z, component: (z - centroids[1].center[component]) * components[component].weights[value]
                 ))::varchar
             )
         )) as weights,
         to_json(list_transform(
             centroids,
             lambda c: list_sum(list_transform(
-                c.center, lambda z, component: z * components[component].bias - z * z / 2
+                c.center,
+                lambda z, component: (z - centroids[1].center[component])
+                * (components[component].bias - (z + centroids[1].center[component]) / 2)
             ))::varchar
         )) as biases
     from {{ models }}
