@@ -162,8 +162,7 @@
         {%- else %}
         [
             {%- for component in range(model.biases | length) %}
-            array_inner_product(v, {{ model.weights[component] }}::double[{{ model.inputs | length }}]) + {{ model.biases[component] }}::double
-            {{- ',' if not loop.last }}
+            {{ weighted_sum(model, model.weights[component], model.biases[component]) }}{{ ',' if not loop.last }}
             {%- endfor %}
         ]::double[] as z
     from ({{ imputed_vectors(model) | indent(4) }})
@@ -192,6 +191,12 @@
         ]::double[{{ model.inputs | length }}] as v
     from ({{ model.vectors }})
 {% endmacro %}
+
+
+{#- One number of every store from the array `v`: its values times weights, and a bias. -#}
+{% macro weighted_sum(model, weights, bias) -%}
+    array_inner_product(v, {{ weights }}::double[{{ model.inputs | length }}]) + {{ bias }}::double
+{%- endmacro %}
 
 
 {#- Cluster of every store of a lane straight from the vectors, where nothing but the cluster is asked for.
@@ -234,8 +239,7 @@
             scope,
             store_id,
             {%- for place in range(1, n_clusters) %}
-            array_inner_product(v, {{ weights[place] }}::double[{{ model.inputs | length }}]) + {{ biases[place] }}::double as product_{{ place }}
-            {{- ',' if not loop.last }}
+            {{ weighted_sum(model, weights[place], biases[place]) }} as product_{{ place }}{{ ',' if not loop.last }}
             {%- endfor %}
         from ({{ imputed_vectors(model) | indent(8) }})
     )

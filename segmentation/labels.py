@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from segmentation.features import Matrix
-
-Labels = npt.NDArray[np.int64]
+from segmentation.features import Labels, Matrix
 
 
 def order_clusters(labels: Labels, centers: Matrix) -> npt.NDArray[np.int64]:

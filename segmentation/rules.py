@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -307,8 +308,13 @@ def _scope_rules(
 
 def _source(facts: object, values: Matrix, clusters: npt.NDArray[np.int64]) -> bytes:
     """What rules depend on: these facts, the stores, this file and the version of the library."""
-    versions = Path(__file__).read_bytes(), metadata.version("scikit-learn")
-    return b"".join((repr((facts, versions)).encode(), values.tobytes(), clusters.tobytes()))
+    return b"".join((repr((facts, _made_by())).encode(), values.tobytes(), clusters.tobytes()))
+
+
+@cache
+def _made_by() -> tuple[bytes, str]:
+    """Code of the rules, and the version of the library that grows their trees."""
+    return Path(__file__).read_bytes(), metadata.version("scikit-learn")
 
 
 def _hash(source: bytes, rows: Sequence[tuple[object, ...]]) -> str:

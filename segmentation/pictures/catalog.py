@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 from PIL import Image
 
 from segmentation.libraries import importing
+from segmentation.pictures.tables import Tables
 
 PICTURES_SCHEMA: Final = pl.Schema(
     {
@@ -160,9 +161,6 @@ KINDS: Final = (
     ),
 )
 
-#: Where each table has its scope: rows of `lane` and `scope`, or of `category`.
-Tables = Mapping[str, pl.DataFrame]
-
 
 def scope_tables(tables: Tables, names: Sequence[str], lane: str, scope: str) -> Tables:
     """The rows of one scope, without the columns that name it."""
@@ -204,6 +202,8 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
         for extension in formats
     ]
     stale = [order for order in orders if not order[0].is_empty() and not _is_drawn(*order)]
+    # from the largest, so that all processes end at about the same time
+    stale.sort(key=lambda order: -len(order[0].parts))
     outcomes = dict(zip([path for _, path, _ in stale], _drawn(stale), strict=True))
     rows = []
     for picture, path, extension in orders:
@@ -315,13 +315,12 @@ def _drawn(orders: Sequence[tuple[Picture, Path, Format]]) -> list[tuple[str, st
         from joblib import Parallel, cpu_count, delayed  # noqa: PLC0415
 
         from segmentation.pictures.rendering import draw  # noqa: PLC0415 (Matplotlib)
-    n_parts = [len(picture.parts) for picture, _, _ in orders]
-    n_jobs = cpu_count() if sum(n_parts) >= MIN_PARALLEL else 1
-    # from the largest, so that all processes end at about the same time
-    places = sorted(range(len(orders)), key=lambda place: -n_parts[place])
-    drawn = Parallel(n_jobs=n_jobs)(delayed(draw)(*orders[place]) for place in places)
-    outcomes: dict[int, tuple[str, str]] = dict(zip(places, drawn, strict=True))
-    return [outcomes[place] for place in range(len(orders))]
+    n_parts = sum(len(picture.parts) for picture, _, _ in orders)
+    n_jobs = cpu_count() if n_parts >= MIN_PARALLEL else 1
+    drawn: list[tuple[str, str]] = Parallel(n_jobs=n_jobs)(
+        delayed(draw)(*order) for order in orders
+    )
+    return drawn
 
 
 def _source_of(content: bytes, extension: Format) -> str | None:

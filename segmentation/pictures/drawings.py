@@ -7,7 +7,6 @@ their columns are those of `segmentation.pictures.catalog`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from itertools import combinations
 
 import matplotlib as mpl
@@ -32,9 +31,7 @@ from segmentation.pictures.style import (
     plain_axes,
     short,
 )
-from segmentation.pictures.tables import INDICES
-
-Tables = Mapping[str, pl.DataFrame]
+from segmentation.pictures.tables import INDICES, Tables
 
 #: Features of a lane in a heat map and need states of a mix: more cannot be read.
 MAX_FEATURES = 8

@@ -16,7 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from scipy.spatial.distance import cdist
 
 from segmentation.pictures import drawings, style
-from segmentation.pictures.catalog import SOURCE_KEY, Format, Kind, Picture, Tables
+from segmentation.pictures.catalog import SOURCE_KEY, Format, Kind, Picture
+from segmentation.pictures.tables import Tables
 
 #: What draws each kind of picture.
 DRAWINGS: Final[Mapping[str, Callable[[FigureBase, Tables], None]]] = {

@@ -9,6 +9,8 @@ import polars as pl
 
 from segmentation.settings import LANES, Lane
 
+#: Where each table has its scope: rows of `lane` and `scope`, or of `category`.
+Tables = Mapping[str, pl.DataFrame]
 #: Columns of `search` that are drawn, with their titles.
 INDICES: Final = {
     "silhouette": "Silhouette (high is good)",
@@ -29,7 +31,7 @@ def picture_tables(
     summary: pl.DataFrame,
     merged: pl.DataFrame,
     movements: pl.DataFrame,
-) -> Mapping[str, pl.DataFrame]:
+) -> Tables:
     """Sorted rows of the models in force, with `lane` and `scope` or `category` in each table."""
     in_force = models.select("lane", "scope", "model_id")
     return {
@@ -92,7 +94,7 @@ def component_tables(
     models: pl.DataFrame,
     centroids: pl.DataFrame,
     loadings: pl.DataFrame,
-) -> Mapping[str, pl.DataFrame]:
+) -> Tables:
     """Stores and centroids on the first two components, and what the components explain."""
     in_force = models.select("lane", "scope", "model_id")
     wide = (
