@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy.spatial import KDTree
 
@@ -15,21 +15,19 @@ from segmentation.merging import joint_coordinates, with_lanes
 #: Enough to look at, few enough to know each of them.
 N_PEERS: Final = 5
 
-_PEER = pl.Struct({"store_id": pl.String(), "distance": pl.Float64()})
+_PEER: Final = pl.Struct({"store_id": pl.String(), "distance": pl.Float64()})
 PEERS_SCHEMA: Final = pl.Schema(
     {"category": pl.String(), "store_id": pl.String(), "peers": pl.List(_PEER)}
 )
 
 
 def nearest_stores(
-    store_ids: Sequence[str], z: Matrix, n_peers: int = N_PEERS
-) -> list[list[tuple[str, float]]]:
-    """Nearest other stores of each store by Euclidean distance, equal distances by id.
+    z: Matrix, n_peers: int = N_PEERS
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Nearest other stores of each store by Euclidean distance, equal distances in their order.
 
     Parameters
     ----------
-    store_ids
-        Sorted, one per row of `z`.
     z
         Stores x coordinates, without missing values.
     n_peers
@@ -37,25 +35,19 @@ def nearest_stores(
 
     Returns
     -------
-    list
-        Per store its neighbours, nearest first, with their distance. Where more stores than asked
-        for are equally near, the same data gives the same ones of them.
+    tuple
+        Stores x neighbours: their rows in `z`, nearest first, and their distances. Where more
+        stores than asked for are equally near, the same data gives the same ones of them.
     """
-    wanted = min(n_peers, len(store_ids) - 1)
+    wanted = min(n_peers, len(z) - 1)
     if wanted < 1:
-        return [[] for _ in store_ids]
+        return np.empty((len(z), 0), dtype=np.int64), np.empty((len(z), 0))
     # a coordinate that is the same for all, for stores of which nothing else is known
     points = np.column_stack([z, np.zeros(len(z))])
     distances, rows = KDTree(points).query(points, k=wanted + 1)
-    found = []
-    for row, (near, others) in enumerate(zip(distances.tolist(), rows.tolist(), strict=True)):
-        ranked = sorted(
-            (distance, store_ids[other])
-            for distance, other in zip(near, others, strict=True)
-            if other != row
-        )
-        found.append([(store, distance) for distance, store in ranked[:wanted]])
-    return found
+    distances[rows == np.arange(len(z))[:, np.newaxis]] = np.inf  # itself is behind all others
+    order = np.lexsort((rows, distances), axis=1)[:, :wanted]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(distances, order, axis=1)
 
 
 def segment_peers(
@@ -81,17 +73,27 @@ def segment_peers(
         merged.select("category", "store_id", "segment_id"),
         internal_components.select("store_id", category="scope", internal_z="z"),
         external_components.select("store_id", external_z="z"),
-    )
-    rows: list[tuple[str, str, list[dict[str, object]]]] = []
-    for (category,), part in stores.group_by("category", maintain_order=True):
+    ).with_row_index("row")
+    pairs = []
+    for _, part in stores.group_by("category", maintain_order=True):
         joint = joint_coordinates(part)
-        ids = part["store_id"].to_list()
-        segments = part["segment_id"].to_numpy()
+        rows, segments = part["row"].to_numpy(), part["segment_id"].to_numpy()
         for segment in np.unique(segments):
             members = np.flatnonzero(segments == segment)
-            peers = nearest_stores([ids[row] for row in members], joint[members])
-            rows.extend(
-                (str(category), ids[row], [{"store_id": s, "distance": d} for s, d in near])
-                for row, near in zip(members, peers, strict=True)
-            )
-    return pl.DataFrame(rows, schema=PEERS_SCHEMA, orient="row").sort("category", "store_id")
+            found, distances = nearest_stores(joint[members])
+            own = np.repeat(rows[members], found.shape[1])
+            pairs.append((own, rows[members][found.ravel()], distances.ravel()))
+    if not pairs:
+        return pl.DataFrame(schema=PEERS_SCHEMA)
+    row, peer, distance = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    peers = (
+        pl.DataFrame({"row": row, "store_id": stores["store_id"][peer], "distance": distance})
+        .group_by("row", maintain_order=True)
+        .agg(peers=pl.struct("store_id", "distance"))
+    )
+    return (
+        stores.join(peers, on="row", how="left")
+        .select("category", "store_id", pl.col("peers").fill_null([]))
+        .match_to_schema(PEERS_SCHEMA)
+        .sort("category", "store_id")
+    )

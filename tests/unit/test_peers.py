@@ -21,6 +21,15 @@ def ids(number: int) -> list[str]:
     return [f"s{row:02d}" for row in range(number)]
 
 
+def nearest(z: Matrix) -> list[list[tuple[str, float]]]:
+    """Neighbours of each of as many stores as `z` has rows, as pairs of id and distance."""
+    stores = ids(len(z))
+    return [
+        [(stores[row], distance) for row, distance in zip(*near, strict=True)]
+        for near in zip(*(found.tolist() for found in nearest_stores(z)), strict=True)
+    ]
+
+
 @given(
     arrays(
         np.float64,
@@ -30,11 +39,10 @@ def ids(number: int) -> list[str]:
 )
 def test_peers_are_as_near_as_brute_force_finds(z: Matrix) -> None:
     stores = ids(len(z))
-    found = nearest_stores(stores, z)
-    for row, near in enumerate(found):
+    for row, near in enumerate(nearest(z)):
         distances = np.sqrt(((z - z[row]) ** 2).sum(axis=1))
-        nearest = np.sort(np.delete(distances, row))[:N_PEERS]
-        np.testing.assert_allclose([distance for _, distance in near], nearest)
+        smallest = np.sort(np.delete(distances, row))[:N_PEERS]
+        np.testing.assert_allclose([distance for _, distance in near], smallest)
         assert stores[row] not in [store for store, _ in near]
         assert [(distance, store) for store, distance in near] == sorted(
             (distance, store) for store, distance in near
@@ -44,7 +52,7 @@ def test_peers_are_as_near_as_brute_force_finds(z: Matrix) -> None:
 
 
 def test_identical_stores_are_peers_of_each_other_and_never_of_themselves() -> None:
-    found = nearest_stores(ids(20), np.ones((20, 2)))
+    found = nearest(np.ones((20, 2)))
     for store, near in zip(ids(20), found, strict=True):
         assert len(near) == N_PEERS
         assert store not in [peer for peer, _ in near]
@@ -53,12 +61,12 @@ def test_identical_stores_are_peers_of_each_other_and_never_of_themselves() -> N
 
 @pytest.mark.parametrize(("stores", "expected"), [(0, []), (1, [0]), (3, [2, 2, 2])])
 def test_a_small_segment_has_as_many_peers_as_there_are(stores: int, expected: list[int]) -> None:
-    found = nearest_stores(ids(stores), np.arange(stores, dtype=np.float64)[:, None])
+    found = nearest(np.arange(stores, dtype=np.float64)[:, None])
     assert [len(near) for near in found] == expected
 
 
 def test_stores_of_which_nothing_is_known_are_equally_near() -> None:
-    found = nearest_stores(ids(3), np.empty((3, 0)))
+    found = nearest(np.empty((3, 0)))
     assert found[0] == [("s01", 0.0), ("s02", 0.0)]
 
 
@@ -109,6 +117,10 @@ def test_peers_come_from_the_same_segment_of_the_same_category() -> None:
     assert sorted(names(frame, "Snacks", "a")) == ["b", "c", "d"]
     assert names(frame, "Snacks", "e") == []
     assert names(frame, "Dairy", "a") == ["b"]
+
+
+def test_without_stores_there_are_no_peers() -> None:
+    assert peers_of([]).equals(pl.DataFrame(schema=PEERS_SCHEMA))
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
