@@ -55,7 +55,14 @@
             {%- do key.extend(tested) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return({'schema': node.schema, 'name': name, 'description': node.description, 'columns': columns, 'key': key}) }}
+    {{ return({
+        'schema': node.schema,
+        'name': name,
+        'description': node.description,
+        'columns': columns,
+        'key': key,
+        'view': node.raw_code if node.config.materialized == 'view' else ''
+    }) }}
 {%- endmacro %}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,7 @@ class Table:
     """A table to publish: where it is, and what dbt says of it.
 
     `columns` are descriptions by name, `key` the columns that identify a row, where there are any.
+    `view` is the dbt model of a view; empty for a table.
     """
 
     schema: str
@@ -33,11 +34,17 @@ class Table:
     description: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     key: Sequence[str] = ()
+    view: str = ""
 
     @property
     def sql(self) -> str:
         """Schema and name, quoted."""
         return f"{sql_name(self.schema)}.{sql_name(self.name)}"
+
+    def as_view(self, tables: Mapping[str, str]) -> str | None:
+        """SQL that creates the view, None for a table and for a view of anything but `tables`."""
+        body = self.view and _rendered(self.view, tables, config=lambda **_: "")
+        return f"create view {self.sql} as (\n{body}\n)" if body else None
 
 
 @dataclass(frozen=True)
@@ -69,16 +76,23 @@ class Query:
             examples.setdefault(name, example)
             return name
 
-        sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
-        try:
-            body = sql.from_string(self.template).render(
-                ref=lambda *names: tables[names[-1]], argument=argument
-            )
-        except (KeyError, jinja2.UndefinedError):
+        body = _rendered(self.template, tables, argument=argument)
+        if body is None:
             return None
         signature = f"{self.name}({', '.join(examples)})"
         example = f"{self.name}({', '.join(map(sql_literal, examples.values()))})"
         return Macro(f"create macro main.{signature} as table (\n{body}\n)", signature, example)
+
+
+def _rendered(
+    template: str, tables: Mapping[str, str], **functions: Callable[..., str]
+) -> str | None:
+    """SQL of a dbt model or analysis, None if it asks for anything but `tables` and `functions`."""
+    sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
+    try:
+        return sql.from_string(template).render(ref=lambda *names: tables[names[-1]], **functions)
+    except (KeyError, jinja2.UndefinedError):
+        return None
 
 
 def plain_text(description: str) -> str:
@@ -106,10 +120,11 @@ def publish(
 ) -> None:
     """Copy tables and views into a new file and put it in the place of the old one.
 
-    The file says of itself what is in it: tables and columns have their descriptions as comments,
-    `main.tables` lists the tables with their keys, `main.queries` the queries, and each query is a
-    macro. It is written under another name and renamed when it is complete and on disk, so that a
-    reader has the old one or the new one: whoever has the old one open keeps it (POSIX `rename`).
+    A view of nothing but published tables stays one. The file says of itself what is in it: tables
+    and columns have their descriptions as comments, `main.tables` lists the tables with their
+    keys, `main.queries` the queries, and each query is a macro. It is written under another name
+    and renamed when it is complete and on disk, so that a reader has the old one or the new one:
+    whoever has the old one open keeps it (POSIX `rename`).
     If anything fails the old file stays as it is.
 
     Parameters
@@ -117,7 +132,7 @@ def publish(
     connection
         Connection to the database, without an open transaction.
     tables
-        What is copied; views become tables.
+        What is copied; other views become tables.
     queries
         What becomes a macro.
     path
@@ -132,12 +147,17 @@ def publish(
     unfinished = path.with_name(f".{path.name}.unfinished")
     _remove(unfinished)
     (database,) = connection.execute("select current_database()").fetchone() or ("",)
+    names = {table.name: table.sql for table in tables}
+    copied = {table.name: table.sql for table in tables if not table.view}
+    views = {table.name: view for table in tables if (view := table.as_view(copied))}
     try:
         connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
             for schema in sorted({table.schema for table in tables}):
                 connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
             for table in tables:
+                if table.name in views:
+                    continue
                 source = f"{sql_name(database)}.{table.sql}"
                 connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
         finally:
@@ -147,9 +167,11 @@ def publish(
             alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
             alone.execute(f"use {_ALIAS}")
             alone.begin()  # one transaction, not one per comment: each waits for the disk
-            _describe(alone, tables)
+            for view in views.values():
+                alone.execute(view)
+            _describe(alone, tables, views)
             alone.commit()
-            _add_queries(alone, tables, queries)
+            _add_queries(alone, names, queries)
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
         unfinished.replace(path)
@@ -158,7 +180,9 @@ def publish(
         _remove(unfinished)
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+def _describe(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], views: Container[str]
+) -> None:
     """Write down what the tables are, as comments for clients and as a table for programs."""
     connection.execute(
         "create table main.tables"
@@ -170,7 +194,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) ->
             "insert into main.tables values (?, ?, ?, ?)",
             [table.schema, table.name, description, list(table.key)],
         )
-        connection.execute(f"comment on table {table.sql} is {sql_literal(description)}")
+        kind = "view" if table.name in views else "table"
+        connection.execute(f"comment on {kind} {table.sql} is {sql_literal(description)}")
         for name, *_ in connection.execute(f"describe {table.sql}").fetchall():
             if text := plain_text(table.columns.get(name, "")):
                 column = f"{table.sql}.{sql_name(name)}"
@@ -178,7 +203,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) ->
 
 
 def _add_queries(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], queries: Sequence[Query]
+    connection: duckdb.DuckDBPyConnection, names: Mapping[str, str], queries: Sequence[Query]
 ) -> None:
     """Make a macro of every query, and a table that lists them with an example of their use.
 
@@ -187,7 +212,6 @@ def _add_queries(
     connection.execute(
         "create table main.queries (query varchar, description varchar, example varchar)"
     )
-    names = {table.name: table.sql for table in tables}
     for query in queries:
         macro = query.macro(names)
         if macro is None:

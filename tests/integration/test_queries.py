@@ -137,6 +137,10 @@ def test_tables_and_columns_carry_their_descriptions(published: Path) -> None:
             from duckdb_tables()
             where comment is null and schema_name <> 'main'
             union all
+            select schema_name || '.' || view_name
+            from duckdb_views()
+            where comment is null and not internal and schema_name <> 'main'
+            union all
             select schema_name || '.' || table_name || '.' || column_name
             from duckdb_columns()
             where comment is null and not internal and schema_name <> 'main'

@@ -45,6 +45,42 @@ def test_the_file_says_what_is_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "kind"),
+    [
+        ("{{ config(materialized='view') }}\nselect 2 * n as n from {{ ref('copied') }}", "VIEW"),
+        ("select 2 * n as n from {{ ref('not_published') }}", "BASE TABLE"),
+        ("select 2 * n as n from {{ ref('same') }}", "BASE TABLE"),
+        ("select {{ twice() }} as n", "BASE TABLE"),
+    ],
+)
+def test_a_view_of_published_tables_stays_a_view(tmp_path: Path, template: str, kind: str) -> None:
+    path = tmp_path / "stores.duckdb"
+    copied = Table("segments", "copied")
+    same = Table("segments", "same", "The same.", {"n": "Of it."}, view="from {{ ref('other') }}")
+    view = Table("segments", "doubled", "Twice.", {"n": "Twice it."}, view=template)
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments")
+        connection.execute("create table segments.copied as select 21 as n")
+        connection.execute("create view segments.same as from segments.copied")
+        connection.execute("create view segments.doubled as select 2 * n as n from segments.copied")
+        publish(connection, [view, copied, same], [], path)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{path}' as elsewhere (read_only)")
+        answers = connection.execute("from elsewhere.segments.doubled").fetchall()
+        kinds = connection.execute(
+            "select table_name, table_type from information_schema.tables"
+            " where table_schema = 'segments' order by all"
+        ).fetchall()
+        comments = connection.execute(
+            "select comment from duckdb_columns() where table_name in ('doubled', 'same')"
+            " order by table_name"
+        ).fetchall()
+    assert answers == [(42,)]
+    assert kinds == [("copied", "BASE TABLE"), ("doubled", kind), ("same", "BASE TABLE")]
+    assert comments == [("Twice it.",), ("Of it.",)]
+
+
+@pytest.mark.parametrize(
     "template",
     ["from {{ ref('not_published') }}", "select {{ var('x') }}", "from {{ source('a', 'b') }}"],
 )
