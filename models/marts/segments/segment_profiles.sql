@@ -22,6 +22,7 @@ members as (
         category,
         segment_id,
         store_id,
+        dense_rank() over (order by store_id)::integer as store_place,  -- sorted faster than the id
         not is_thin_history or bool_and(is_thin_history) over (partition by category) as is_typical
     from flagged
     qualify not is_thin_history or bool_and(is_thin_history) over (partition by category, segment_id)
@@ -31,7 +32,7 @@ cells as (
     select
         members.category,
         members.segment_id,
-        members.store_id,
+        members.store_place,
         members.is_typical,
         feature_values.lane,
         feature_values.feature,
@@ -62,9 +63,9 @@ overall as (
         category,
         lane,
         feature,
-        fsum(value order by store_id) / nullif(count(value), 0) as overall_mean,
+        fsum(value order by store_place) / nullif(count(value), 0) as overall_mean,
         median(value) as overall_median,
-        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean
+        fsum(transformed_value order by store_place) / nullif(count(transformed_value), 0) as transformed_mean
     from cells
     where is_typical
     group by all
@@ -90,7 +91,7 @@ spread as (
         if(
             min(transformed_value) = max(transformed_value),
             0,
-            fsum((transformed_value - overall_transformed_mean) ** 2 order by store_id)
+            fsum((transformed_value - overall_transformed_mean) ** 2 order by store_place)
         ) as sum_of_squares,
         sqrt(sum_of_squares / nullif(count(transformed_value), 0)) as transformed_sd
     from compared
@@ -110,10 +111,10 @@ by_segment as (
         any_value(label) as label,
         any_value(source) as source,
         count(value) as n_stores,
-        fsum(value order by store_id) / nullif(count(value), 0) as mean_value,
+        fsum(value order by store_place) / nullif(count(value), 0) as mean_value,
         median(value) as median_value,
         count(value) filter (where value > overall_median) / nullif(count(value), 0) as share_above_median,
-        fsum(transformed_value order by store_id) / nullif(count(transformed_value), 0) as transformed_mean,
+        fsum(transformed_value order by store_place) / nullif(count(transformed_value), 0) as transformed_mean,
         count(transformed_value) filter (where is_typical) as n_typical
     from compared
     group by all

@@ -27,23 +27,39 @@ described as (
             and ranked.store_id = cells.store_id
 ),
 
+-- (a list that is sorted by the place its items begin with takes half the time of two ordered sums)
+listed as (
+    select
+        lane,
+        scope,
+        store_id,
+        list_sort(list({
+            'place': place,
+            'feature': feature,
+            'value': value,
+            'pull': pull,
+            'pull_share': pull_share,
+            'was_imputed': was_imputed,
+            'text': format('{} {:+d} %', label, round(100 * pull_share)::integer)
+        })) as pulls
+    from described
+    group by all
+),
+
 reasons as (
     select
         lane,
         scope,
         store_id,
-        list({
-            'feature': feature,
-            'value': value,
-            'pull': pull,
-            'pull_share': pull_share,
-            'was_imputed': was_imputed
-        } order by place) as pulls,
-        string_agg(
-            format('{} {:+d} %', label, round(100 * pull_share)::integer), ', ' order by place
-        ) as strongest_pulls
-    from described
-    group by all
+        list_transform(pulls, lambda p: {
+            'feature': p.feature,
+            'value': p.value,
+            'pull': p.pull,
+            'pull_share': p.pull_share,
+            'was_imputed': p.was_imputed
+        }) as pulls,
+        array_to_string(list_transform(pulls, lambda p: p.text), ', ') as strongest_pulls
+    from listed
 ),
 
 clusters as (
