@@ -21,6 +21,8 @@ import duckdb
 from segmentation.database import is_file, sql_name, wait_seconds, wait_until_free
 from segmentation.extensions import MissingPackageError, load_extension
 from segmentation.inputs import Reader, check_inputs, input_stamps, load_readers
+from segmentation.libraries import COLLECT_AFTER
+from segmentation.processes import FITS
 from segmentation.publishing import Query, Table, publish, published_path
 from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
@@ -128,6 +130,17 @@ def segmentation_without_secrets(text: str) -> str:
     return str(without_secrets(text))
 
 
+def segmentation_expect_fits(is_first: bool) -> str:
+    """Let other processes get ready to fit: one, or as many as there are cores for a first build.
+
+    The answer is empty.
+    """
+    from joblib import cpu_count  # noqa: PLC0415 (not in a build without changes)
+
+    FITS.start(cpu_count() if is_first else 1)
+    return ""
+
+
 def segmentation_tampered_models(open_cursor: OpenCursor, lane: str) -> str:
     """Models of a lane whose row is not as it was written, as JSON list of scope and model id.
 
@@ -176,9 +189,6 @@ def segmentation_publish(
 _EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
 #: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
 _FORBIDDEN: Final = 0o022
-#: New objects after which Python looks for cycles among them. With the usual 700 it goes through
-#: dbt's parsed project again and again, in which there is next to nothing to free.
-_COLLECT_AFTER: Final = 50_000
 
 
 class Plugin:
@@ -189,7 +199,7 @@ class Plugin:
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
-        gc.set_threshold(_COLLECT_AFTER)
+        gc.set_threshold(COLLECT_AFTER)
         # a process that ends frees its memory anyway: no last look for cycles, which takes a second
         atexit.unregister(gc.freeze)
         atexit.register(gc.freeze)
@@ -238,6 +248,9 @@ class Plugin:
                 "varchar",
                 side_effects=True,
             )
+        conn.create_function(
+            segmentation_expect_fits.__name__, segmentation_expect_fits, side_effects=True
+        )
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""

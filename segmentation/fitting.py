@@ -177,6 +177,15 @@ class _Recipe:
     make_clusterer: MakeClusterer
 
 
+def pycaret_experiment() -> Any:
+    """The class `ClusteringExperiment` of PyCaret, which takes 2 to 13 seconds to import."""
+    # without this PyCaret writes logs.log into the working directory, whatever system_log says
+    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
+    with importing():
+        from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415
+    return ClusteringExperiment
+
+
 @lru_cache(maxsize=_RECIPES)
 def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
     """PyCaret's own set-up, once for all scopes with the same settings and columns.
@@ -184,14 +193,9 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
     What it builds depends on settings and columns alone, so it is shown a few rows of noise: set-up
     also fits the pipeline and transforms with it, which is of no use here.
     """
-    # without this PyCaret writes logs.log into the working directory, whatever system_log says
-    os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
-    with importing():
-        from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (takes 2 to 13 s)
-
     names = _column_names(len(groups))
     noise = np.random.default_rng(settings.seed).normal(size=(_ROWS_OF_NOISE, len(groups)))
-    experiment = ClusteringExperiment()
+    experiment = pycaret_experiment()()
     experiment.setup(
         pd.DataFrame(noise, columns=names),
         session_id=settings.seed,

@@ -15,11 +15,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import PIL.Image
 import scipy.spatial.distance
 import scipy.special
 from threadpoolctl import threadpool_limits
+
+#: New objects after which Python looks for cycles among them. With the usual 700 it goes through
+#: dbt's parsed project, or all that a library defines, again and again, with next to nothing to
+#: free.
+COLLECT_AFTER: Final = 50_000
 
 threadpool_limits(limits=1)
 _TURN = threading.RLock()

@@ -18,6 +18,7 @@ import polars as pl
 from segmentation.features import Matrix, lane_features, to_matrix
 from segmentation.libraries import importing
 from segmentation.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
+from segmentation.processes import FITS, PICTURES
 from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 
 #: Libraries whose version can move a number.
@@ -39,6 +40,8 @@ _FIT_MODULES: Final = (
 _ID_LENGTH: Final = 16
 #: Fits below which new processes, each of which imports PyCaret, cost more than they save.
 _MIN_PARALLEL: Final = 8
+#: Processes that get ready to draw while scopes are fitted.
+_EARLY_PICTURES: Final = 2
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
 
@@ -231,12 +234,6 @@ class _Fit:
     highest_used: int
     report: Report
 
-    def run(self, n_jobs: int) -> ModelRow:
-        """Fit, or give the reason why there is no model."""
-        return _fitted(
-            self.identity, self.data, self.settings, self.previous, self.highest_used, n_jobs
-        )
-
     def tell(self, row: ModelRow) -> ModelRow:
         """Report the outcome and give it back."""
         failed = row["status"] == "failed"
@@ -252,18 +249,24 @@ def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
     if not fits:
         return
     with importing():
-        from joblib import Parallel, cpu_count, delayed  # noqa: PLC0415
+        from joblib import cpu_count  # noqa: PLC0415
     n_jobs = cpu_count()
-    if len(fits) < _MIN_PARALLEL or n_jobs == 1:
-        for fit in fits:
-            yield fit.tell(fit.run(n_jobs if len(fit.data.store_ids) >= _LARGE_SCOPE else 1))
-        return
-    orders = (
-        delayed(_fitted)(fit.identity, fit.data, fit.settings, fit.previous, fit.highest_used, 1)
+    PICTURES.start(min(n_jobs, _EARLY_PICTURES))
+    many = len(fits) >= _MIN_PARALLEL and n_jobs > 1
+    if many:
+        FITS.start(n_jobs)
+    orders = [
+        (
+            fit.identity,
+            fit.data,
+            fit.settings,
+            fit.previous,
+            fit.highest_used,
+            n_jobs if len(fit.data.store_ids) >= _LARGE_SCOPE and not many else 1,
+        )
         for fit in fits
-    )
-    rows = Parallel(n_jobs=n_jobs, return_as="generator")(orders)
-    for fit, row in zip(fits, rows, strict=True):
+    ]
+    for fit, row in zip(fits, FITS.each(_fitted, orders), strict=True):
         yield fit.tell(row)
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from segmentation.database import sql_literal
 from segmentation.features import Matrix, external_features, to_matrix
 from segmentation.libraries import importing
+from segmentation.processes import FITS
 from segmentation.settings import Lane, Settings
 
 if TYPE_CHECKING:
@@ -302,7 +303,7 @@ def _scope_rules(
     source = _source((lane, scope, model, seed, features), values, clusters)
     if earlier and all(row[-1] == _hash(source, earlier) for row in earlier):
         return earlier
-    made = list(_rows((lane, scope, model), features, values, clusters, seed))
+    (made,) = FITS.each(_rows, [((lane, scope, model), features, values, clusters, seed)])
     return [(*row, _hash(source, made)) for row in made]
 
 
@@ -329,13 +330,13 @@ def _rows(
     values: Matrix,
     clusters: npt.NDArray[np.int64],
     seed: int,
-) -> Iterator[tuple[object, ...]]:
+) -> list[tuple[object, ...]]:
     """Rows without their hash; `whose` are lane, scope and model."""
     lane, scope, _ = whose
     rules = tree_rules(values, clusters, seed)
     right = [(rule.holds(values) & (clusters == rule.cluster)).sum() for rule in rules]
-    for number, (rule, n_right) in enumerate(zip(rules, right, strict=True), start=1):
-        yield (
+    return [
+        (
             *whose,
             number,
             rule.cluster,
@@ -346,3 +347,5 @@ def _rows(
             int((clusters == rule.cluster).sum()),
             float(sum(right) / len(clusters)),
         )
+        for number, (rule, n_right) in enumerate(zip(rules, right, strict=True), start=1)
+    ]

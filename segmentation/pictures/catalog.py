@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
@@ -16,6 +17,7 @@ from PIL import Image
 
 from segmentation.libraries import importing
 from segmentation.pictures.tables import Tables
+from segmentation.processes import PICTURES
 
 PICTURES_SCHEMA: Final = pl.Schema(
     {
@@ -35,8 +37,8 @@ PICTURES_SCHEMA: Final = pl.Schema(
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
 DRAWING_VERSION: Final = 4
-#: Fewer scopes on all pictures are drawn sooner than other processes start and import Matplotlib.
-MIN_PARALLEL: Final = 20
+#: Fewer scopes on pictures are drawn sooner than another process starts and imports Matplotlib.
+PARTS_PER_PROCESS: Final = 10
 #: Where a PNG file keeps what it was drawn from.
 SOURCE_KEY: Final = "Source"
 #: Scopes on an overview picture; the others have pictures of their own.
@@ -252,8 +254,7 @@ class Picture:
             repr(
                 (
                     DRAWING_VERSION,
-                    metadata.version("matplotlib"),
-                    metadata.version("pillow"),
+                    *_versions(),
                     self.name,
                     self.title,
                     self.kind.explanation,
@@ -292,6 +293,12 @@ def _pictures(tables: Tables) -> Iterator[Picture]:
             yield Picture(kind, name, lane, scope, f"{kind.title}: {scope}", ((scope, part),))
 
 
+@cache
+def _versions() -> tuple[str, ...]:
+    """Versions of the libraries that draw."""
+    return tuple(metadata.version(library) for library in ("matplotlib", "pillow"))
+
+
 def slug(lane: str, scope: str) -> str:
     """Part of a file name that is safe on any disk and different for every scope."""
     plain = re.sub(r"[^a-z0-9]+", "-", scope.lower()).strip("-")[:40]
@@ -309,18 +316,19 @@ def _is_drawn(picture: Picture, path: Path, extension: Format) -> bool:
 
 def _drawn(orders: Sequence[tuple[Picture, Path, Format]]) -> list[tuple[str, str]]:
     """Draw pictures, return the status of each and the reason if there is none."""
-    if not orders:
-        return []
-    with importing():
-        from joblib import Parallel, cpu_count, delayed  # noqa: PLC0415
-
-        from segmentation.pictures.rendering import draw  # noqa: PLC0415 (Matplotlib)
     n_parts = sum(len(picture.parts) for picture, _, _ in orders)
-    n_jobs = cpu_count() if n_parts >= MIN_PARALLEL else 1
-    drawn: list[tuple[str, str]] = Parallel(n_jobs=n_jobs)(
-        delayed(draw)(*order) for order in orders
-    )
-    return drawn
+    if n_parts >= 2 * PARTS_PER_PROCESS:
+        with importing():
+            from joblib import cpu_count  # noqa: PLC0415
+        PICTURES.start(min(cpu_count(), n_parts // PARTS_PER_PROCESS))
+    return list(PICTURES.each(_draw, orders))
+
+
+def _draw(picture: Picture, path: Path, extension: Format) -> tuple[str, str]:
+    """Draw one picture, return its status and the reason if there is none."""
+    with importing():
+        from segmentation.pictures.rendering import draw  # noqa: PLC0415 (Matplotlib)
+    return draw(picture, path, extension)
 
 
 def _source_of(content: bytes, extension: Format) -> str | None:

@@ -26,12 +26,16 @@ from .helpers import (
     with_noise,
 )
 
-#: Runs dbt, then says whether PyCaret was imported on the way.
+#: Runs dbt, then says whether PyCaret was imported on the way, here or in a process.
 _PROBE: Final = """
 import json, sys
 from dbt.cli.main import dbtRunner
 outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
-print(json.dumps({"success": outcome.success, "pycaret": "pycaret" in sys.modules}))
+from segmentation.processes import FITS
+said = {
+    "success": outcome.success, "pycaret": "pycaret" in sys.modules, "process": FITS.are_started()
+}
+print(json.dumps(said))
 """
 #: Stores of the first kind, of which there are 14, one more than of the others.
 GONE: Final = ("S001", "S004", "S007", "S010")
@@ -51,6 +55,16 @@ def run_process(
         text=True,
         check=False,
     )
+
+
+def probed(
+    arguments: list[str], project: Project, working_directory: Path
+) -> tuple[dict[str, bool], str]:
+    """What `_PROBE` says of a call of dbt, and all that it shows."""
+    process = run_process(
+        [sys.executable, "-c", _PROBE, json.dumps(arguments)], project.database, working_directory
+    )
+    return json.loads(process.stdout.splitlines()[-1]), process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +123,22 @@ def test_unchanged_inputs_give_the_same_tables_without_a_fit_and_without_pycaret
 ) -> None:
     again = copy_of(first.project, folder / "again")
     arguments = [*again.command("build", first.variables), *OWN_INPUTS]
-    process = run_process(
-        [sys.executable, "-c", _PROBE, json.dumps(arguments)], again.database, folder / "probe"
-    )
-    shown = process.stdout + process.stderr
-    assert json.loads(process.stdout.splitlines()[-1]) == {"success": True, "pycaret": False}, shown
+    said, shown = probed(arguments, again, folder / "probe")
+    assert said == {"success": True, "pycaret": False, "process": False}, shown
     assert shown.count(": unchanged, model ") == 3
     assert ": fitting " not in shown
     assert differing_tables(first.project.fingerprints(), again.fingerprints()) == []
+
+
+def test_changed_inputs_are_fitted_by_a_process_that_was_ready_before(
+    first: Built, folder: Path
+) -> None:
+    changed = copy_of(first.project, folder / "expected")
+    inputs = with_noise(small_inputs(), "Bread", 0.03).write(folder / "expected-inputs")
+    arguments = [*changed.command("build", {**first.variables, **inputs}), *OWN_INPUTS]
+    said, shown = probed(arguments, changed, folder / "expected-probe")
+    assert said == {"success": True, "pycaret": False, "process": True}, shown
+    assert shown.count(": fitting ") == 1
 
 
 def test_changed_sales_of_one_category_fit_that_category_only(
