@@ -36,11 +36,13 @@ PICTURES_SCHEMA: Final = pl.Schema(
 )
 
 #: Raised by hand when a drawing changes, so that pictures on disk are drawn anew.
-DRAWING_VERSION: Final = 4
+DRAWING_VERSION: Final = 5
 #: Fewer scopes on pictures are drawn sooner than another process starts and imports Matplotlib.
 PARTS_PER_PROCESS: Final = 10
 #: Where a PNG file keeps what it was drawn from.
 SOURCE_KEY: Final = "Source"
+#: Where it keeps what the frame and each part were drawn from.
+PARTS_KEY: Final = "Parts"
 #: Scopes on an overview picture; the others have pictures of their own.
 MAX_OVERVIEW: Final = 6
 
@@ -248,26 +250,34 @@ class Picture:
         """Whether there are no rows to draw it from."""
         return all(tables[self.kind.tables[0]].is_empty() for _, tables in self.parts)
 
-    def source(self) -> str:
-        """Hash of everything that decides how the picture looks."""
-        digest = hashlib.sha256(
-            repr(
-                (
-                    DRAWING_VERSION,
-                    *_versions(),
-                    self.name,
-                    self.title,
-                    self.kind.explanation,
-                )
-            ).encode()
+    def frame_source(self) -> str:
+        """Hash of what decides how the picture looks around its parts."""
+        facts = (
+            DRAWING_VERSION,
+            *_versions(),
+            self.name,
+            self.title,
+            self.kind.explanation,
+            len(self.parts),
         )
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    def part_sources(self) -> list[str]:
+        """Hash of what decides how each part looks."""
+        sources = []
         for scope, tables in self.parts:
-            digest.update(scope.encode())
+            digest = hashlib.sha256(scope.encode())
             for name in sorted(tables):
                 digest.update(name.encode())
                 # in one chunk: Polars 2.1 writes no row of a frame whose first chunk is empty
                 digest.update(tables[name].rechunk().write_json().encode())
-        return digest.hexdigest()
+            sources.append(digest.hexdigest())
+        return sources
+
+    def source(self) -> str:
+        """Hash of everything that decides how the picture looks."""
+        sources = " ".join([self.frame_source(), *self.part_sources()])
+        return hashlib.sha256(sources.encode()).hexdigest()
 
 
 def _pictures(tables: Tables) -> Iterator[Picture]:

@@ -142,6 +142,8 @@ def draw_components(figure: FigureBase, tables: Tables) -> None:
                 {"s": 18, "facecolors": "none", "edgecolors": colour(position), "linewidths": 0.9},
             ),
         ):
+            if part.is_empty():  # of no dots Matplotlib draws one, in the corner of the picture
+                continue
             # a dot on the edge of the frame is a whole dot
             axes.scatter(
                 part["first"], part["second"], marker=marker(position), clip_on=False, **look

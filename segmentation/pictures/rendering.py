@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib import style as mpl_style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, FigureBase, SubFigure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from scipy.spatial.distance import cdist
 
 from segmentation.pictures import drawings, style
-from segmentation.pictures.catalog import SOURCE_KEY, Format, Kind, Picture
+from segmentation.pictures.catalog import PARTS_KEY, SOURCE_KEY, Format, Kind, Picture
 from segmentation.pictures.tables import Tables
 
 #: What draws each kind of picture.
-DRAWINGS: Final[Mapping[str, Callable[[FigureBase, Tables], None]]] = {
+DRAWINGS: Final[dict[str, Callable[[FigureBase, Tables], None]]] = {
     "search": drawings.draw_search,
     "silhouettes": drawings.draw_silhouettes,
     "components": drawings.draw_components,
@@ -31,9 +32,12 @@ DRAWINGS: Final[Mapping[str, Callable[[FigureBase, Tables], None]]] = {
     "crosstab": drawings.draw_crosstab,
     "movements": drawings.draw_movements,
 }
-#: Colours of a PNG file, and how many of them are taken because most pixels have them.
+#: Colours of a PNG file.
 N_COLOURS: Final = 256
-N_FREQUENT: Final = 128
+
+_LAST_DIGIT: Final = 1e-9
+
+Pixels = npt.NDArray[np.uint8]
 
 
 def draw(picture: Picture, path: Path, extension: Format) -> tuple[str, str]:
@@ -41,7 +45,8 @@ def draw(picture: Picture, path: Path, extension: Format) -> tuple[str, str]:
     try:
         # from the defaults: PyCaret's libraries change the style of a process that imports them
         with mpl_style.context(["default", style.RC]):
-            _replace(path, _rendered(_figure(picture), extension, picture.source()))
+            content = _svg(picture) if extension == "svg" else _png(picture, path)
+            _replace(path, content)
     except Exception as error:
         # whatever it is: it is a row with its reason, and the other pictures are drawn
         return "failed", f"{type(error).__name__}: {error}"
@@ -53,34 +58,174 @@ def placeholder(kind: Kind, reason: str) -> bytes:
     with mpl_style.context(["default", style.RC]):
         figure = Figure(figsize=(9, 0.7), dpi=style.DOTS_PER_INCH, layout="constrained")
         style.headline(figure, kind.title, reason, 9)
-        return _rendered(figure, "png", "")
+        return _file(few_colours(_pixels(figure), N_COLOURS), PngInfo())
 
 
-def _figure(picture: Picture) -> Figure:
-    """The picture, one part per scope."""
-    drawing = DRAWINGS[picture.kind.name]
+def few_colours(pixels: Pixels, n_colours: int) -> Pixels:
+    """The same pixels in fewer colours: 256 make a file a third as large as all of them.
+
+    The colours of most pixels (cells, bars, letters) stay as they are, so that equal values look
+    equal; the rest of the colours covers the others, shades between them, as well as it can.
+
+    Parameters
+    ----------
+    pixels
+        Any shape, the last dimension red, green and blue.
+    n_colours
+        How many colours there may be.
+    """
+    kinds, counts = _colours(pixels)
+    if len(kinds) <= n_colours // 2:
+        return pixels
+    colours = _from_codes(kinds)
+    order = np.lexsort((kinds, -counts))
+    kept, others = colours[order[: n_colours // 2]], colours[order[n_colours // 2 :]]
+    covering = Image.fromarray(others[np.newaxis]).quantize(
+        n_colours - n_colours // 2, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
+    more = np.array(covering.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    palette = np.concatenate([kept, more])[:n_colours]
+    nearest = cdist(colours, palette).argmin(axis=1)
+    found: Pixels = palette[nearest[np.searchsorted(kinds, _codes(pixels))]]
+    return found
+
+
+def _svg(picture: Picture) -> bytes:
+    figure, places = _figure(picture)
+    for number, place in enumerate(places):
+        _draw_part(place, picture, number)
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={SOURCE_KEY: picture.source(), "Date": None})
+    return content.getvalue()
+
+
+def _png(picture: Picture, path: Path) -> bytes:
+    """The picture; parts of an overview that stand in the file already are taken from there.
+
+    Each part is drawn by itself and has colours of its own, and what is around them as well, so
+    that none depends on another one.
+    """
+    old = _old_parts(picture, path)
+    figure, places = _figure(picture)
+    for place in places:
+        place.add_subplot().set_axis_off()  # what is empty gets no place
+    n_colours = N_COLOURS // (len(places) + 1)
+    pixels = few_colours(_pixels(figure), n_colours)
+    for number, place in enumerate(places):
+        region = _region(place, len(pixels))
+        if number in old:
+            pixels[region] = old[number][region]
+        else:
+            height, width, _ = pixels[region].shape
+            part = _empty_figure(width / style.DOTS_PER_INCH, height / style.DOTS_PER_INCH)
+            _draw_part(part, picture, number)
+            pixels[region] = few_colours(_pixels(part), n_colours)
+    metadata = PngInfo()
+    metadata.add_text(SOURCE_KEY, picture.source())
+    metadata.add_text(PARTS_KEY, " ".join([picture.frame_source(), *picture.part_sources()]))
+    return _file(pixels, metadata)
+
+
+def _old_parts(picture: Picture, path: Path) -> dict[int, Pixels]:
+    """The file's pixels, by the number of each part of an overview that looks the same in it."""
+    if len(picture.parts) == 1 or not path.is_file():
+        return {}
+    try:
+        with Image.open(path) as image:
+            frame, *parts = str(image.info.get(PARTS_KEY, "-")).split()
+            pixels = np.asarray(image.convert("RGB"))
+    except OSError:
+        return {}
+    if frame != picture.frame_source():
+        return {}
+    wanted = picture.part_sources()
+    return {
+        number: pixels
+        for number, (old, new) in enumerate(zip(parts, wanted, strict=True))
+        if old == new
+    }
+
+
+def _figure(picture: Picture) -> tuple[Figure, Sequence[SubFigure]]:
+    """The picture of one scope, or what is around the parts of an overview, and their places."""
     width, height = picture.kind.size
     columns = min(picture.kind.overview_columns, len(picture.parts))
     rows = -(-len(picture.parts) // columns)
     scale = 1.0 if len(picture.parts) == 1 else 0.78
     width = max(width, 9) if columns > 1 else width
-    figure = Figure(
-        figsize=(width, max(height * rows * scale, 2)),
-        dpi=style.DOTS_PER_INCH,
-        layout="constrained",
-    )
-    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)
+    figure = _empty_figure(width, max(height * rows * scale, 2))
     style.headline(figure, picture.title, picture.kind.explanation, width)
     if len(picture.parts) == 1:
-        drawing(figure, picture.parts[0][1])
-        return figure
+        DRAWINGS[picture.kind.name](figure, picture.parts[0][1])
+        return figure, []
     places = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
-    for place, (scope, tables) in zip(places, picture.parts, strict=False):
-        place.suptitle(
-            style.short(scope, 50), x=0.01 * columns, ha="left", fontsize=10, color=style.FAINT
-        )
-        drawing(place, tables)
+    return figure, list(places[: len(picture.parts)])
+
+
+def _empty_figure(width: float, height: float) -> Figure:
+    """A figure of that size in inches."""
+    # a whole number of pixels must not become one less by its last digit
+    size = (width + _LAST_DIGIT, height + _LAST_DIGIT)
+    figure = Figure(figsize=size, dpi=style.DOTS_PER_INCH, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)
     return figure
+
+
+def _draw_part(place: FigureBase, picture: Picture, number: int) -> None:
+    """Draw one part of an overview, the name of its scope above it."""
+    scope, tables = picture.parts[number]
+    columns = min(picture.kind.overview_columns, len(picture.parts))
+    place.suptitle(
+        style.short(scope, 50), x=0.01 * columns, ha="left", fontsize=10, color=style.FAINT
+    )
+    DRAWINGS[picture.kind.name](place, tables)
+
+
+def _region(place: SubFigure, height: int) -> tuple[slice, slice]:
+    """Rows and columns of the pixels of a part, from the upper left of a picture of that height."""
+    left, bottom, right, top = (round(edge) for edge in place.bbox.extents)
+    return slice(height - top, height - bottom), slice(left, right)
+
+
+def _pixels(figure: Figure) -> Pixels:
+    """Draw a figure, rows x columns x (red, green, blue)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def _file(pixels: Pixels, metadata: PngInfo) -> bytes:
+    """PNG file of pixels in at most 256 colours."""
+    kinds, _ = _colours(pixels)
+    small = Image.fromarray(np.searchsorted(kinds, _codes(pixels)).astype(np.uint8))
+    small.putpalette(_from_codes(kinds).tobytes())
+    content = io.BytesIO()
+    small.save(content, format="png", optimize=True, pnginfo=metadata)
+    return content.getvalue()
+
+
+def _colours(pixels: Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Codes of the colours there are, sorted, and how many pixels each has."""
+    row = np.ascontiguousarray(pixels).reshape(1, -1, 3)
+    found = Image.fromarray(row).getcolors(row.shape[1]) or []
+    counts = np.array([count for count, _ in found], dtype=np.int64)
+    codes = _codes(np.array([colour for _, colour in found], dtype=np.uint8).reshape(-1, 3))
+    order = codes.argsort()
+    return codes[order], counts[order]
+
+
+def _codes(pixels: Pixels) -> npt.NDArray[np.int64]:
+    """One number per pixel."""
+    codes: npt.NDArray[np.int64] = pixels @ np.array([1 << 16, 1 << 8, 1])
+    return codes
+
+
+def _from_codes(codes: npt.NDArray[np.int64]) -> Pixels:
+    """Colours of codes, colours x (red, green, blue)."""
+    colours: Pixels = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(
+        np.uint8
+    )
+    return colours
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -89,41 +234,3 @@ def _replace(path: Path, content: bytes) -> None:
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_bytes(content)
     unfinished.replace(path)
-
-
-def _rendered(figure: Figure, extension: Format, source: str) -> bytes:
-    content = io.BytesIO()
-    if extension == "svg":
-        figure.savefig(content, format="svg", metadata={SOURCE_KEY: source, "Date": None})
-        return content.getvalue()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    small = with_palette(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
-    metadata = PngInfo()
-    metadata.add_text(SOURCE_KEY, source)
-    small.save(content, format="png", optimize=True, pnginfo=metadata)
-    return content.getvalue()
-
-
-def with_palette(image: Image.Image) -> Image.Image:
-    """The picture with 256 colours, which makes the file a third as large.
-
-    The colours of most pixels (cells, bars, letters) stay as they are, so that equal values look
-    equal; the rest of the palette covers the others, shades between them, as well as it can.
-    """
-    pixels = np.asarray(image).reshape(-1, 3)
-    codes = pixels @ np.array([1 << 16, 1 << 8, 1])
-    kinds, places, counts = np.unique(codes, return_index=True, return_counts=True)
-    colours = pixels[places]
-    order = np.lexsort((kinds, -counts))
-    palette, others = colours[order[:N_FREQUENT]], colours[order[N_FREQUENT:]]
-    if len(others):
-        covering = Image.fromarray(others[np.newaxis]).quantize(
-            N_COLOURS - N_FREQUENT, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-        more = np.array(covering.getpalette(), dtype=np.uint8).reshape(-1, 3)
-        palette = np.concatenate([palette, more])[:N_COLOURS]
-    nearest = cdist(colours, palette).argmin(axis=1).astype(np.uint8)
-    small = Image.fromarray(nearest[np.searchsorted(kinds, codes)].reshape(image.size[::-1]))
-    small.putpalette(palette.tobytes())
-    return small

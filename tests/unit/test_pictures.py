@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.figure import FigureBase
 from PIL import Image
 
+from segmentation.pictures import drawings
 from segmentation.pictures.catalog import (
     KINDS,
     PICTURES_SCHEMA,
@@ -23,9 +26,10 @@ from segmentation.pictures.catalog import (
     slug,
 )
 from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
-from segmentation.pictures.rendering import placeholder, with_palette
+from segmentation.pictures.rendering import DRAWINGS, few_colours, placeholder
 from segmentation.pictures.style import PALETTE, RC, is_light
 from segmentation.pictures.tables import where_stores_moved
+from segmentation.processes import PICTURES
 
 CATEGORY = "Snacks $1 & <b>"
 SEGMENTS = [f"{a}-{b}" for a in range(1, 4) for b in range(1, 4)]
@@ -188,6 +192,66 @@ def test_other_rows_of_a_scope_draw_its_pictures_and_the_overviews_again(drawn: 
     }
 
 
+def several(seeds: Sequence[int]) -> dict[str, pl.DataFrame]:
+    """The tables of as many categories, of which those with other seeds have other numbers."""
+    frames: dict[str, list[pl.DataFrame]] = {}
+    for number, seed in enumerate(seeds):
+        name = pl.lit(f"Category {number}")
+        for table, found in tables(seed=seed).items():
+            own = (
+                found.filter(lane="internal").with_columns(scope=name)
+                if "lane" in found.columns
+                else found.with_columns(category=name)
+            )
+            frames.setdefault(table, []).append(own)
+    return {table: pl.concat(found) for table, found in frames.items()}
+
+
+def test_an_overview_of_which_one_part_has_changed_is_as_if_drawn_anew(tmp_path: Path) -> None:
+    """Whatever stood in the file before: parts that have not changed are taken from there."""
+    again, anew = tmp_path / "again", tmp_path / "anew"
+    draw_all(several([0, 1, 9, 3]), again, ["png"])
+    before = {path.name: path.read_bytes() for path in again.iterdir()}
+    draw_all(several([0, 1, 2, 3]), again, ["png"])
+    draw_all(several([0, 1, 2, 3]), anew, ["png"])
+    after = {path.name: path.read_bytes() for path in again.iterdir()}
+    assert after == {path.name: path.read_bytes() for path in anew.iterdir()}
+    overviews = {f"{kind}.png" for kind in ("silhouettes", "components", "profiles")}
+    assert overviews <= {name for name, content in after.items() if content != before[name]}
+
+
+def test_parts_that_have_not_changed_are_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_all(several(range(4)), tmp_path, ["png"])
+    PICTURES.stop()  # what happens here can be seen
+    changed = several(range(4))
+    changed["search"] = changed["search"].with_columns(
+        silhouette=pl.when(pl.col("scope") == "Category 2").then(0.9).otherwise("silhouette")
+    )
+    drawn: list[pl.DataFrame] = []
+
+    def draw_search(figure: FigureBase, tables: Mapping[str, pl.DataFrame]) -> None:
+        drawn.append(tables["search"])
+        drawings.draw_search(figure, tables)
+
+    monkeypatch.setitem(DRAWINGS, "search", draw_search)
+    draw_all(changed, tmp_path, ["png"])
+    # the overview's part and the picture of the category
+    assert [table["silhouette"].to_list() for table in drawn] == [[0.9] * 3] * 2
+
+
+def test_nothing_is_drawn_of_no_stores(tmp_path: Path) -> None:
+    """Matplotlib draws one dot of none, in the corner."""
+    only = {name: frame.clear() for name, frame in tables().items()}
+    only |= {name: tables()[name] for name in ("scopes", "components", "centroids", "variance")}
+    only["components"] = only["components"].with_columns(is_outlier=False, is_thin_history=False)
+    found = draw_all(only, tmp_path, ["png"]).filter(kind="components", scope=CATEGORY)
+    with Image.open(found["path"][0]) as image:
+        corner = np.asarray(image.convert("HSV"))[-40:, :20]
+    assert corner[..., 1].max() < 20, "there is a colour that is no grey"
+
+
 def test_a_damaged_file_is_drawn_again(drawn: Path) -> None:
     found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
     Path(found["path"]).write_bytes(b"no picture")
@@ -291,12 +355,13 @@ def test_the_house_style_is_not_left_behind(tmp_path: Path) -> None:
     assert RC["text.parse_math"] is False
 
 
-def test_a_palette_keeps_the_colours_of_most_pixels_and_is_near_the_others() -> None:
+def test_fewer_colours_keep_those_of_most_pixels_and_are_near_the_others() -> None:
     generator = np.random.default_rng(1)
     cells = np.repeat(generator.integers(0, 256, size=(100, 3)), 40, axis=0)
     shades = generator.integers(0, 256, size=(3000, 3))
     pixels = np.concatenate([cells, shades]).astype(np.uint8).reshape(70, 100, 3)
-    found = np.asarray(with_palette(Image.fromarray(pixels)).convert("RGB")).reshape(-1, 3)
+    found = few_colours(pixels, 256).reshape(-1, 3)
+    assert len(np.unique(found, axis=0)) <= 256
     np.testing.assert_array_equal(found[:4000], cells)
     away = np.linalg.norm(found[4000:] - shades.astype(float), axis=1)
     assert away.mean() < 30
@@ -304,8 +369,7 @@ def test_a_palette_keeps_the_colours_of_most_pixels_and_is_near_the_others() -> 
 
 def test_a_picture_of_few_colours_keeps_them_all() -> None:
     pixels = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)
-    found = np.asarray(with_palette(Image.fromarray(pixels)).convert("RGB"))
-    np.testing.assert_array_equal(found, pixels)
+    np.testing.assert_array_equal(few_colours(pixels, 256), pixels)
 
 
 def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_room() -> None:
