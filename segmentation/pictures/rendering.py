@@ -107,8 +107,8 @@ def _png(picture: Picture, path: Path) -> bytes:
     """
     old = _old_parts(picture, path)
     figure, places = _figure(picture)
-    for place in places:
-        place.add_subplot().set_axis_off()  # what is empty gets no place
+    for place in places[:1]:
+        place.add_subplot().set_axis_off()  # a figure of empty places leaves its texts no room
     n_colours = N_COLOURS // (len(places) + 1)
     pixels = few_colours(_pixels(figure), n_colours)
     for number, place in enumerate(places):
@@ -216,7 +216,8 @@ def _colours(pixels: Pixels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int6
 
 def _codes(pixels: Pixels) -> npt.NDArray[np.int64]:
     """One number per pixel."""
-    codes: npt.NDArray[np.int64] = pixels @ np.array([1 << 16, 1 << 8, 1])
+    red, green, blue = (pixels[..., part].astype(np.int64) for part in range(3))
+    codes: npt.NDArray[np.int64] = red << 16 | green << 8 | blue
     return codes
 
 
