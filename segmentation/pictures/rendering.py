@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib import style as mpl_style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, FigureBase, SubFigure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -32,8 +35,9 @@ DRAWINGS: Final[dict[str, Callable[[FigureBase, Tables], None]]] = {
     "crosstab": drawings.draw_crosstab,
     "movements": drawings.draw_movements,
 }
-#: Colours of a PNG file.
+#: Colours of a PNG file, and how many of them are taken because most pixels have them.
 N_COLOURS: Final = 256
+N_FREQUENT: Final = 128
 
 _LAST_DIGIT: Final = 1e-9
 
@@ -58,11 +62,11 @@ def placeholder(kind: Kind, reason: str) -> bytes:
     with mpl_style.context(["default", style.RC]):
         figure = Figure(figsize=(9, 0.7), dpi=style.DOTS_PER_INCH, layout="constrained")
         style.headline(figure, kind.title, reason, 9)
-        return _file(few_colours(_pixels(figure), N_COLOURS), PngInfo())
+        return _file(few_colours(_pixels(figure)), PngInfo())
 
 
-def few_colours(pixels: Pixels, n_colours: int) -> Pixels:
-    """The same pixels in fewer colours: 256 make a file a third as large as all of them.
+def few_colours(pixels: Pixels) -> Pixels:
+    """The same pixels in 256 colours, which make a file a third as large as all of them.
 
     The colours of most pixels (cells, bars, letters) stay as they are, so that equal values look
     equal; the rest of the colours covers the others, shades between them, as well as it can.
@@ -71,21 +75,40 @@ def few_colours(pixels: Pixels, n_colours: int) -> Pixels:
     ----------
     pixels
         Any shape, the last dimension red, green and blue.
-    n_colours
-        How many colours there may be.
     """
     kinds, counts = _colours(pixels)
-    if len(kinds) <= n_colours // 2:
+    if len(kinds) <= N_FREQUENT:
         return pixels
     colours = _from_codes(kinds)
     order = np.lexsort((kinds, -counts))
-    kept, others = colours[order[: n_colours // 2]], colours[order[n_colours // 2 :]]
+    kept, others = colours[order[:N_FREQUENT]], colours[order[N_FREQUENT:]]
     covering = Image.fromarray(others[np.newaxis]).quantize(
-        n_colours - n_colours // 2, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        N_COLOURS - N_FREQUENT, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
     )
     more = np.array(covering.getpalette(), dtype=np.uint8).reshape(-1, 3)
-    palette = np.concatenate([kept, more])[:n_colours]
-    nearest = cdist(colours, palette).argmin(axis=1)
+    return _nearest(pixels, np.concatenate([kept, more])[:N_COLOURS])
+
+
+@cache
+def house_colours() -> Pixels:
+    """The 256 colours of overviews: all that the house style has, and shades between them.
+
+    They are the same for all, so that a part of an overview looks the same beside any others.
+    """
+    ends = {shade: np.array(to_rgb(shade)) for shade in (*style.PALETTE, style.INK, style.FAINT)}
+    ramps = [colormaps[style.DIVERGING](np.linspace(0, 1, 110))[:, :3]]
+    ramps.append(colormaps[style.SEQUENTIAL](np.linspace(0, 1, 48))[:, :3])
+    for shade, end in ends.items():
+        n_shades = 9 if shade in style.PALETTE else 13
+        ramps.append(np.linspace(end, np.ones(3), n_shades)[:-1])
+    shades: Pixels = np.rint(255 * np.concatenate([[np.ones(3)], *ramps])).astype(np.uint8)
+    return np.unique(shades, axis=0)[:N_COLOURS]
+
+
+def _nearest(pixels: Pixels, palette: Pixels) -> Pixels:
+    """Each pixel in the nearest colour of a palette, colours x 3."""
+    kinds, _ = _colours(pixels)
+    nearest = cdist(_from_codes(kinds), palette).argmin(axis=1)
     found: Pixels = palette[nearest[np.searchsorted(kinds, _codes(pixels))]]
     return found
 
@@ -102,15 +125,15 @@ def _svg(picture: Picture) -> bytes:
 def _png(picture: Picture, path: Path) -> bytes:
     """The picture; parts of an overview that stand in the file already are taken from there.
 
-    Each part is drawn by itself and has colours of its own, and what is around them as well, so
-    that none depends on another one.
+    Each part is drawn by itself and in colours that are the same for all, so that none depends on
+    another one.
     """
     old = _old_parts(picture, path)
     figure, places = _figure(picture)
     for place in places[:1]:
         place.add_subplot().set_axis_off()  # a figure of empty places leaves its texts no room
-    n_colours = N_COLOURS // (len(places) + 1)
-    pixels = few_colours(_pixels(figure), n_colours)
+    pixels = _pixels(figure)
+    pixels = _nearest(pixels, house_colours()) if places else few_colours(pixels)
     for number, place in enumerate(places):
         region = _region(place, len(pixels))
         if number in old:
@@ -119,7 +142,7 @@ def _png(picture: Picture, path: Path) -> bytes:
             height, width, _ = pixels[region].shape
             part = _empty_figure(width / style.DOTS_PER_INCH, height / style.DOTS_PER_INCH)
             _draw_part(part, picture, number)
-            pixels[region] = few_colours(_pixels(part), n_colours)
+            pixels[region] = _nearest(_pixels(part), house_colours())
     metadata = PngInfo()
     metadata.add_text(SOURCE_KEY, picture.source())
     metadata.add_text(PARTS_KEY, " ".join([picture.frame_source(), *picture.part_sources()]))

@@ -14,8 +14,10 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import FigureBase
 from PIL import Image
+from scipy.spatial.distance import cdist
 
 from segmentation.pictures import drawings
 from segmentation.pictures.catalog import (
@@ -26,8 +28,16 @@ from segmentation.pictures.catalog import (
     slug,
 )
 from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
-from segmentation.pictures.rendering import DRAWINGS, few_colours, placeholder
-from segmentation.pictures.style import PALETTE, RC, is_light
+from segmentation.pictures.rendering import DRAWINGS, few_colours, house_colours, placeholder
+from segmentation.pictures.style import (
+    DIVERGING,
+    FAINT,
+    INK,
+    PALETTE,
+    RC,
+    SEQUENTIAL,
+    is_light,
+)
 from segmentation.pictures.tables import where_stores_moved
 from segmentation.processes import PICTURES
 
@@ -360,7 +370,7 @@ def test_fewer_colours_keep_those_of_most_pixels_and_are_near_the_others() -> No
     cells = np.repeat(generator.integers(0, 256, size=(100, 3)), 40, axis=0)
     shades = generator.integers(0, 256, size=(3000, 3))
     pixels = np.concatenate([cells, shades]).astype(np.uint8).reshape(70, 100, 3)
-    found = few_colours(pixels, 256).reshape(-1, 3)
+    found = few_colours(pixels).reshape(-1, 3)
     assert len(np.unique(found, axis=0)) <= 256
     np.testing.assert_array_equal(found[:4000], cells)
     away = np.linalg.norm(found[4000:] - shades.astype(float), axis=1)
@@ -369,7 +379,18 @@ def test_fewer_colours_keep_those_of_most_pixels_and_are_near_the_others() -> No
 
 def test_a_picture_of_few_colours_keeps_them_all() -> None:
     pixels = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)
-    np.testing.assert_array_equal(few_colours(pixels, 256), pixels)
+    np.testing.assert_array_equal(few_colours(pixels), pixels)
+
+
+def test_the_colours_of_overviews_are_those_of_the_house_style_and_shades_of_them() -> None:
+    colours = house_colours()
+    assert len(colours) <= 256
+    known = {tuple(colour) for colour in colours.tolist()}
+    for shade in (*PALETTE, INK, FAINT, "white"):
+        assert tuple(round(255 * part) for part in to_rgb(shade)) in known
+    for name in (DIVERGING, SEQUENTIAL):
+        tints = 255 * mpl.colormaps[name](np.linspace(0, 1, 256))[:, :3]
+        assert cdist(tints, colours).min(axis=1).max() < 5
 
 
 def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_room() -> None:
