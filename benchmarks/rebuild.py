@@ -72,7 +72,7 @@ def retailer(folder: Path, changed: bool) -> dict[str, Any]:
 def build(folder: str, variables: dict[str, Any]) -> dict[str, Any]:
     """`dbt build` in a folder; the whole process counts."""
     nodes = dbt(Path(folder), "build", variables=variables)["nodes"]
-    return {"nodes": nodes, "has_pycaret": "pycaret" in sys.modules or FITS.are_started()}
+    return {"nodes": nodes, "has_pycaret": "pycaret" in sys.modules or FITS.n_processes > 0}
 
 
 #: What each suite builds again: the inputs, how rows name them, how many categories there are.

@@ -42,7 +42,6 @@
             from facts
         {%- endset -%}
         {%- do run_query(query) -%}
-        {%- do expect_fits() -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -60,7 +59,7 @@
                     versions,
                     input_stamps
                 from {{ runs }}
-                where status = 'success' and command in ('build', 'run')
+                where status = 'success' and command in ('build', 'run', 'retry')
                 order by started_at desc
                 limit 1
             )

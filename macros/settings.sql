@@ -81,6 +81,7 @@
             {%- do close_run('failed', message) -%}
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
+        {%- do expect_fits() -%}
         {%- do log_unread_inputs(unread) -%}
         {%- do log_reader_options(found.options, found.n_lines) -%}
         {%- for name in ['memory_limit', 'temp_directory'] if setting(name) -%}

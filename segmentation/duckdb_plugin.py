@@ -21,13 +21,15 @@ import duckdb
 from segmentation.database import is_file, sql_name, wait_seconds, wait_until_free
 from segmentation.extensions import MissingPackageError, load_extension
 from segmentation.inputs import Reader, check_inputs, input_stamps, load_readers
-from segmentation.libraries import COLLECT_AFTER
+from segmentation.libraries import COLLECT_AFTER, importing
 from segmentation.processes import FITS
 from segmentation.publishing import Query, Table, publish, published_path
 from segmentation.registry import tampered_models
 from segmentation.run_facts import code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
+#: Processes that get ready for a first build at most; it is not known yet how many scopes it has.
+MOST_FIRST_FITS: Final = 4
 #: Opens a cursor on the database that is built; the caller closes it.
 OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
 
@@ -131,13 +133,13 @@ def segmentation_without_secrets(text: str) -> str:
 
 
 def segmentation_expect_fits(is_first: bool) -> str:
-    """Let other processes get ready to fit: one, or as many as there are cores for a first build.
+    """Let other processes get ready to fit: one, or several for a first build.
 
     The answer is empty.
     """
-    from joblib import cpu_count  # noqa: PLC0415 (not in a build without changes)
-
-    FITS.start(cpu_count() if is_first else 1)
+    with importing():
+        from joblib import cpu_count  # noqa: PLC0415 (not in a build without changes)
+    FITS.start(min(cpu_count(), MOST_FIRST_FITS) if is_first else 1)
     return ""
 
 

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any, Final, TypeVar
 
 from segmentation.libraries import COLLECT_AFTER, importing
@@ -24,7 +24,7 @@ _PATIENCE: Final = 300
 
 
 class Processes:
-    """Processes for one kind of work.
+    """Processes for one kind of work, which several threads of dbt may start and use.
 
     Parameters
     ----------
@@ -34,37 +34,50 @@ class Processes:
 
     def __init__(self, prepare: Callable[[], None]) -> None:
         self._prepare = prepare
+        self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._n_processes = 0
 
-    def start(self, n_processes: int) -> None:
-        """Start so many, unless there are as many already, and let them prepare."""
-        if self._executor is not None and n_processes <= self._n_processes:
-            return
-        self.stop()
-        with importing():
-            from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415
-        # not that of the standard library, which would import dbt's command into each process
-        self._executor = ProcessPoolExecutor(
-            n_processes, timeout=_PATIENCE, initializer=_get_ready, initargs=(self._prepare,)
-        )
-        self._n_processes = n_processes
-        self._executor.submit(int)  # they start with the first work
+    @property
+    def n_processes(self) -> int:
+        """How many were started; 0 where work is done in this process."""
+        return self._n_processes if self._executor is not None else 0
 
-    def are_started(self) -> bool:
-        """Whether there are any."""
-        return self._executor is not None
+    def start(self, n_processes: int) -> None:
+        """Start so many, unless there are as many already, and let them prepare.
+
+        Where the machine has no room for them there are none afterwards.
+        """
+        with self._lock:
+            if n_processes <= self.n_processes:
+                return
+            self._stop(self._executor)
+            try:
+                with importing():
+                    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415
+                # not that of the standard library, which would import dbt's command into each
+                self._executor = ProcessPoolExecutor(
+                    n_processes,
+                    timeout=_PATIENCE,
+                    initializer=_get_ready,
+                    initargs=(self._prepare, os.getpid()),
+                )
+                self._n_processes = n_processes
+                self._executor.submit(int)  # they start with the first work
+            except (OSError, ImportError):  # no semaphores, or no processes beyond a limit
+                self._stop(self._executor)
 
     def stop(self) -> None:
         """Let them end when they have done what they were given."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-        self._executor = None
+        with self._lock:
+            self._stop(self._executor)
 
     def each(
         self, function: Callable[..., _Result], given: Sequence[Sequence[Any]]
     ) -> Iterator[_Result]:
         """Results in order, from the processes if they were started, else from here.
+
+        Whoever stops asking before the end ends the processes.
 
         Parameters
         ----------
@@ -73,21 +86,47 @@ class Processes:
         given
             Lists of arguments.
         """
-        waiting = [
-            self._executor.submit(function, *arguments) if self._executor is not None else None
-            for arguments in given
-        ]
-        for future, arguments in zip(waiting, given, strict=True):
-            try:
-                yield future.result() if future else function(*arguments)
-            except BrokenExecutor:  # one was killed, as by a machine without memory
-                self._executor = None
-                yield function(*arguments)
+        with self._lock:
+            executor = self._executor
+            waiting = [self._submitted(function, arguments) for arguments in given]
+        n_missing = len(given)
+        try:
+            for future, arguments in zip(waiting, given, strict=True):
+                try:
+                    result = future.result() if future else function(*arguments)
+                except BrokenExecutor:  # one was killed, as by a machine without memory
+                    result = function(*arguments)
+                n_missing -= 1
+                yield result
+        finally:
+            if executor is not None and n_missing:
+                self._stop(executor, kill_workers=True)
+
+    def _submitted(
+        self, function: Callable[..., _Result], arguments: Sequence[Any]
+    ) -> Future[_Result] | None:
+        """What the processes will give, None if there are none or they have ended."""
+        if self._executor is None:
+            return None
+        try:
+            return self._executor.submit(function, *arguments)
+        except (BrokenExecutor, RuntimeError):
+            self._stop(self._executor)
+            return None
+
+    def _stop(self, executor: Executor | None, **how: bool) -> None:
+        if executor is not None:
+            executor.shutdown(wait=False, **how)
+        if executor is self._executor:
+            self._executor = None
 
 
-def _get_ready(prepare: Callable[[], None]) -> None:
-    """Import what the work needs, with fewer looks for cycles among the objects of modules."""
-    threading.Thread(target=_end_after, args=(os.getppid(),), daemon=True).start()
+def _get_ready(prepare: Callable[[], None], parent: int) -> None:
+    """End with the process that started this one, and import what the work needs.
+
+    With fewer looks for cycles among the objects of modules.
+    """
+    threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     gc.set_threshold(COLLECT_AFTER)
     prepare()
 

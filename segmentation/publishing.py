@@ -91,7 +91,7 @@ def _rendered(
     sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
     try:
         return sql.from_string(template).render(ref=lambda *names: tables[names[-1]], **functions)
-    except (KeyError, jinja2.UndefinedError):
+    except (KeyError, TypeError, jinja2.TemplateError):
         return None
 
 
@@ -148,12 +148,15 @@ def publish(
     _remove(unfinished)
     (database,) = connection.execute("select current_database()").fetchone() or ("",)
     names = {table.name: table.sql for table in tables}
+    schemas = sorted({table.schema for table in tables})
     copied = {table.name: table.sql for table in tables if not table.view}
     views = {table.name: view for table in tables if (view := table.as_view(copied))}
+    if path.stem in schemas:  # `a.b` in a view could be the table b of the schema a or of the file
+        views = {}
     try:
         connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
-            for schema in sorted({table.schema for table in tables}):
+            for schema in schemas:
                 connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
             for table in tables:
                 if table.name in views:

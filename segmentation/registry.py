@@ -40,8 +40,8 @@ _FIT_MODULES: Final = (
 _ID_LENGTH: Final = 16
 #: Fits below which new processes, each of which imports PyCaret, cost more than they save.
 _MIN_PARALLEL: Final = 8
-#: Processes that get ready to draw while scopes are fitted.
-_EARLY_PICTURES: Final = 2
+#: Processes that get ready to draw while scopes are fitted, at most.
+_EARLY_PICTURES: Final = 4
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
 
@@ -113,7 +113,8 @@ def fit_lane(
         )
         for place, scope in enumerate(scopes, start=1)
     ]
-    fitted = _fit_all([one for one in found if isinstance(one, _Fit)])
+    fits = [one for one in found if isinstance(one, _Fit)]
+    fitted = _fit_all(fits, draws=bool(settings.project.picture_formats))
     rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
     return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
 
@@ -244,17 +245,22 @@ class _Fit:
         return row
 
 
-def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
-    """Rows of all fits, in order: many scopes in processes, a large one in threads."""
+def _fit_all(fits: Sequence[_Fit], draws: bool) -> Iterator[ModelRow]:
+    """Rows of all fits, in order: many scopes in processes, a large one in threads.
+
+    `draws` says that pictures will follow, for which processes get ready meanwhile.
+    """
     if not fits:
         return
     with importing():
         from joblib import cpu_count  # noqa: PLC0415
     n_jobs = cpu_count()
-    PICTURES.start(min(n_jobs, _EARLY_PICTURES))
+    if draws and n_jobs > 1:
+        PICTURES.start(min(n_jobs, _EARLY_PICTURES))
     many = len(fits) >= _MIN_PARALLEL and n_jobs > 1
     if many:
-        FITS.start(n_jobs)
+        FITS.start(min(n_jobs, len(fits)))
+    at_once = min(max(FITS.n_processes, 1), len(fits))
     orders = [
         (
             fit.identity,
@@ -262,7 +268,7 @@ def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
             fit.settings,
             fit.previous,
             fit.highest_used,
-            n_jobs if len(fit.data.store_ids) >= _LARGE_SCOPE and not many else 1,
+            max(n_jobs // at_once, 1) if len(fit.data.store_ids) >= _LARGE_SCOPE else 1,
         )
         for fit in fits
     ]

@@ -252,14 +252,7 @@ class Picture:
 
     def frame_source(self) -> str:
         """Hash of what decides how the picture looks around its parts."""
-        facts = (
-            DRAWING_VERSION,
-            *_versions(),
-            self.name,
-            self.title,
-            self.kind.explanation,
-            len(self.parts),
-        )
+        facts = (DRAWING_VERSION, *_versions(), self.kind, self.name, self.title, len(self.parts))
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
     def part_sources(self) -> list[str]:
@@ -274,10 +267,13 @@ class Picture:
             sources.append(digest.hexdigest())
         return sources
 
+    def sources(self) -> list[str]:
+        """Hashes of everything that decides how the picture looks: of the frame, and per part."""
+        return [self.frame_source(), *self.part_sources()]
+
     def source(self) -> str:
-        """Hash of everything that decides how the picture looks."""
-        sources = " ".join([self.frame_source(), *self.part_sources()])
-        return hashlib.sha256(sources.encode()).hexdigest()
+        """All of them in one."""
+        return hashlib.sha256(" ".join(self.sources()).encode()).hexdigest()
 
 
 def _pictures(tables: Tables) -> Iterator[Picture]:

@@ -102,7 +102,7 @@ def house_colours() -> Pixels:
         n_shades = 9 if shade in style.PALETTE else 13
         ramps.append(np.linspace(end, np.ones(3), n_shades)[:-1])
     shades: Pixels = np.rint(255 * np.concatenate([[np.ones(3)], *ramps])).astype(np.uint8)
-    return np.unique(shades, axis=0)[:N_COLOURS]
+    return np.unique(shades, axis=0)
 
 
 def _nearest(pixels: Pixels, palette: Pixels) -> Pixels:
@@ -128,12 +128,13 @@ def _png(picture: Picture, path: Path) -> bytes:
     Each part is drawn by itself and in colours that are the same for all, so that none depends on
     another one.
     """
-    old = _old_parts(picture, path)
+    sources = picture.sources()
     figure, places = _figure(picture)
     for place in places[:1]:
         place.add_subplot().set_axis_off()  # a figure of empty places leaves its texts no room
     pixels = _pixels(figure)
     pixels = _nearest(pixels, house_colours()) if places else few_colours(pixels)
+    old = _old_parts(path, sources, pixels.shape) if places else {}
     for number, place in enumerate(places):
         region = _region(place, len(pixels))
         if number in old:
@@ -145,28 +146,26 @@ def _png(picture: Picture, path: Path) -> bytes:
             pixels[region] = _nearest(_pixels(part), house_colours())
     metadata = PngInfo()
     metadata.add_text(SOURCE_KEY, picture.source())
-    metadata.add_text(PARTS_KEY, " ".join([picture.frame_source(), *picture.part_sources()]))
+    metadata.add_text(PARTS_KEY, " ".join(sources))
     return _file(pixels, metadata)
 
 
-def _old_parts(picture: Picture, path: Path) -> dict[int, Pixels]:
-    """The file's pixels, by the number of each part of an overview that looks the same in it."""
-    if len(picture.parts) == 1 or not path.is_file():
-        return {}
+def _old_parts(path: Path, sources: list[str], shape: tuple[int, ...]) -> dict[int, Pixels]:
+    """The file's pixels, by the number of each part of an overview that looks the same in it.
+
+    None of a file that is not as `_png` has written it for the same frame.
+    """
     try:
         with Image.open(path) as image:
-            frame, *parts = str(image.info.get(PARTS_KEY, "-")).split()
+            kept = str(image.info.get(PARTS_KEY)).split()
             pixels = np.asarray(image.convert("RGB"))
-    except OSError:
+            is_ours = image.mode == "P" and pixels.shape == shape
+    except (OSError, ValueError):
         return {}
-    if frame != picture.frame_source():
+    if not is_ours or len(kept) != len(sources) or kept[0] != sources[0]:
         return {}
-    wanted = picture.part_sources()
-    return {
-        number: pixels
-        for number, (old, new) in enumerate(zip(parts, wanted, strict=True))
-        if old == new
-    }
+    pairs = zip(kept[1:], sources[1:], strict=True)
+    return {number: pixels for number, (old, new) in enumerate(pairs) if old == new}
 
 
 def _figure(picture: Picture) -> tuple[Figure, Sequence[SubFigure]]:

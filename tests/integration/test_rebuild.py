@@ -33,7 +33,7 @@ from dbt.cli.main import dbtRunner
 outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
 from segmentation.processes import FITS
 said = {
-    "success": outcome.success, "pycaret": "pycaret" in sys.modules, "process": FITS.are_started()
+    "success": outcome.success, "pycaret": "pycaret" in sys.modules, "process": FITS.n_processes > 0
 }
 print(json.dumps(said))
 """

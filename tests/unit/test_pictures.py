@@ -17,6 +17,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import FigureBase
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from scipy.spatial.distance import cdist
 
 from segmentation.pictures import drawings
@@ -228,6 +229,25 @@ def test_an_overview_of_which_one_part_has_changed_is_as_if_drawn_anew(tmp_path:
     assert after == {path.name: path.read_bytes() for path in anew.iterdir()}
     overviews = {f"{kind}.png" for kind in ("silhouettes", "components", "profiles")}
     assert overviews <= {name for name, content in after.items() if content != before[name]}
+
+
+@pytest.mark.parametrize("change", ["size", "colours", "sources", "no sources"])
+def test_an_overview_in_a_file_that_is_not_as_written_is_drawn_anew(
+    tmp_path: Path, change: str
+) -> None:
+    draw_all(several([0, 1]), tmp_path / "anew", ["png"])
+    draw_all(several([9, 1]), tmp_path / "again", ["png"])
+    path = tmp_path / "again" / "silhouettes.png"
+    with Image.open(path) as image:
+        image.load()
+        sources = str(image.info["Parts"])
+        changed = {"size": image.resize((90, 90)), "colours": image.convert("RGB")}
+    metadata = PngInfo()
+    given = {"sources": sources + " " + sources, "no sources": ""}
+    metadata.add_text("Parts", given.get(change, sources))
+    changed.get(change, image).save(path, pnginfo=metadata)
+    draw_all(several([0, 1]), tmp_path / "again", ["png"])
+    assert path.read_bytes() == (tmp_path / "anew" / "silhouettes.png").read_bytes()
 
 
 def test_parts_that_have_not_changed_are_not_drawn(

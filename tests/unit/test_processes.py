@@ -35,7 +35,7 @@ def processes() -> Iterator[Processes]:
 
 def test_without_processes_work_is_done_here(processes: Processes) -> None:
     assert list(processes.each(who, [(1,), (2,)])) == [(1, os.getpid()), (2, os.getpid())]
-    assert not processes.are_started()
+    assert processes.n_processes == 0
 
 
 def test_results_come_in_the_order_of_what_was_given(processes: Processes) -> None:
@@ -63,7 +63,46 @@ def test_work_of_a_process_that_was_killed_is_done_here(processes: Processes) ->
     found = list(processes.each(who, [(1,), (2, True), (3,)]))
     assert [number for number, _ in found] == [1, 2, 3]
     assert found[1][1] == os.getpid()
-    assert not processes.are_started()
+
+
+def test_a_process_that_was_killed_while_it_waited_is_not_missed(processes: Processes) -> None:
+    processes.start(1)
+    ((_, pid),) = processes.each(who, [(1,)])
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while processes.n_processes and time.monotonic() < deadline:
+        assert [number for number, _ in processes.each(who, [(1,), (2,)])] == [1, 2]
+    assert processes.n_processes == 0
+    processes.start(1)
+    ((_, again),) = processes.each(who, [(1,)])
+    assert again not in {pid, os.getpid()}
+
+
+def test_work_is_done_here_where_no_process_can_start(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError("Resource temporarily unavailable")
+
+    monkeypatch.setattr("joblib.externals.loky.ProcessPoolExecutor.submit", refused)
+    processes.start(1)
+    assert list(processes.each(who, [(1,)])) == [(1, os.getpid())]
+
+
+def test_whoever_asks_no_further_ends_the_processes(processes: Processes) -> None:
+    processes.start(1)
+    results = processes.each(time.sleep, [(0,), (600,), (600,)])
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert processes.n_processes == 0
+
+
+def test_the_last_result_need_not_be_followed_by_another_question(processes: Processes) -> None:
+    processes.start(1)
+    results = processes.each(who, [(1,), (2,)])
+    assert [next(results)[0], next(results)[0]] == [1, 2]
+    results.close()  # type: ignore[attr-defined]
+    assert processes.n_processes == 1
 
 
 def test_an_error_of_the_work_is_an_error_here(processes: Processes) -> None:

@@ -51,6 +51,7 @@ def test_the_file_says_what_is_in_it(tmp_path: Path) -> None:
         ("select 2 * n as n from {{ ref('not_published') }}", "BASE TABLE"),
         ("select 2 * n as n from {{ ref('same') }}", "BASE TABLE"),
         ("select {{ twice() }} as n", "BASE TABLE"),
+        ("{% do twice() %} select 2 * n as n from {{ ref('copied') }}", "BASE TABLE"),
     ],
 )
 def test_a_view_of_published_tables_stays_a_view(tmp_path: Path, template: str, kind: str) -> None:
@@ -78,6 +79,17 @@ def test_a_view_of_published_tables_stays_a_view(tmp_path: Path, template: str, 
     assert answers == [(42,)]
     assert kinds == [("copied", "BASE TABLE"), ("doubled", kind), ("same", "BASE TABLE")]
     assert comments == [("Twice it.",), ("Of it.",)]
+
+
+def test_a_file_that_is_called_like_a_schema_has_no_views(tmp_path: Path) -> None:
+    path = tmp_path / "segments.duckdb"
+    tables = [Table("segments", "a"), Table("segments", "b", view="from {{ ref('a') }}")]
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments; create table segments.a as select 1 as n")
+        connection.execute("create view segments.b as from segments.a")
+        publish(connection, tables, [], path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("from segments.segments.b").fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ members as (
         category,
         segment_id,
         store_id,
-        dense_rank() over (order by store_id)::integer as store_place,  -- sorted faster than the id
+        dense_rank() over (order by store_id)::integer as store_place,
         not is_thin_history or bool_and(is_thin_history) over (partition by category) as is_typical
     from flagged
     qualify not is_thin_history or bool_and(is_thin_history) over (partition by category, segment_id)
