@@ -67,10 +67,10 @@ class Processes:
             except (OSError, ImportError):  # no semaphores, or no processes beyond a limit
                 self._stop(self._executor)
 
-    def stop(self) -> None:
-        """Let them end when they have done what they were given."""
+    def stop(self, wait: bool = False) -> None:
+        """Let them end when they have done what they were given, and wait for that if wanted."""
         with self._lock:
-            self._stop(self._executor)
+            self._stop(self._executor, wait=wait)
 
     def each(
         self, function: Callable[..., _Result], given: Sequence[Sequence[Any]]
@@ -114,9 +114,9 @@ class Processes:
             self._stop(self._executor)
             return None
 
-    def _stop(self, executor: Executor | None, **how: bool) -> None:
+    def _stop(self, executor: Executor | None, wait: bool = False, **how: bool) -> None:
         if executor is not None:
-            executor.shutdown(wait=False, **how)
+            executor.shutdown(wait=wait, **how)
         if executor is self._executor:
             self._executor = None
 
