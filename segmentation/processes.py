@@ -110,7 +110,7 @@ class Processes:
             return None
         try:
             return self._executor.submit(function, *arguments)
-        except (BrokenExecutor, RuntimeError):
+        except RuntimeError:  # broken, which is one, or ending
             self._stop(self._executor)
             return None
 

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
@@ -250,30 +250,23 @@ class Picture:
         """Whether there are no rows to draw it from."""
         return all(tables[self.kind.tables[0]].is_empty() for _, tables in self.parts)
 
-    def frame_source(self) -> str:
-        """Hash of what decides how the picture looks around its parts."""
+    @cached_property
+    def sources(self) -> list[str]:
+        """Hashes of all that decides how the picture looks: around its parts, and of each part."""
         facts = (DRAWING_VERSION, *_versions(), self.kind, self.name, self.title, len(self.parts))
-        return hashlib.sha256(repr(facts).encode()).hexdigest()
-
-    def part_sources(self) -> list[str]:
-        """Hash of what decides how each part looks."""
-        sources = []
+        found = [hashlib.sha256(repr(facts).encode()).hexdigest()]
         for scope, tables in self.parts:
             digest = hashlib.sha256(scope.encode())
             for name in sorted(tables):
                 digest.update(name.encode())
                 # in one chunk: Polars 2.1 writes no row of a frame whose first chunk is empty
                 digest.update(tables[name].rechunk().write_json().encode())
-            sources.append(digest.hexdigest())
-        return sources
-
-    def sources(self) -> list[str]:
-        """Hashes of everything that decides how the picture looks: of the frame, and per part."""
-        return [self.frame_source(), *self.part_sources()]
+            found.append(digest.hexdigest())
+        return found
 
     def source(self) -> str:
         """All of them in one."""
-        return hashlib.sha256(" ".join(self.sources()).encode()).hexdigest()
+        return hashlib.sha256(" ".join(self.sources).encode()).hexdigest()
 
 
 def _pictures(tables: Tables) -> Iterator[Picture]:

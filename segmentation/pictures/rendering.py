@@ -128,13 +128,12 @@ def _png(picture: Picture, path: Path) -> bytes:
     Each part is drawn by itself and in colours that are the same for all, so that none depends on
     another one.
     """
-    sources = picture.sources()
     figure, places = _figure(picture)
     for place in places[:1]:
         place.add_subplot().set_axis_off()  # a figure of empty places leaves its texts no room
     pixels = _pixels(figure)
     pixels = _nearest(pixels, house_colours()) if places else few_colours(pixels)
-    old = _old_parts(path, sources, pixels.shape) if places else {}
+    old = _old_parts(path, picture.sources, pixels.shape) if places else {}
     for number, place in enumerate(places):
         region = _region(place, len(pixels))
         if number in old:
@@ -146,7 +145,7 @@ def _png(picture: Picture, path: Path) -> bytes:
             pixels[region] = _nearest(_pixels(part), house_colours())
     metadata = PngInfo()
     metadata.add_text(SOURCE_KEY, picture.source())
-    metadata.add_text(PARTS_KEY, " ".join(sources))
+    metadata.add_text(PARTS_KEY, " ".join(picture.sources))
     return _file(pixels, metadata)
 
 
