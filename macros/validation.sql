@@ -1,8 +1,8 @@
 {#- What makes a row of an input acceptable is said once, here. Each macro returns a query over the
     input with typed columns, `_rejection_reason` (null for an accepted row) and `_input_row` (the
     row as JSON); the staging model takes the accepted rows, `rejected_rows` the others. Sales, which
-    are many, come as the parts of this, so that reasons and JSON are written of few rows. The input is called `_input` because a
-    column of that name would otherwise stand for the row. -#}
+    are many, come as the parts of this, so that reasons and JSON are written of few rows. The input is
+    called `_input` because a column of that name would otherwise stand for the row. -#}
 
 
 {#- A value as text: trimmed and in one Unicode form. Whole numbers that arrive as floating point
@@ -37,12 +37,12 @@
 {%- endmacro %}
 
 
-{#- A date: a column of dates as it is, any other through its text. (`typeof` is known before the first
-    row is read, so that the branch not taken costs nothing.) -#}
+{#- A date: a column of dates as it is, any other through its text, which is tidied where it is none as it stands.
+    (`typeof` is known before the first row is read, so that the branch not taken costs nothing.) -#}
 {% macro as_date(column) -%}
     case
         when typeof({{ column }}) = 'DATE' then try_cast({{ column }} as date)
-        else try_cast({{ tidy_text(column) }} as date)
+        else coalesce(try_cast({{ column }}::varchar as date), try_cast({{ tidy_text(column) }} as date))
     end
 {%- endmacro %}
 
@@ -63,7 +63,9 @@
                     then try_cast({{ column }} as decimal(18, 4))
                 else try_cast({{ tidy_text(column) }} as decimal(18, 4))
             end
-        else try_cast({{ tidy_text(column) }} as decimal(18, 4))
+        else coalesce(
+            try_cast({{ column }}::varchar as decimal(18, 4)), try_cast({{ tidy_text(column) }} as decimal(18, 4))
+        )
     end
 {%- endmacro %}
 
@@ -92,57 +94,61 @@
 {%- endmacro %}
 
 
-{#- Every row of the sales input with its columns typed; what is wrong with one say `value_problem`,
-    why a sound one does not count all the same `place_problem`. An id that says nothing is no known product,
-    so that `product_id` is only tidied. -#}
-{% macro typed_sales() -%}
-    with _input as (
-        {{ sales_rows() | indent(8) }}
-    ),
-
-    typed as (
-        select
-            {{ meaning_of_id(tidy_text('store_id')) }} as store_id,
-            {{ tidy_text('product_id') }} as product_id,
-            {{ as_date('sold_on') }} as sold_on,
-            case
-                when {{ as_date('sold_on') }} is null then {{ meaning(tidy_text('sold_on')) }} is null
-                else true
-            end as _is_date_or_nothing,
-            {{ as_amount('sales_amount') }} as sales_amount,
-            try_cast(units as decimal(18, 4)) as units,
-            hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
-            _input as _row
-        from _input
-    ),
-
-    known_products as (
-        {{ product_groups() | indent(8) }}
-    )
-
-    select
-        typed.*,
-        known_products.product_group
-    from typed
-    left join known_products on typed.product_id = known_products.product_id
+{#- Whether a row of `sales_rows` has an amount and a date that count; null is no. Asked of every row, so that the
+    rest is asked of few. -#}
+{% macro has_sound_values() -%}
+    {%- set window = setting('sales_window') or {} -%}
+    {%- set start, end = window.get('start'), window.get('end') -%}
+    {{ as_amount('sales_amount') }} > 0
+    {%- if start %}
+    and {{ as_date('sold_on') }} >= date '{{ start }}'
+    {%- endif %}
+    {%- if end %}
+    and {{ as_date('sold_on') }} <= date '{{ end }}'
+    {%- endif %}
+    {%- if not (start or end) %}
+    and {{ is_date_or_nothing('sold_on') }}
+    {%- endif %}
 {%- endmacro %}
 
 
-{#- Whether a row of `typed_sales` has no problem and does not repeat another one; null is no. Cheap, and true
-    of nearly all rows, so that reasons and JSON are written of few. -#}
-{% macro is_sound_sale() -%}
-    {%- set window = setting('sales_window') or {} -%}
-    {%- set start, end = window.get('start'), window.get('end') -%}
-    store_id is not null and product_group is not null and sales_amount > 0 and not _is_repeated
-    {%- if start %}
-    and sold_on >= date '{{ start }}'
-    {%- endif %}
-    {%- if end %}
-    and sold_on <= date '{{ end }}'
-    {%- endif %}
-    {%- if not (start or end) %}
-    and _is_date_or_nothing
-    {%- endif %}
+{#- Whether a value is a date, or says nothing. -#}
+{% macro is_date_or_nothing(column) -%}
+    ({{ as_date(column) }} is not null or {{ meaning(tidy_text(column)) }} is null)
+{%- endmacro %}
+
+
+{#- The rows of `sales_rows` that do not only add to a sum: those that `has_sound_values` or a known store and product
+    are missing of, and those that may repeat another one. -#}
+{% macro sales_to_look_at() -%}
+    select _input.*
+    from {{ ref('sales_rows') }} as _input
+    where
+        store_id is null
+        or store_id in (select given_id from {{ ref('sales_stores') }} where store_id is null)
+        or product_id is null
+        or product_id in (select given_id from {{ ref('sales_products') }} where product_group is null)
+        or ({{ has_sound_values() | indent(8) }}) is not true
+        or hash(_input) in (select row_hash from {{ ref('repeated_sales') }})
+{%- endmacro %}
+
+
+{#- Rows of `sales_rows` with their columns typed; what is wrong with one say `value_problem`, why a sound one does
+    not count all the same `place_problem`. -#}
+{% macro typed_sales(rows_of_sales) -%}
+    select
+        sales_stores.store_id,
+        sales_products.product_id,
+        sales_products.product_group,
+        {{ as_amount('_input.sales_amount') | indent(8) }} as sales_amount,
+        try_cast(_input.units as decimal(18, 4)) as units,
+        {{ as_date('_input.sold_on') | indent(8) }} as sold_on,
+        {{ is_date_or_nothing('_input.sold_on') | indent(8) }} as _is_date_or_nothing,
+        hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
+        _input as _row
+    from {{ rows_of_sales }} as _input
+    left join {{ ref('sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id
+    left join {{ ref('sales_products') }} as sales_products on _input.product_id = sales_products.given_id
 {%- endmacro %}
 
 
@@ -150,7 +156,7 @@
 {% macro value_problem() -%}
     case
         when store_id is null then 'store_id is missing'
-        when {{ meaning_of_id('product_id') }} is null then 'product_id is missing'
+        when product_id is null then 'product_id is missing'
         when sales_amount is null
             then case
                 when {{ meaning(tidy_text('_row.sales_amount')) }} is null then 'sales_amount is missing'

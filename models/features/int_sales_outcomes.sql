@@ -1,71 +1,114 @@
--- The one pass over all sales: what is accepted is summed as it is read, and a row that is rejected or
--- repeated stands for itself. Money is summed as DECIMAL, which is exact in any order.
-with typed as (
-    {{ typed_sales() | indent(4) }}
+-- Rows without a problem are only summed. What has one, or may repeat another row, is looked at row by row; further
+-- copies are taken off the sums again. Money is summed as DECIMAL, which is exact in any order.
+{{ config(pre_hook="{{ hold_sums_in_arrays() }}", post_hook="reset perfect_ht_threshold") }}
+
+with sums as (
+    select
+        sales_stores.store_number,
+        sales_products.product_group,
+        sum({{ as_amount('sales_amount') | indent(8) }}) as sales_amount,
+        sum(try_cast(units as decimal(18, 4))) as units,
+        count(*) as n_rows,
+        min({{ as_date('sold_on') | indent(8) }}) as first_sold_on,
+        max({{ as_date('sold_on') | indent(8) }}) as last_sold_on
+    from {{ ref('sales_rows') }} as _input
+    left join {{ ref('sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id
+    left join {{ ref('sales_products') }} as sales_products on _input.product_id = sales_products.given_id
+    where {{ has_sound_values() | indent(4) }}
+    group by all
 ),
 
-summed as (
+stores as (
+    select distinct
+        store_number,
+        store_id
+    from {{ ref('sales_stores') }}
+),
+
+typed as (
+    {{ typed_sales('(' ~ sales_to_look_at() ~ ')') | indent(4) }}
+),
+
+different as (
     select
         store_id,
         product_group,
-        case
-            when {{ is_sound_sale() | indent(12) }} then null
-            else to_json({
-                'value_problem': {{ value_problem() | indent(16) }},
-                'place_problem': {{ place_problem() | indent(16) }},
-                'is_repeated': _is_repeated,
-                'sales_amount': sales_amount::varchar,
-                'units': units::varchar,
-                'sale': {{ sale_as_json() }}
-            })::varchar
-        end as single,
-        sum(sales_amount) as sales_amount,
-        sum(units) as units,
-        count(*) as n_rows,
-        min(sold_on) as first_sold_on,
-        max(sold_on) as last_sold_on
+        sales_amount,
+        units,
+        sold_on,
+        {{ sale_as_json() | indent(8) }} as input_row,
+        {{ value_problem() | indent(8) }} as value_problem,
+        {{ place_problem() | indent(8) }} as place_problem,
+        _is_repeated,
+        count(*) as n_copies
     from typed
     group by all
 ),
 
--- (filters on `single` would be pushed into the sum and write the JSON twice per row)
-parsed as (
+looked_at as materialized (
     select
-        * replace (
-            from_json(
-                single,
-                '{
-                    "value_problem": "VARCHAR",
-                    "place_problem": "VARCHAR",
-                    "is_repeated": "BOOLEAN",
-                    "sales_amount": "DECIMAL(18, 4)",
-                    "units": "DECIMAL(18, 4)",
-                    "sale": "VARCHAR"
-                }'
-            ) as single
-        ),
-        unnest(if(single is null, [0], range(n_rows))) as copy
-    from summed
+        * exclude (n_copies),
+        unnest(range(n_copies)) > 0 and _is_repeated and value_problem is null as is_further_copy
+    from different
+),
+
+taken_off as (
+    select
+        store_id,
+        product_group,
+        sum(sales_amount) as sales_amount,
+        sum(units) as units,
+        count(*) as n_rows
+    from looked_at
+    where is_further_copy and place_problem is null
+    group by all
+),
+
+-- (that there is a row in a sum is always so, and keeps DuckDB from asking for the group before it sums)
+outcomes as (
+    select
+        stores.store_id,
+        null as input_row,
+        null as reason,
+        sums.product_group,
+        sums.n_rows - coalesce(taken_off.n_rows, 0) as n_rows,
+        sums.sales_amount - coalesce(taken_off.sales_amount, 0) as sales_amount,
+        sums.units - coalesce(taken_off.units, 0) as units,
+        sums.first_sold_on,
+        sums.last_sold_on
+    from sums
+    inner join stores on sums.store_number = stores.store_number
+    left join taken_off on stores.store_id = taken_off.store_id and sums.product_group = taken_off.product_group
+    where sums.product_group is not null or sums.n_rows = 0
+    union all
+    select
+        store_id,
+        input_row,
+        coalesce(value_problem, if(is_further_copy, 'row repeats another one exactly', place_problem)) as reason,
+        product_group,
+        1 as n_rows,
+        sales_amount,
+        units,
+        sold_on as first_sold_on,
+        sold_on as last_sold_on
+    from looked_at
+    where value_problem is not null or is_further_copy or place_problem is not null
 )
 
 select
     -- text
     store_id,
-    single.sale as input_row,
-    coalesce(
-        single.value_problem,
-        if(single.is_repeated and copy > 0, 'row repeats another one exactly', null),
-        single.place_problem
-    ) as reason,
+    input_row,
+    reason,
 
     -- numbers
     product_group,
-    if(single is null, n_rows, 1) as n_rows,
-    if(single is null, sales_amount, single.sales_amount)::decimal(38, 4) as sales_amount,
-    if(single is null, units, single.units)::decimal(38, 4) as units,
+    n_rows,
+    sales_amount::decimal(38, 4) as sales_amount,
+    units::decimal(38, 4) as units,
 
     -- dates
     first_sold_on,
     last_sold_on
-from parsed
+from outcomes
 order by store_id, product_group, reason, input_row

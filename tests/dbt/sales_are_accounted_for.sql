@@ -1,29 +1,48 @@
--- Reads the input itself, so that it does not share the arithmetic of data_reconciliation. Amounts
--- have four decimals, rounded from their text, as in staging; what is no finite number is nothing.
+-- Reads the input itself, so that it does not share the arithmetic of the sums.
 with given as (
     select
-        coalesce(sum(try_cast(
-            trim(sales_amount::varchar, ' ' || chr(9) || chr(10) || chr(13) || chr(160)) as decimal(18, 4)
-        )), 0) as sales_amount
+        count(*) as n_rows,
+        coalesce(sum({{ as_amount('sales_amount') | indent(8) }}), 0) as sales_amount
     from {{ input('sales') }}
 ),
 
+unreadable as (
+    select count(*) as n_rows
+    from {{ source('run_log', 'unreadable_lines') }}
+    where input = 'sales'
+),
+
 accepted as (
+    select coalesce(sum(n_rows), 0) as n_rows
+    from {{ ref('int_sales_outcomes') }}
+    where reason is null
+),
+
+summed as (
     select coalesce(sum(sales_amount), 0) as sales_amount
     from {{ ref('int_sales_by_need_state') }}
 ),
 
 rejected as (
-    select coalesce(sum(sales_amount), 0) as sales_amount
+    select
+        count(*) as n_rows,
+        coalesce(sum(sales_amount), 0) as sales_amount
     from {{ ref('rejected_rows') }}
     where input = 'sales'
 )
 
 select
+    given.n_rows + unreadable.n_rows as n_given_rows,
+    accepted.n_rows as n_accepted_rows,
+    rejected.n_rows as n_rejected_rows,
     given.sales_amount as given_amount,
-    accepted.sales_amount as accepted_amount,
+    summed.sales_amount as accepted_amount,
     rejected.sales_amount as rejected_amount
 from given
+cross join unreadable
 cross join accepted
+cross join summed
 cross join rejected
-where abs(given.sales_amount - accepted.sales_amount - rejected.sales_amount) >= 0.01
+where
+    given.n_rows + unreadable.n_rows <> accepted.n_rows + rejected.n_rows
+    or abs(given.sales_amount - summed.sales_amount - rejected.sales_amount) >= 0.01

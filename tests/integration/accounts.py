@@ -32,7 +32,7 @@ class Outcome:
         return rows["reason"].to_list()
 
     def assert_sales_are_accounted_for(self) -> None:
-        """Sales in are sales in the features and rejected ones, to the cent."""
+        """Sales in are sales in the features and rejected ones, to the cent, and so is each row."""
         given = sum((_money(amount) for amount in self.sales["sales_amount"]), Decimal(0))
         features = self.project.value("select sum(sales_amount) from features.feat_internal")
         rejected = self.project.value(
@@ -45,6 +45,12 @@ class Outcome:
         ).row(0)
         assert rows == rows_in == len(self.sales)
         assert abs(money_in - given) < Decimal("0.005")
+        staged = "select count(*), sum(sales_amount), sum(units) from staging.stg_internal__sales"
+        summed = (
+            "select sum(n_rows), sum(sales_amount), sum(units) from features.int_sales_outcomes"
+            " where reason is null"
+        )
+        assert self.project.query(staged).row(0) == self.project.query(summed).row(0)
 
     def assert_no_store_is_lost(self, stores: set[str]) -> None:
         """Exactly the stores with an accepted sale are segmented, once in every category."""

@@ -1,6 +1,6 @@
 -- No row where repeated rows are kept, so that none is looked for.
 with _input as (
-    {{ sales_rows() | indent(4) }}
+    select * from {{ ref('sales_rows') }}
 )
 
 select hash(_input) as row_hash

@@ -1,14 +1,10 @@
 -- Of rows that repeat each other exactly one is accepted.
-with typed as (
-    {{ typed_sales() | indent(4) }}
+with once as (
+    {{ typed_sales(ref('sales_rows')) | indent(4) }}
 ),
 
-accepted as (
-    select *
-    from typed
-    where
-        {{ value_problem() | indent(8) }} is null
-        and {{ place_problem() | indent(8) }} is null
+repeated as (
+    {{ typed_sales('(' ~ sales_to_look_at() ~ ')') | indent(4) }}
 )
 
 select
@@ -22,8 +18,11 @@ select
 
     -- dates
     sold_on
-from accepted
-where not _is_repeated
+from once
+where
+    not _is_repeated
+    and {{ value_problem() | indent(4) }} is null
+    and {{ place_problem() | indent(4) }} is null
 union all
 select
     store_id,
@@ -31,6 +30,9 @@ select
     sales_amount,
     units,
     sold_on
-from accepted
-where _is_repeated
+from repeated
+where
+    _is_repeated
+    and {{ value_problem() | indent(4) }} is null
+    and {{ place_problem() | indent(4) }} is null
 group by store_id, product_id, sales_amount, units, sold_on, _row
