@@ -56,6 +56,11 @@ def sales(rows: int) -> Path:
     )
 
 
+def sales_text(rows: int) -> Path:
+    """The rows of `sales` as CSV."""
+    return _written(f"sales-{rows}.csv", f"from '{sales(rows)}'")
+
+
 def products() -> Path:
     """Products, a need state each."""
     return _written(
@@ -180,13 +185,13 @@ def _value(feature: int, missing: bool) -> str:
 
 
 def _written(name: str, query: str) -> Path:
-    """File of the cache, written first where it is not there yet."""
+    """File of the cache, written first where it is not there yet, in the format of its suffix."""
     path = cache() / name
     if not path.exists():
         unfinished = path.with_suffix(".unfinished")
         with duckdb.connect() as connection:
             connection.execute("set preserve_insertion_order = false")
             connection.execute("set memory_limit = '4GB'")
-            connection.execute(f"copy ({query}) to '{unfinished}' (format parquet)")
+            connection.execute(f"copy ({query}) to '{unfinished}' (format {path.suffix[1:]})")
         unfinished.replace(path)
     return path

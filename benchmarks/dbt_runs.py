@@ -35,8 +35,8 @@ def dbt(
     Returns
     -------
     dict
-        `seconds` and `cpu_seconds` from the first model to the last, `nodes` with the seconds of
-        each model by name.
+        `seconds` and `cpu_seconds` from the first model to the last model or data test, `nodes` with
+        the seconds of each model by name.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def dbt(
             elif (
                 event.info.name == "NodeFinished"
                 and "watch" in seen
-                and event.data.node_info.unique_id.startswith("model.")
+                and event.data.node_info.unique_id.startswith(("model.", "test."))
             ):
                 seen.update(seen["watch"].read())
 

@@ -1,16 +1,12 @@
 -- A product in several need states gives each an even part of its sales. Only sums are divided, so
 -- that nothing depends on the order of the rows.
-with product_groups as (
-    {{ product_groups() | indent(4) }}
-),
-
-group_need_states as (
+with group_need_states as (
     select distinct
         product_group,
         unnest(need_states).category as category,
         unnest(need_states).need_state as need_state,
         len(need_states) as n_need_states
-    from product_groups
+    from {{ ref('stg_internal__sales_products') }}
 ),
 
 sales_by_divisor as (

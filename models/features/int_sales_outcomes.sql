@@ -11,9 +11,9 @@ with sums as (
         count(*) as n_rows,
         min({{ as_date('sold_on') | indent(8) }}) as first_sold_on,
         max({{ as_date('sold_on') | indent(8) }}) as last_sold_on
-    from {{ ref('sales_rows') }} as _input
-    left join {{ ref('sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id
-    left join {{ ref('sales_products') }} as sales_products on _input.product_id = sales_products.given_id
+    from {{ ref('stg_internal__sales_rows') }} as _input
+    left join {{ ref('stg_internal__sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id
+    left join {{ ref('stg_internal__sales_products') }} as sales_products on _input.product_id = sales_products.given_id
     where {{ has_sound_values() | indent(4) }}
     group by all
 ),
@@ -22,7 +22,7 @@ stores as (
     select distinct
         store_number,
         store_id
-    from {{ ref('sales_stores') }}
+    from {{ ref('stg_internal__sales_stores') }}
 ),
 
 typed as (
@@ -64,7 +64,21 @@ taken_off as (
     group by all
 ),
 
--- (that there is a row in a sum is always so, and keeps DuckDB from asking for the group before it sums)
+-- Rows that are summed under no store or group, less those of them that are looked at: none is left, unless an id came
+-- in after the ids were tidied.
+unplaced as (
+    select n_rows
+    from sums
+    where store_number is null or product_group is null
+    union all
+    select -1 as n_rows
+    from looked_at
+    where
+        sales_amount > 0
+        and (store_id is null or product_group is null)
+        and coalesce(place_problem = '{{ unknown_product() }}', true)
+),
+
 outcomes as (
     select
         stores.store_id,
@@ -79,6 +93,7 @@ outcomes as (
     from sums
     inner join stores on sums.store_number = stores.store_number
     left join taken_off on stores.store_id = taken_off.store_id and sums.product_group = taken_off.product_group
+    -- (`n_rows`, never 0, keeps DuckDB from asking for the group before it sums, which takes a fifth more)
     where sums.product_group is not null or sums.n_rows = 0
     union all
     select
@@ -111,4 +126,5 @@ select
     first_sold_on,
     last_sold_on
 from outcomes
+where if((select coalesce(sum(n_rows), 0) = 0 from unplaced), true, error({{ sql_text(sales_have_changed()) }}))
 order by store_id, product_group, reason, input_row

@@ -1,4 +1,4 @@
--- Reads the input itself, so that it does not share the arithmetic of the sums.
+-- Reads the input itself, with the types that staging gives to amounts.
 with given as (
     select
         count(*) as n_rows,

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from .accounts import Outcome, outcome_of
 from .helpers import QUICK, Inputs, Project, is_listed, small_inputs
@@ -429,3 +432,40 @@ def test_ids_that_are_whole_numbers_meet_whatever_their_type(strange_names: Outc
         "select count(*) from segments.store_segments where not has_external"
     )
     assert without == 0
+
+
+@pytest.mark.parametrize("column", ["store_id", "product_id"])
+def test_an_id_that_came_in_after_the_ids_were_read_stops_a_partial_run(
+    column: str, tmp_path: Path
+) -> None:
+    project, inputs = Project(tmp_path), small_inputs()
+    variables = inputs.write(tmp_path / "inputs", "parquet")
+    assert project.dbt("run", "--select", "+int_sales_outcomes", variables=variables).success
+    new = inputs.sales.head(1).with_columns(pl.lit("new").alias(column))
+    replace(inputs, sales=pl.concat([inputs.sales, new])).write(tmp_path / "inputs", "parquet")
+
+    run = project.dbt("run", "--select", "int_sales_outcomes", variables=variables)
+
+    assert not run.success
+    (line,) = run.lines_with("the sales have ids")
+    assert is_listed(line[line.index("the sales have ids") :])
+    assert project.dbt("run", "--select", "+int_sales_outcomes", variables=variables).success
+    n_rows = project.value("select sum(n_rows) from features.int_sales_outcomes")
+    assert n_rows == len(inputs.sales) + 1
+
+
+def test_need_states_are_those_that_sums_were_made_with(tmp_path: Path) -> None:
+    project, inputs = Project(tmp_path), small_inputs()
+    variables = inputs.write(tmp_path / "inputs")
+    assert project.dbt("run", "--select", "+int_sales_by_need_state", variables=variables).success
+    by_need_state = "from features.int_sales_by_need_state order by all"
+    before = project.query(by_need_state)
+    first = pl.DataFrame(
+        {"product_id": ["0"], "product_name": ["0"], "category": ["A"], "need_state": ["A"]}
+    )
+    replace(inputs, products=pl.concat([first, inputs.products])).write(tmp_path / "inputs")
+
+    models = ("int_sales_outcomes", "int_sales_by_need_state")
+    assert project.dbt("run", "--select", *models, variables=variables).success
+
+    assert_frame_equal(project.query(by_need_state), before)

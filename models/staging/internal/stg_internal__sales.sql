@@ -1,9 +1,9 @@
 -- Of rows that repeat each other exactly one is accepted.
-with once as (
-    {{ typed_sales(ref('sales_rows')) | indent(4) }}
+with typed as (
+    {{ typed_sales(ref('stg_internal__sales_rows')) | indent(4) }}
 ),
 
-repeated as (
+looked_at as (
     {{ typed_sales('(' ~ sales_to_look_at() ~ ')') | indent(4) }}
 )
 
@@ -18,7 +18,7 @@ select
 
     -- dates
     sold_on
-from once
+from typed
 where
     not _is_repeated
     and {{ value_problem() | indent(4) }} is null
@@ -30,7 +30,7 @@ select
     sales_amount,
     units,
     sold_on
-from repeated
+from looked_at
 where
     _is_repeated
     and {{ value_problem() | indent(4) }} is null

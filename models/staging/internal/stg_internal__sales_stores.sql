@@ -1,7 +1,7 @@
 -- Ids are tidied once per different one. The numbers are dense, so that sums by store can be held in an array.
 with given as (
     select distinct store_id as given_id
-    from {{ ref('sales_rows') }}
+    from {{ ref('stg_internal__sales_rows') }}
     where store_id is not null
 ),
 

@@ -1,7 +1,7 @@
 -- Ids are tidied once per different one. A sum over sales needs no finer grain than the set of need states.
 with given as (
     select distinct product_id as given_id
-    from {{ ref('sales_rows') }}
+    from {{ ref('stg_internal__sales_rows') }}
     where product_id is not null
 ),
 
@@ -12,8 +12,22 @@ tidied as (
     from given
 ),
 
+products as (
+    select
+        product_id,
+        list(
+            struct_pack(category := category, need_state := need_state) order by category, need_state
+        ) as need_states
+    from {{ ref('stg_internal__products') }}
+    group by all
+),
+
 product_groups as (
-    {{ product_groups() | indent(4) }}
+    select
+        product_id,
+        need_states,
+        dense_rank() over (order by need_states)::integer as product_group
+    from products
 )
 
 select
@@ -22,7 +36,10 @@ select
     tidied.product_id,
 
     -- numbers
-    product_groups.product_group
+    product_groups.product_group,
+
+    -- lists
+    product_groups.need_states
 from tidied
 left join product_groups on tidied.product_id = product_groups.product_id
 order by tidied.given_id
