@@ -35,7 +35,7 @@ TESTS_OF_MODELS: Final = (
 TESTS_NOTE: Final = (
     "the models with their data tests, as `dbt build` runs them; the peer reads the same files"
 )
-BUILD_PAIRS: Final = 3
+BUILD_PAIRS: Final = 1
 
 
 def bare(rows: int, as_text: bool = False) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.repetitions import repeated_hashes
+from segmentation.settings import Settings
 
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
-    """Read the hash of every sales row, return those that come more than once."""
-    return repeated_hashes(dbt.ref("sales_row_hashes"))
+    """Hash every sales row, return the hashes that come more than once; none where all rows are kept."""
+    sales = dbt.ref("stg_internal__sales_rows").set_alias("_input")
+    if Settings(dbt.config.get("segmentation")).project.duplicate_sales == "keep":
+        sales = sales.limit(0)
+    return repeated_hashes(sales.select("hash(_input) as row_hash"))
