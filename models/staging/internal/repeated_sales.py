@@ -6,7 +6,7 @@ from segmentation.settings import Settings
 
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
-    """Hash every sales row, return the hashes that come more than once; none where all rows are kept."""
+    """Hash every sales row, return the hashes that come more than once (none if all are kept)."""
     sales = dbt.ref("stg_internal__sales_rows").set_alias("_input")
     if Settings(dbt.config.get("segmentation")).project.duplicate_sales == "keep":
         sales = sales.limit(0)
