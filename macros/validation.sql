@@ -78,6 +78,19 @@
 {%- endmacro %}
 
 
+{#- The different ids in a column of the sales, as they stand there (`given_id`) and tidied. -#}
+{% macro ids_of_sales(column) -%}
+    select
+        given_id,
+        {{ meaning_of_id(tidy_text('given_id')) | indent(8) }} as {{ column }}
+    from (
+        select distinct {{ column }} as given_id
+        from {{ ref('stg_internal__sales_rows') }}
+        where {{ column }} is not null
+    )
+{%- endmacro %}
+
+
 {#- Whether a row of `stg_internal__sales_rows` has an amount and a date that count; null is no. Asked of every row,
     so that the rest is asked of few. With a known store and product it is true of just the rows without a
     `value_problem` and a `place_problem`: those are summed, the others are rejected. -#}

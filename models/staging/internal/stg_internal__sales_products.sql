@@ -1,15 +1,6 @@
 -- Ids are tidied once per different one. A sum over sales needs no finer grain than the set of need states.
-with given as (
-    select distinct product_id as given_id
-    from {{ ref('stg_internal__sales_rows') }}
-    where product_id is not null
-),
-
-tidied as (
-    select
-        given_id,
-        {{ meaning_of_id(tidy_text('given_id')) | indent(8) }} as product_id
-    from given
+with tidied as (
+    {{ ids_of_sales('product_id') | indent(4) }}
 ),
 
 products as (
