@@ -8,16 +8,13 @@ estimator, which is told where to start.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from segmentation.compiled import compiled
 from segmentation.features import Labels, Matrix
-
-_Function = TypeVar("_Function", bound=Callable[..., object])
 
 #: As scikit-learn's defaults: rounds, and the shift of the centroids in units of the variance.
 _MAX_ROUNDS: Final = 300
@@ -27,14 +24,6 @@ _TOLERANCE: Final = 1e-4
 _CLEARLY: Final = 1.0 - 1e-12
 #: Rows that are compared with one centroid at a time, in registers and the nearest cache.
 _BLOCK: Final = 128
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep that where files can be kept."""
-    try:
-        return cast("_Function", njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        return cast("_Function", njit(nogil=True)(function))
 
 
 class Partition(NamedTuple):
@@ -134,7 +123,7 @@ def _draws(k: int, restarts: int, seed: int) -> Matrix:
     return draws
 
 
-@_compiled
+@compiled
 def _norms(columns: Matrix) -> Matrix:
     """Squared length of each row."""
     norms = np.zeros(columns.shape[1])
@@ -143,7 +132,7 @@ def _norms(columns: Matrix) -> Matrix:
     return norms
 
 
-@_compiled
+@compiled
 def _best_of(
     columns: Matrix, weights: Matrix, draws: Matrix, k: int, tolerance: float
 ) -> tuple[Labels, float, Labels, bool]:
@@ -168,7 +157,7 @@ def _best_of(
     return best, smallest, best_start, False
 
 
-@_compiled
+@compiled
 def _are_same(labels: Labels, others: Labels, k: int) -> bool:
     """Tell if two labelings are the same clusters; then rounding must not choose between them."""
     number = np.full(k, -1, np.intp)
@@ -180,7 +169,7 @@ def _are_same(labels: Labels, others: Labels, k: int) -> bool:
     return True
 
 
-@_compiled
+@compiled
 def _first_rows(columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, k: int) -> Labels:
     """Greedy k-means++: of a few draws the one that leaves the smallest sum of squares."""
     n_rows = columns.shape[1]
@@ -209,7 +198,7 @@ def _first_rows(columns: Matrix, weights: Matrix, norms: Matrix, draws: Matrix, 
     return picked
 
 
-@_compiled
+@compiled
 def _keep_nearest(
     columns: Matrix, weights: Matrix, norms: Matrix, row: int, nearest: Matrix, candidate: Matrix
 ) -> float:
@@ -228,7 +217,7 @@ def _keep_nearest(
     return total
 
 
-@_compiled
+@compiled
 def _rounds(
     columns: Matrix, rows: Matrix, weights: Matrix, centroids: Matrix, tolerance: float
 ) -> tuple[Labels, bool]:
@@ -263,7 +252,7 @@ def _rounds(
     return labels, False
 
 
-@_compiled
+@compiled
 def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
     """Write the nearest centroid of each row to `labels`; return if any is another than before."""
     k, n_components = centroids.shape
@@ -299,7 +288,7 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
     return has_changed
 
 
-@_compiled
+@compiled
 def _inertia(columns: Matrix, weights: Matrix, centroids: Matrix, labels: Labels) -> float:
     """Weighted sum of the squared distances to the own centroid."""
     total = 0.0

@@ -28,6 +28,7 @@ _AFTER_FIT: Final = frozenset({"min_segment_size"})
 _FIT_MODULES: Final = (
     "binning",
     "cluster_search",
+    "compiled",
     "features",
     "fitting",
     "kmeans",

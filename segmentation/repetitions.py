@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import duckdb
 import polars as pl
 
-#: Hashes that are sorted at once: 8 bytes each, twice.
-ROWS_AT_ONCE: Final = 150_000_000
+from segmentation.libraries import importing
 
-#: Fewer are sorted by one thread before a second has begun; more than so many threads would read
-#: all hashes too often.
-ROWS_FOR_THREADS: Final = 1_000_000
-MOST_THREADS: Final = 8
-#: Short ranges leave the threads less to wait for each other, and are sorted faster.
-RANGES_PER_THREAD: Final = 2
+#: Hashes that are looked at together, which takes 9 bytes for each.
+ROWS_AT_ONCE: Final = 250_000_000
+
+#: Fewer are sorted before numba is imported.
+ROWS_FOR_TABLES: Final = 20_000_000
+#: They come in batches: what DuckDB gets ready while one is dealt out, and rows of one.
+BUFFER: Final = "16MB"
+ROWS_OF_A_BATCH: Final = 122_880
 
 REPEATED_SCHEMA: Final = pl.Schema({"row_hash": pl.UInt64()})
 
 
 def repeated_hashes(
     hashes: duckdb.DuckDBPyRelation,
+    connection: duckdb.DuckDBPyConnection,
     rows_at_once: int = ROWS_AT_ONCE,
-    rows_for_threads: int = ROWS_FOR_THREADS,
+    rows_for_tables: int = ROWS_FOR_TABLES,
 ) -> pl.DataFrame:
     """Hashes that stand in more than one row, sorted.
 
-    Sorting 64-bit integers takes a fifth of the time of counting them in a hash table, which has
-    a random access per row. Each thread sorts ranges of their values of its own, so that nothing
-    has to be merged. Above `rows_at_once` the hashes are read several times, each time
-    another part of their values, so that memory does not grow with the rows.
+    Above `rows_at_once` the hashes are read several times, each time another part of their values,
+    so that memory does not grow with the rows.
 
     Parameters
     ----------
     hashes
         One column `row_hash`, unsigned 64-bit integers, spread evenly.
+    connection
+        The one of `hashes`.
     rows_at_once
         Rows that are held in memory at a time.
-    rows_for_threads
-        From as many on several threads sort.
+    rows_for_tables
+        From as many on they are found in tables (see `hash_tables`), which takes a fourth of the
+        time of sorting them.
 
     Returns
     -------
@@ -52,21 +54,27 @@ def repeated_hashes(
     found = []
     for part in range(parts):
         chosen = hashes if parts == 1 else hashes.filter(f"row_hash % {parts} = {part}")
-        n_threads = min(pl.thread_pool_size(), MOST_THREADS) if n_rows >= rows_for_threads else 1
-        found += _repeated(chosen.pl()["row_hash"], n_threads)
+        if n_rows < rows_for_tables:
+            found.append(_by_sorting(chosen.pl()["row_hash"]))
+        else:
+            found.append(_in_tables(chosen, connection, int(n_rows) // parts))
     return pl.DataFrame({"row_hash": pl.concat(found).sort()}, schema=REPEATED_SCHEMA)
 
 
-def _repeated(hashes: pl.Series, n_threads: int) -> list[pl.Series]:
-    """The values that come more than once, by ranges of values."""
-    n_ranges = 1 if n_threads == 1 else RANGES_PER_THREAD * n_threads
-    edges = [2**64 * edge // n_ranges for edge in range(n_ranges + 1)]
+def _by_sorting(hashes: pl.Series) -> pl.Series:
+    ordered = hashes.sort()
+    later, earlier = ordered[1:], ordered[:-1]  # no copies, unlike a shift
+    return later.filter(later == earlier).unique()
 
-    def within(lowest: int, beyond: int) -> pl.Series:
-        chosen = hashes if n_ranges == 1 else hashes.filter(hashes.is_between(lowest, beyond - 1))
-        ordered = chosen.sort(multithreaded=False)
-        later, earlier = ordered[1:], ordered[:-1]  # no copies, unlike a shift
-        return later.filter(later == earlier).unique()
 
-    with ThreadPoolExecutor(n_threads) as threads:
-        return list(threads.map(within, edges, edges[1:]))
+def _in_tables(
+    hashes: duckdb.DuckDBPyRelation, connection: duckdb.DuckDBPyConnection, n_hashes: int
+) -> pl.Series:
+    with importing():
+        from segmentation.hash_tables import repeated  # noqa: PLC0415
+    connection.execute(f"set streaming_buffer_size = '{BUFFER}'")
+    try:
+        batches = (batch.column(0).to_numpy() for batch in hashes.to_arrow_reader(ROWS_OF_A_BATCH))
+        return pl.Series(repeated(batches, n_hashes, pl.thread_pool_size()))
+    finally:
+        connection.execute("reset streaming_buffer_size")

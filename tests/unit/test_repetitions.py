@@ -13,12 +13,14 @@ from segmentation.repetitions import REPEATED_SCHEMA, repeated_hashes
 LARGEST = 2**64 - 1
 
 
-def repeated(hashes: list[int], rows_at_once: int, rows_for_threads: int = 1_000) -> pl.DataFrame:
+def repeated(hashes: list[int], rows_at_once: int, rows_for_tables: int = 1_000) -> pl.DataFrame:
     """Result for some hashes, as a relation of DuckDB."""
     frame = pl.DataFrame({"row_hash": hashes}, schema=REPEATED_SCHEMA)
     with duckdb.connect() as connection:
         connection.register("hashes", frame.to_arrow())
-        return repeated_hashes(connection.table("hashes"), rows_at_once, rows_for_threads)
+        return repeated_hashes(
+            connection.table("hashes"), connection, rows_at_once, rows_for_tables
+        )
 
 
 #: Ends of the ranges that two or more threads sort, and values beside them.
@@ -32,10 +34,10 @@ EDGES = st.sampled_from([2**62, 2**63]).flatmap(lambda edge: st.integers(edge - 
     st.sampled_from([1, 1_000]),
 )
 def test_hashes_that_come_more_than_once_are_found_however_many_are_held_at_a_time(
-    hashes: list[int], rows_at_once: int, rows_for_threads: int
+    hashes: list[int], rows_at_once: int, rows_for_tables: int
 ) -> None:
     expected = sorted(value for value, times in Counter(hashes).items() if times > 1)
-    assert repeated(hashes, rows_at_once, rows_for_threads)["row_hash"].to_list() == expected
+    assert repeated(hashes, rows_at_once, rows_for_tables)["row_hash"].to_list() == expected
 
 
 @pytest.mark.parametrize("hashes", [[], [5]])
