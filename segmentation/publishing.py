@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -156,24 +157,24 @@ def publish(
     try:
         connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
         try:
-            for schema in schemas:
-                connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
-            for table in tables:
-                if table.name in views:
-                    continue
-                source = f"{sql_name(database)}.{table.sql}"
-                connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
+            with _one_transaction(connection):
+                for schema in schemas:
+                    connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
+                for table in tables:
+                    if table.name in views:
+                        continue
+                    source = f"{sql_name(database)}.{table.sql}"
+                    connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
         finally:
             connection.execute(f"detach {_ALIAS}")
         # by itself and under another name: a database may be called like one of its schemas
         with duckdb.connect() as alone:
             alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
             alone.execute(f"use {_ALIAS}")
-            alone.begin()  # one transaction, not one per comment: each waits for the disk
-            for view in views.values():
-                alone.execute(view)
-            _describe(alone, tables, views)
-            alone.commit()
+            with _one_transaction(alone):
+                for view in views.values():
+                    alone.execute(view)
+                _describe(alone, tables, views)
             _add_queries(alone, names, queries)
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
@@ -181,6 +182,18 @@ def publish(
         _to_disk(path.parent)
     finally:
         _remove(unfinished)
+
+
+@contextmanager
+def _one_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Keep all statements or none, and wait for the disk once."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
 
 
 def _describe(
@@ -198,11 +211,12 @@ def _describe(
             [table.schema, table.name, description, list(table.key)],
         )
         kind = "view" if table.name in views else "table"
-        connection.execute(f"comment on {kind} {table.sql} is {sql_literal(description)}")
+        comments = [f"comment on {kind} {table.sql} is {sql_literal(description)}"]
         for name, *_ in connection.execute(f"describe {table.sql}").fetchall():
             if text := plain_text(table.columns.get(name, "")):
                 column = f"{table.sql}.{sql_name(name)}"
-                connection.execute(f"comment on column {column} is {sql_literal(text)}")
+                comments.append(f"comment on column {column} is {sql_literal(text)}")
+        connection.execute(";".join(comments))
 
 
 def _add_queries(
