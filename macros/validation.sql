@@ -70,6 +70,22 @@
 {%- endmacro %}
 
 
+{#- Whether an amount is above zero. A number of up to 14 digits before the point and 4 behind it is compared as it is,
+    which a Parquet file answers by its statistics; its type says so before the first row is read. (`coalesce` gives a
+    column of nothing a type.) -#}
+{% macro is_above_zero(column) -%}
+    case
+        when
+            regexp_matches(
+                typeof({{ column }}),
+                '^(DECIMAL.((\d|1[0-4]),[0-4]|15,[1-4]|16,[2-4]|17,[34]|18,4).|TINYINT|SMALLINT|INTEGER)$'
+            )
+            then {{ column }} > cast_to_type('0', coalesce({{ column }}, '0'))
+        else {{ as_amount(column) }} > 0
+    end
+{%- endmacro %}
+
+
 {#- The sales input with its optional columns, whatever the input brings. -#}
 {% macro sales_rows() -%}
     select * from {{ input('sales') }}
@@ -97,7 +113,7 @@
 {% macro has_sound_values() -%}
     {%- set window = setting('sales_window') or {} -%}
     {%- set start, end = window.get('start'), window.get('end') -%}
-    {{ as_amount('sales_amount') }} > 0
+    {{ is_above_zero('sales_amount') }}
     {%- if start %}
     and {{ as_date('sold_on') }} >= date '{{ start }}'
     {%- endif %}

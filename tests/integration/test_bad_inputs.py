@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -432,6 +433,36 @@ def test_ids_that_are_whole_numbers_meet_whatever_their_type(strange_names: Outc
         "select count(*) from segments.store_segments where not has_external"
     )
     assert without == 0
+
+
+def test_an_amount_of_any_type_is_above_zero_where_its_four_decimals_are(tmp_path: Path) -> None:
+    query = Project(tmp_path).compiled(
+        "select {{ is_above_zero('x') }}, {{ as_amount('x') }} > 0, x::varchar, typeof(x)"
+        " from amounts"
+    )
+    decimals = [(p, s) for p in (1, 9, 10, 14, 15, 16, 17, 18, 19, 38) for s in range(7) if s <= p]
+    types = [f"decimal({precision}, {scale})" for precision, scale in decimals]
+    types += ["tinyint", "smallint", "integer", "bigint", "hugeint", "usmallint", "double", "float"]
+    types += [
+        "varchar",
+        "boolean",
+        "date",
+        "timestamp",
+        "interval",
+        "integer[]",
+        "struct(a integer)",
+    ]
+    numbers = "'0', '-1', '1', '0.00001', '0.00004', '0.00005', '-0.00005', '0.0001', '0.01', '0.5'"
+    with duckdb.connect() as connection:
+        for of_type in [*types, '"null"']:
+            value = "null" if of_type == '"null"' else f"try_cast(text as {of_type})"
+            largest = ", ".join(f"'{'9' * digits}.{'9' * 6}'" for digits in (9, 12, 13, 14, 15, 18))
+            connection.execute(
+                f"create or replace view amounts as select {value} as x"
+                f" from (select unnest([{numbers}, {largest}, '1e14', 'nan', null]) as text)"
+            )
+            for fast, slow, shown, type_name in connection.execute(query).fetchall():
+                assert fast == slow, f"{shown} as {type_name}"
 
 
 @pytest.mark.parametrize("column", ["store_id", "product_id"])
