@@ -23,7 +23,7 @@ _TOLERANCE: Final = 1e-4
 #: scikit-learn leaves it to rounding, which differs from processor to processor.
 _CLEARLY: Final = 1.0 - 1e-12
 #: Rows that are compared with one centroid at a time, in registers and the nearest cache.
-_BLOCK: Final = 128
+_BLOCK: Final = 256
 
 
 class Partition(NamedTuple):
@@ -204,11 +204,7 @@ def _keep_nearest(
 ) -> float:
     """Write to `candidate` the squared distances once `row` is a centroid; return their sum."""
     candidate[:] = norms
-    for component in range(len(columns)):
-        column = columns[component]
-        value = -2.0 * column[row]
-        for other in range(len(candidate)):
-            candidate[other] += value * column[other]
+    _add_products(candidate, columns, 0, -2.0 * columns[:, row])
     total = 0.0
     for other in range(len(candidate)):
         distance = max(candidate[other] + norms[row], 0.0)
@@ -271,21 +267,42 @@ def _assign(columns: Matrix, centroids: Matrix, labels: Labels) -> bool:
         nearest[:] = 0  # where distances overflow, no score is smaller than infinity
         for cluster in range(k):
             scores[:] = half_norms[cluster]
-            for component in range(n_components):
-                value = centroids[cluster, component]
-                # (a part of a contiguous row: of a part of the matrix no loop becomes vector code)
-                column = columns[component][start : start + _BLOCK]
-                for place in range(len(column)):
-                    scores[place] -= value * column[place]
-            for place in range(len(own)):
-                if scores[place] < smallest[place]:
-                    smallest[place] = scores[place]
-                    nearest[place] = cluster
+            _add_products(scores, columns, start, -centroids[cluster])
+            for place in range(_BLOCK):
+                is_nearer = scores[place] < smallest[place]
+                smallest[place] = scores[place] if is_nearer else smallest[place]
+                nearest[place] = cluster if is_nearer else nearest[place]
         for place in range(len(own)):
             if own[place] != nearest[place]:
                 own[place] = nearest[place]
                 has_changed = True
     return has_changed
+
+
+@compiled
+def _add_products(sums: Matrix, columns: Matrix, start: int, factors: Matrix) -> None:
+    """Add columns times factors to the sums, one for each row from `start` on, column by column.
+
+    Four columns at a time, in their order, so that a sum is read and written once for them.
+    """
+    # (parts of contiguous rows: of parts of the matrix no loop becomes vector code)
+    n_components = len(columns)
+    n_rows = min(len(sums), columns.shape[1] - start)
+    end = start + n_rows
+    for first in range(0, n_components - 3, 4):
+        a, b = columns[first][start:end], columns[first + 1][start:end]
+        c, d = columns[first + 2][start:end], columns[first + 3][start:end]
+        times_a, times_b = factors[first], factors[first + 1]
+        times_c, times_d = factors[first + 2], factors[first + 3]
+        for place in range(n_rows):
+            total = sums[place] + times_a * a[place]
+            total += times_b * b[place]
+            total += times_c * c[place]
+            sums[place] = total + times_d * d[place]
+    for last in range(n_components - n_components % 4, n_components):
+        column = columns[last][start:end]
+        for place in range(n_rows):
+            sums[place] += factors[last] * column[place]
 
 
 @compiled
