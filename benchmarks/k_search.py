@@ -202,10 +202,9 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         data.vectors(stores, FEATURES)
     for features in GROWTH_FEATURES:
         data.vectors(GROWTH_AT, features)
-    of_all, of_some = range(2, MAX_K + 1), SOME_K
     pairs = [
         (_search(), measure(loop, stores=STORES, features=FEATURES, max_k=MAX_K, ks=list(ks)))
-        for ks in [of_all, *[of_some] * (PAIRS - 1)]
+        for ks in [range(2, MAX_K + 1), *[SOME_K] * (PAIRS - 1)]
     ]
     chosen = {pairs[0][1].result["k"], *(ours.result["k"] for ours, _ in pairs)}
     same = f"k = {min(chosen)} on both sides"

@@ -132,6 +132,12 @@
 {%- endmacro %}
 
 
+{#- Whether a row of `stg_internal__sales_rows` has a hash that comes more than once. -#}
+{% macro may_be_repeated() -%}
+    hash(_input) in (select row_hash from {{ ref('repeated_sales') }})
+{%- endmacro %}
+
+
 {#- The rows of `stg_internal__sales_rows` that do not only add to a sum: those without sound values or without a known
     store and product, and those that may repeat another one. -#}
 {% macro sales_to_look_at() -%}
@@ -143,7 +149,7 @@
         or product_id is null
         or product_id in (select given_id from {{ ref('stg_internal__sales_products') }} where product_group is null)
         or ({{ has_sound_values() | indent(8) }}) is not true
-        or hash(_input) in (select row_hash from {{ ref('repeated_sales') }})
+        or {{ may_be_repeated() }}
 {%- endmacro %}
 
 
@@ -158,7 +164,7 @@
         try_cast(_input.units as decimal(18, 4)) as units,
         {{ as_date('_input.sold_on') | indent(8) }} as sold_on,
         {{ is_date_or_nothing('_input.sold_on') | indent(8) }} as _is_date_or_nothing,
-        hash(_input) in (select row_hash from {{ ref('repeated_sales') }}) as _is_repeated,
+        {{ may_be_repeated() }} as _is_repeated,
         _input as _row
     from {{ rows_of_sales }} as _input
     left join {{ ref('stg_internal__sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id

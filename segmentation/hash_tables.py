@@ -23,6 +23,8 @@ Lengths: TypeAlias = npt.NDArray[np.int64]
 
 #: A table takes 2 MB, about what a core has for itself; most of it stays empty.
 TABLE_BITS: Final = 18
+#: Hashes of a part on average, at most.
+LARGEST_AVERAGE: Final = 2 ** (TABLE_BITS - 2)
 
 
 @compiled

@@ -24,8 +24,6 @@ ROWS_FOR_TABLES: Final = 20_000_000
 #: What DuckDB gets ready while a batch is dealt out, and rows of a batch.
 BUFFER: Final = "16MB"
 ROWS_OF_A_BATCH: Final = 122_880
-#: Hashes of a part on average, at most: a fourth of what a table has room for.
-LARGEST_AVERAGE: Final = 2**16
 
 REPEATED_SCHEMA: Final = pl.Schema({"row_hash": pl.UInt64()})
 
@@ -94,6 +92,7 @@ def found_in_tables(batches: Iterable[Hashes], n_hashes: int, n_threads: int) ->
     """
     with importing():
         from segmentation.hash_tables import (  # noqa: PLC0415
+            LARGEST_AVERAGE,
             TABLE_BITS,
             deal_out,
             move_repeated,
@@ -126,7 +125,7 @@ def found_in_tables(batches: Iterable[Hashes], n_hashes: int, n_threads: int) ->
 
 
 def _repeated_neighbours(hashes: pl.Series) -> pl.Series:
-    """The same by sorting them."""
+    """Hashes that come more than once, each of them once or more often, by sorting them."""
     ordered = hashes.sort()
     later, earlier = ordered[1:], ordered[:-1]  # no copies, unlike a shift
     return later.filter(later == earlier)

@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segmentation.hash_tables import TABLE_BITS, Hashes
-from segmentation.repetitions import (
-    LARGEST_AVERAGE,
-    REPEATED_SCHEMA,
-    found_in_tables,
-    repeated_hashes,
-)
+from segmentation.hash_tables import LARGEST_AVERAGE, TABLE_BITS, Hashes
+from segmentation.repetitions import REPEATED_SCHEMA, found_in_tables, repeated_hashes
 
 LARGEST = 2**64 - 1
 IN_TABLES, BY_SORTING = 1, 1_000
