@@ -91,10 +91,11 @@ class DbtRun:
 
 @dataclass(frozen=True)
 class Project:
-    """The repository's dbt project with its database, target and logs in `folder`."""
+    """A dbt project, usually the repository's, with its database, target and logs in `folder`."""
 
     folder: Path
     database_name: str = "stores.duckdb"
+    source: Path = REPOSITORY
 
     @property
     def database(self) -> Path:
@@ -171,13 +172,13 @@ class Project:
         )
 
     def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
-        """Arguments of dbt: the repository's project, everything written into `folder`."""
+        """Arguments of dbt: everything is written into `folder`."""
         return [
             *command.split(),
             "--project-dir",
-            str(REPOSITORY),
+            str(self.source),
             "--profiles-dir",
-            str(REPOSITORY),
+            str(self.source),
             "--target-path",
             str(self.folder / "target"),
             "--log-path",
