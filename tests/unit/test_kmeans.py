@@ -70,6 +70,36 @@ def test_a_weight_is_a_repeated_row(k: int, distance: float) -> None:
         assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["overlapping", "close", "far from most", "equal rows"])
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_single_precision_decides_nothing_that_it_cannot_tell(kind: str, k: int) -> None:
+    """With values so large that single precision has no numbers for them all is done in double.
+
+    A power of two changes no digit, so the clusters have to be the same at every size.
+    """
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        points = clouds(seed, 700, 6, distance=1.0)
+        if kind == "close":  # neighbours that single precision takes for equal
+            points = np.repeat(points[:350], 2, axis=0) + 1e-9 * random.normal(size=(700, 6))
+        elif kind == "far from most":
+            points[:3] *= 1e7
+        elif kind == "equal rows":
+            points = np.round(points)
+        weights = random.integers(1, 4, size=700).astype(float)
+        outcomes = [
+            partition(points * 2.0**power, weights, k, RESTARTS, seed)
+            for power in (0, -300, -70, -40, 20, 50, 100, 300)
+        ]
+        for found in outcomes[1:]:
+            if outcomes[0] is None:
+                assert found is None
+            else:
+                assert found is not None
+                np.testing.assert_array_equal(found.labels_, outcomes[0].labels_)
+                np.testing.assert_array_equal(found.start, outcomes[0].start)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 3))
 def test_whatever_comes_every_row_is_in_the_cluster_of_the_nearest_mean(
