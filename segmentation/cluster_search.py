@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
 from segmentation.features import Labels, Matrix
-from segmentation.kmeans import partition
+from segmentation.kmeans import WeightedRows, partition, weighted_rows
 from segmentation.settings import ScopeSettings
 from segmentation.silhouettes import mean_silhouettes
 from segmentation.threads import each
@@ -130,12 +131,17 @@ def choose_clusters(
         )
     ks = range(settings.min_clusters, largest + 1)
     # from the largest k, which takes longest, so that all threads end at about the same time
-    models = each(partial(_candidate, z, settings.seed, make_clusterer), ks[::-1], n_jobs)[::-1]
+    fit = partial(_candidate, z, weighted_rows(z), settings.seed, make_clusterer)
+    models = each(fit, ks[::-1], n_jobs)[::-1]
+    labelings = {k: model.labels_ for k, model in zip(ks, models, strict=True)}
     silhouettes = mean_silhouettes(
-        z, [model.labels_ for model in models], settings.silhouette_sample, settings.seed, n_jobs
+        z, list(labelings.values()), settings.silhouette_sample, settings.seed, n_jobs
+    )
+    stabilities = bootstrap_jaccard(
+        z, labelings, settings.stability_resamples, settings.seed, make_clusterer, n_jobs
     )
     candidates = [
-        _measure(z, k, model, silhouette, settings, make_clusterer, n_jobs)
+        _measure(z, k, model, silhouette, stabilities[k])
         for k, model, silhouette in zip(ks, models, silhouettes, strict=True)
     ]
     passing = [candidate for candidate in candidates if _passes(candidate, settings)]
@@ -159,27 +165,20 @@ def choose_clusters(
     return SearchResult(candidates, winner, f"k = {winner.k} {winner.verdict}")
 
 
-def _candidate(z: Matrix, seed: int, make_clusterer: MakeClusterer, k: int) -> Clusterer:
+def _candidate(
+    z: Matrix, data: WeightedRows, seed: int, make_clusterer: MakeClusterer, k: int
+) -> Clusterer:
     """Fit the estimator from the best of its starts, which the compiled K-means finds sooner."""
-    found = partition(z, np.ones(len(z)), k, CANDIDATE_RESTARTS, seed)
+    found = partition(data, k, CANDIDATE_RESTARTS, seed)
     start = z[found.start] if found else None
     return make_clusterer(k, CANDIDATE_RESTARTS, seed, start).fit(z)
 
 
 def _measure(
-    z: Matrix,
-    k: int,
-    model: Clusterer,
-    silhouette: float,
-    settings: ScopeSettings,
-    make_clusterer: MakeClusterer,
-    n_jobs: int,
+    z: Matrix, k: int, model: Clusterer, silhouette: float, per_cluster: Matrix
 ) -> Candidate:
-    """Compute the indices of one candidate."""
+    """Compute the indices of one candidate, of which the stability per cluster is known."""
     labels = model.labels_
-    per_cluster = bootstrap_jaccard(
-        z, labels, k, settings.stability_resamples, settings.seed, make_clusterer, n_jobs
-    )
     return Candidate(
         k=k,
         silhouette=silhouette,
@@ -195,57 +194,89 @@ def _measure(
 
 def bootstrap_jaccard(
     z: Matrix,
-    labels: Labels,
-    k: int,
+    labelings: Mapping[int, Labels],
     resamples: int,
     seed: int,
     make_clusterer: MakeClusterer,
     n_jobs: int = 1,
-) -> Matrix:
+) -> dict[int, Matrix]:
     """Stability of each cluster: mean over resamples of its best Jaccard similarity.
 
-    Every resample draws as many rows as there are, with replacement, and is clustered again; the
-    comparison uses the distinct rows drawn (Hennig 2007, the "boot" scheme of `clusterboot`). A row
-    drawn twice is one row of weight 2, which is the same to K-means and a third less work.
+    Every resample draws as many rows as there are, with replacement, and is clustered again for
+    each k; the comparison uses the distinct rows drawn (Hennig 2007, the "boot" scheme of
+    `clusterboot`). A row drawn twice is one row of weight 2, which is the same to K-means and a
+    third less work.
+
+    Parameters
+    ----------
+    z
+        Stores x components.
+    labelings
+        By number of clusters: the cluster of each store.
+    resamples
+        Resamples to draw, the same ones for each k.
+    seed
+        Of the draws.
+    make_clusterer
+        Estimator factory: (clusters, restarts, seed).
+    n_jobs
+        Threads that fit at once; they change no result.
 
     Returns
     -------
-    Matrix
-        Shape (k,), values from 0 to 1.
+    dict
+        By number of clusters k: shape (k,), values from 0 to 1.
     """
     generator = np.random.default_rng(seed)
     draws = (
-        (seed + resample + 1, np.sort(generator.integers(0, len(z), size=len(z))))
+        _Resample.of(z, np.sort(generator.integers(0, len(z), size=len(z))), seed + resample + 1)
         for resample in range(resamples)
     )
-    compare = partial(_best_similarities, z, labels, k, make_clusterer)
-    total = np.zeros(k)
-    seen = np.zeros(k)
-    for best, is_seen in each(compare, draws, n_jobs):
-        total += best
-        seen += is_seen
-    stability: Matrix = total / np.maximum(seen, 1.0)
-    return stability
+    # one resample after the other, so that threads share its rows, and the processor keeps them
+    pairs = ((draw, k) for draw in draws for k in labelings)
+    similarities = each(partial(_best_similarities, z, labelings, make_clusterer), pairs, n_jobs)
+    stabilities = {}
+    for place, k in enumerate(labelings):
+        total, seen = np.zeros(k), np.zeros(k)
+        for best, is_seen in similarities[place :: len(labelings)]:
+            total += best
+            seen += is_seen
+        stabilities[k] = total / np.maximum(seen, 1.0)
+    return stabilities
+
+
+class _Resample(NamedTuple):
+    """Rows drawn with replacement: in order, each one once, where it is first, and as data."""
+
+    drawn: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    first: npt.NDArray[np.intp]
+    data: WeightedRows
+    seed: int
+
+    @classmethod
+    def of(cls, z: Matrix, drawn: npt.NDArray[np.int64], seed: int) -> _Resample:
+        """Prepare what all k need of the rows `drawn`; `seed` is that of their clusters."""
+        rows, first, times = np.unique(drawn, return_index=True, return_counts=True)
+        return cls(drawn, rows, first, weighted_rows(z[rows], times.astype(np.float64)), seed)
 
 
 def _best_similarities(
     z: Matrix,
-    labels: Labels,
-    k: int,
+    labelings: Mapping[int, Labels],
     make_clusterer: MakeClusterer,
-    draw: tuple[int, npt.NDArray[np.int64]],
+    pair: tuple[_Resample, int],
 ) -> tuple[Matrix, npt.NDArray[np.bool_]]:
-    """Best Jaccard similarity of each cluster in one resample (seed, rows), and if it is in it."""
-    seed, drawn = draw
-    rows, first, times = np.unique(drawn, return_index=True, return_counts=True)
-    found = partition(z[rows], times.astype(np.float64), min(k, len(rows)), RESAMPLE_RESTARTS, seed)
-    again = (
-        make_clusterer(k, RESAMPLE_RESTARTS, seed).fit(z[drawn]).labels_[first]
-        if found is None
-        else found.labels_
-    )
+    """Best Jaccard similarity of each of k clusters in one resample, and if it is in it."""
+    resample, k = pair
+    found = partition(resample.data, min(k, len(resample.rows)), RESAMPLE_RESTARTS, resample.seed)
+    if found is None:
+        again = make_clusterer(k, RESAMPLE_RESTARTS, resample.seed).fit(z[resample.drawn])
+        labels = again.labels_[resample.first]
+    else:
+        labels = found.labels_
     overlap = np.zeros((k, k))
-    np.add.at(overlap, (labels[rows], again), 1.0)
+    np.add.at(overlap, (labelings[k][resample.rows], labels), 1.0)
     sizes = overlap.sum(axis=1)
     union = sizes[:, None] + overlap.sum(axis=0)[None, :] - overlap
     best: Matrix = (overlap / np.maximum(union, 1.0)).max(axis=1)
@@ -327,7 +358,7 @@ def _dispersions(
 ) -> tuple[float, float]:
     """Within-cluster sum of squares of one reference (seed, rows), in one cluster and in k."""
     seed, uniform = cloud
-    found = partition(uniform, np.ones(len(uniform)), k, RESAMPLE_RESTARTS, seed)
+    found = partition(weighted_rows(uniform), k, RESAMPLE_RESTARTS, seed)
     again = found or make_clusterer(k, RESAMPLE_RESTARTS, seed).fit(uniform)
     return _within(uniform), again.inertia_
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,28 +26,64 @@ _TOLERANCE: Final = 1e-4
 _CLEARLY: Final = 1.0 - 1e-12
 #: Rows that are compared with one centroid at a time, in registers and the nearest cache.
 _BLOCK: Final = 256
+#: Starts that are made in one go, so that their rows are read together.
+_STARTS: Final = 5
 #: Below it single precision has few digits, or none: no difference of scores counts.
 _TINY: Final = 1e-30
+#: Share of rows below which those that change from one round to the next are few.
+_FEW: Final = 0.125
+#: Difference of two distances, as a share of the largest, that rounding cannot hide.
+_MARGIN: Final = 1e-6
 
 
 #: Numbers in single precision, in this and in double precision.
-ShortMatrix = npt.NDArray[np.float32]
-_Floats = ShortMatrix | Matrix
+_ShortMatrix = npt.NDArray[np.float32]
+_Floats = _ShortMatrix | Matrix
 
 
-class Data(NamedTuple):
-    """Weighted rows with means of 0, as the loops read them.
+class WeightedRows(NamedTuple):
+    """Rows to be clustered once or many times, as the loops read them.
 
-    `columns` is components x rows, `short` the same in single precision, `weighted` the rows times
-    their weights; `norms` are squared lengths, `lengths` their roots.
+    `rows` is rows x components with means of 0, `columns` the same the other way round, `short`
+    that in single precision; `norms` are squared lengths, `lengths` their roots, `longest` the
+    largest of these, `lightest` the smallest weight.
     """
 
+    rows: Matrix
     columns: Matrix
-    short: ShortMatrix
-    weighted: Matrix
+    short: _ShortMatrix
     weights: Matrix
     norms: Matrix
     lengths: Matrix
+    longest: float
+    lightest: float
+
+
+class _Clusters(NamedTuple):
+    """What changes from round to round.
+
+    `sums` and `mass` are the weighted rows of each cluster and their weights; `moved` is how far
+    its centroid and the farthest of the others have come so far, together. `labels` is the cluster
+    of each row, which stays the nearest while `moved` of that is below `certain`.
+    """
+
+    centroids: Matrix
+    sums: Matrix
+    mass: Matrix
+    moved: Matrix
+    labels: Labels
+    certain: Matrix
+
+
+class _Block(NamedTuple):
+    """Some rows, as many as fit into the nearest cache: numbers, values, the two nearest."""
+
+    rows: Labels
+    packed: _ShortMatrix
+    scores: npt.NDArray[np.float32]
+    smallest: npt.NDArray[np.float32]
+    second: npt.NDArray[np.float32]
+    nearest: npt.NDArray[np.int32]
 
 
 class Partition(NamedTuple):
@@ -92,23 +128,42 @@ def first_centroids(
     with ``2 + log(k)`` draws is from the conclusion of their report.
     """
     columns = np.ascontiguousarray(X.T)
-    draws = random_state.random_sample(_n_draws(n_clusters))
-    candidates = np.empty((_n_candidates(n_clusters), len(X)))
+    draws = random_state.random_sample((1, _n_draws(n_clusters)))
+    candidates = np.empty((1, _n_candidates(n_clusters), len(X)))
     rows = _first_rows(columns, np.ones(len(X)), _norms(columns), draws, n_clusters, candidates)
-    return X[rows]
+    centroids: Matrix = X[rows[0]]
+    return centroids
 
 
-def partition(
-    points: Matrix, weights: Matrix, k: int, restarts: int, seed: int
-) -> Partition | None:
-    """Cluster weighted rows with K-means, as scikit-learn's `KMeans` does with the same seed.
+def weighted_rows(points: Matrix, weights: Matrix | None = None) -> WeightedRows:
+    """Make of rows what `partition` reads, for any number of calls and threads.
 
     Parameters
     ----------
     points
         Rows x components, finite.
     weights
-        How many times each row counts, above 0.
+        How many times each row counts, above 0; once where it is not given.
+    """
+    n_rows, n_components = points.shape
+    weights = np.ones(n_rows) if weights is None else weights
+    rows = np.empty((n_rows, n_components))
+    columns = np.empty((n_components, n_rows))
+    short = np.empty((n_components, n_rows), np.float32)
+    norms = np.empty(n_rows)
+    _fill(points, weights @ points / weights.sum(), rows, columns, short, norms)
+    lengths = np.sqrt(norms)
+    longest, lightest = float(lengths.max()), float(weights.min())
+    return WeightedRows(rows, columns, short, weights, norms, lengths, longest, lightest)
+
+
+def partition(data: WeightedRows, k: int, restarts: int, seed: int) -> Partition | None:
+    """Cluster weighted rows with K-means, as scikit-learn's `KMeans` does with the same seed.
+
+    Parameters
+    ----------
+    data
+        The rows and their weights; only read.
     k
         Clusters, at most as many as rows.
     restarts
@@ -127,21 +182,15 @@ def partition(
     ----------
     Lloyd (1982), Least squares quantization in PCM.
     """
-    total = weights.sum()
-    n_rows, n_components = points.shape
-    draws = _draws(k, restarts, seed)
-    data = Data(
-        columns=_scratch("columns", (n_components, n_rows)),
-        short=_scratch("short", (n_components, n_rows), np.float32),
-        weighted=_scratch("weighted", (n_rows, n_components)),
-        weights=weights,
-        norms=_scratch("norms", (n_rows,)),
-        lengths=_scratch("lengths", (n_rows,)),
-    )
-    _fill(data, points, weights @ points / total)
-    tolerance = _TOLERANCE * float(weights @ data.norms / total / n_components)
+    n_rows, n_components = data.rows.shape
+    tolerance = _TOLERANCE * float(data.weights @ data.norms / data.weights.sum() / n_components)
     labels, inertia, start, has_empty = _best_of(
-        data, draws, k, tolerance, _scratch("candidates", (_n_candidates(k), n_rows))
+        data,
+        _draws(k, restarts, seed),
+        k,
+        tolerance,
+        _scratch("candidates", (min(_STARTS, restarts), _n_candidates(k), n_rows)),
+        _scratch("certain", (n_rows,)),
     )
     return None if has_empty else Partition(labels, inertia, start)
 
@@ -154,14 +203,12 @@ class _Scratch(threading.local):
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, npt.NDArray[Any]] = {}
+        self._held: dict[str, Matrix] = {}
 
-    def __call__(
-        self, name: str, shape: tuple[int, ...], dtype: type[np.floating[Any]] = np.float64
-    ) -> npt.NDArray[Any]:
+    def __call__(self, name: str, shape: tuple[int, ...]) -> Matrix:
         size = int(np.prod(shape))
         if name not in self._held or self._held[name].size < size:
-            self._held[name] = np.empty(size, dtype)
+            self._held[name] = np.empty(size)
         return self._held[name][:size].reshape(shape)
 
 
@@ -196,43 +243,62 @@ def _norms(columns: Matrix) -> Matrix:
 
 
 @compiled
-def _fill(data: Data, points: Matrix, means: Matrix) -> None:
-    """Write rows less their means to all of `data` but the weights."""
+def _fill(
+    points: Matrix,
+    means: Matrix,
+    rows: Matrix,
+    columns: Matrix,
+    short: _ShortMatrix,
+    norms: Matrix,
+) -> None:
+    """Write points less their means as rows, as columns and in single precision."""
     n_rows, n_components = points.shape
-    data.norms[:] = 0.0
     for start in range(0, n_rows, _BLOCK):
         end = min(start + _BLOCK, n_rows)
+        for row in range(start, end):
+            point, values = points[row], rows[row]
+            norm = 0.0
+            for component in range(n_components):
+                value = point[component] - means[component]
+                values[component] = value
+                norm += value * value
+            norms[row] = norm
         for component in range(n_components):
-            column, short = data.columns[component], data.short[component]
+            column, short_column = columns[component], short[component]
             for row in range(start, end):
-                value = points[row, component] - means[component]
-                column[row] = value
-                short[row] = value
-                data.weighted[row, component] = value * data.weights[row]
-                data.norms[row] += value * value
-    data.lengths[:] = np.sqrt(data.norms)
+                column[row] = rows[row, component]
+                short_column[row] = rows[row, component]
 
 
 @compiled
 def _best_of(
-    data: Data, draws: Matrix, k: int, tolerance: float, candidates: Matrix
+    data: WeightedRows,
+    draws: Matrix,
+    k: int,
+    tolerance: float,
+    candidates: Matrix,
+    certain: Matrix,
 ) -> tuple[Labels, float, Labels, bool]:
     """Best of all restarts; the last is true where a cluster ran empty in one of them."""
     n_components, n_rows = data.columns.shape
     centroids = np.empty((k, n_components))
     best = np.full(n_rows, -1, np.intp)
-    best_start = np.zeros(k, np.intp)
+    starts = np.zeros((1, k), np.intp)
+    best_start = starts[0]
     smallest = np.inf
     for restart in range(len(draws)):
-        start = _first_rows(data.columns, data.weights, data.norms, draws[restart], k, candidates)
+        place = restart % len(candidates)
+        if place == 0:
+            some = draws[restart : restart + len(candidates)]
+            starts = _first_rows(data.columns, data.weights, data.norms, some, k, candidates)
         for cluster in range(k):
-            centroids[cluster] = data.columns[:, start[cluster]]
-        labels, has_empty = _rounds(data, centroids, tolerance)
+            centroids[cluster] = data.rows[starts[place, cluster]]
+        labels, has_empty = _rounds(data, centroids, tolerance, certain)
         if has_empty:
             return best, smallest, best_start, True
-        inertia = _inertia(data.columns, data.weights, centroids, labels)
+        inertia = _inertia(data, centroids, labels)
         if inertia < smallest and not _are_same(labels, best, k):
-            best, smallest, best_start = labels, inertia, start
+            best, smallest, best_start = labels, inertia, starts[place]
     return best, smallest, best_start, False
 
 
@@ -254,30 +320,36 @@ def _first_rows(
 ) -> Labels:
     """Greedy k-means++: of a few draws the one that leaves the smallest sum of squares.
 
-    What is in `candidates`, draws x rows, is overwritten.
+    Returns a line of row numbers for each line of `draws`. What is in `candidates`, at least as
+    many lines x draws for a centroid x rows, is overwritten.
     """
-    n_draws, n_rows = candidates.shape
-    picked = np.empty(k, np.intp)
-    rows = np.empty(n_draws, np.intp)
+    n_starts, (_, n_draws, n_rows) = len(draws), candidates.shape
+    picked = np.empty((n_starts, k), np.intp)
+    rows = np.empty((n_starts, n_draws), np.intp)
+    nearest = np.full((n_starts, n_rows), np.inf)
+    best = np.zeros(n_starts, np.intp)
     summed = np.cumsum(weights / weights.sum())
-    rows[0] = min(np.searchsorted(summed / summed[-1], draws[0], side="right"), n_rows - 1)
-    nearest = np.full(n_rows, np.inf)
-    left = _keep_nearest(columns, weights, norms, rows[:1], nearest, candidates)
-    best = 0
-    picked[0] = rows[0]
+    for start in range(n_starts):
+        place = np.searchsorted(summed / summed[-1], draws[start, 0], side="right")
+        rows[start, 0] = picked[start, 0] = min(place, n_rows - 1)
+    left = _keep_nearest(columns, weights, norms, rows[:, :1], nearest, candidates)
     for cluster in range(1, k):
-        nearest[:] = candidates[best]
-        summed = np.cumsum(nearest * weights)
         first = 1 + (cluster - 1) * n_draws
-        for draw in range(n_draws):
-            place = np.searchsorted(summed, draws[first + draw] * left[best])
-            rows[draw] = min(place, n_rows - 1)
+        for start in range(n_starts):
+            nearest[start] = candidates[start, best[start]]
+            summed = np.cumsum(nearest[start] * weights)
+            for draw in range(n_draws):
+                place = np.searchsorted(
+                    summed, draws[start, first + draw] * left[start, best[start]]
+                )
+                rows[start, draw] = min(place, n_rows - 1)
         left = _keep_nearest(columns, weights, norms, rows, nearest, candidates)
-        best = 0
-        for draw in range(1, n_draws):
-            if left[draw] < _CLEARLY * left[best]:
-                best = draw
-        picked[cluster] = rows[best]
+        for start in range(n_starts):
+            best[start] = 0
+            for draw in range(1, n_draws):
+                if left[start, draw] < _CLEARLY * left[start, best[start]]:
+                    best[start] = draw
+            picked[start, cluster] = rows[start, best[start]]
     return picked
 
 
@@ -292,107 +364,225 @@ def _keep_nearest(
 ) -> Matrix:
     """Write to `candidates` the squared distances once one of `rows` is a centroid; return sums.
 
-    There is a line for each of `rows`. A block of the data is read once for all of them.
+    There is a line of `rows` and of `nearest` for each start. A block of the data is read once for
+    all of them.
     """
-    sums = np.zeros(len(rows))
-    factors = np.empty((len(rows), len(columns)))
-    for number in range(len(rows)):
-        factors[number] = -2.0 * columns[:, rows[number]]
-    for start in range(0, columns.shape[1], _BLOCK):
-        end = min(start + _BLOCK, columns.shape[1])
-        before, weight = nearest[start:end], weights[start:end]
-        for number in range(len(rows)):
-            distances = candidates[number][start:end]
-            distances[:] = norms[start:end]
-            _add_products(distances, columns, start, factors[number])
-            own = norms[rows[number]]
-            total = sums[number]
-            for place in range(len(distances)):
-                distances[place] = min(max(distances[place] + own, 0.0), before[place])
-                total += weight[place] * distances[place]
-            sums[number] = total
+    n_starts, n_draws = rows.shape
+    sums = np.zeros(rows.shape)
+    factors = np.empty((n_starts, n_draws, len(columns)))
+    for start in range(n_starts):
+        for draw in range(n_draws):
+            factors[start, draw] = -2.0 * columns[:, rows[start, draw]]
+    for begin in range(0, columns.shape[1], _BLOCK):
+        end = min(begin + _BLOCK, columns.shape[1])
+        weight = weights[begin:end]
+        for start in range(n_starts):
+            before = nearest[start, begin:end]
+            for draw in range(n_draws):
+                distances = candidates[start, draw, begin:end]
+                distances[:] = norms[begin:end]
+                _add_products(distances, columns, begin, factors[start, draw])
+                own = norms[rows[start, draw]]
+                total = sums[start, draw]
+                for place in range(len(distances)):
+                    distances[place] = min(max(distances[place] + own, 0.0), before[place])
+                    total += weight[place] * distances[place]
+                sums[start, draw] = total
     return sums
 
 
 @compiled
-def _rounds(data: Data, centroids: Matrix, tolerance: float) -> tuple[Labels, bool]:
-    """Move the centroids, in place, until no row changes or they hardly move."""
-    k, n_components = centroids.shape
-    labels = np.full(len(data.weights), -1, np.intp)
-    sums = np.empty((k, n_components))
-    mass = np.empty(k)
+def _rounds(
+    data: WeightedRows, centroids: Matrix, tolerance: float, certain: Matrix
+) -> tuple[Labels, bool]:
+    """Move the centroids, in place, until no row changes or they hardly move.
+
+    Once few rows change, the sums follow those that do, and a row is looked at only if another
+    centroid can have become the nearest. What is in `certain`, one for each row, is overwritten.
+    """
+    k, n_rows = len(centroids), len(certain)
+    labels = np.full(n_rows, -1, np.intp)
+    sums, mass, moved = np.empty_like(centroids), np.empty(k), np.zeros(k)
+    clusters = _Clusters(centroids, sums, mass, moved, labels, certain)
+    is_settling = False
+    n_changed = n_rows
     for _ in range(_MAX_ROUNDS):
-        has_changed = _assign(data, centroids, labels)
-        mass[:] = 0.0
-        sums[:] = 0.0
-        for row in range(len(labels)):
-            mass[labels[row]] += data.weights[row]
-            own = sums[labels[row]]
-            weighted = data.weighted[row]
-            for component in range(n_components):
-                own[component] += weighted[component]
-        if mass.min() == 0.0:
+        n_changed = _assign(data, clusters, is_settling)
+        if not is_settling:
+            _sum_up(data, clusters)
+        if mass.min() < 0.5 * data.lightest:
             return labels, True
-        shift = 0.0
-        for cluster in range(k):
-            for component in range(n_components):
-                moved = sums[cluster, component] / mass[cluster]
-                shift += (moved - centroids[cluster, component]) ** 2
-                centroids[cluster, component] = moved
-        if not has_changed:
-            return labels, False
-        if shift <= tolerance:
+        shift = _move(clusters)
+        if n_changed == 0 or shift <= tolerance:
             break
-    _assign(data, centroids, labels)
+        if not is_settling and n_changed < _FEW * n_rows:
+            is_settling = True
+            certain[:] = -np.inf
+    if is_settling:
+        # once more from the beginning: no rounding is left of rows that came and went
+        _sum_up(data, clusters)
+        _move(clusters)
+    if n_changed > 0:
+        _assign(data, clusters, is_settling)
     return labels, False
 
 
 @compiled
-def _assign(data: Data, centroids: Matrix, labels: Labels) -> bool:
-    """Write the nearest centroid of each row to `labels`; return if any is another than before.
+def _sum_up(data: WeightedRows, clusters: _Clusters) -> None:
+    """Sum the rows of each cluster."""
+    clusters.mass[:] = 0.0
+    clusters.sums[:] = 0.0
+    for row in range(len(clusters.labels)):
+        cluster, weight = clusters.labels[row], data.weights[row]
+        clusters.mass[cluster] += weight
+        own, values = clusters.sums[cluster], data.rows[row]
+        for component in range(len(own)):
+            own[component] += weight * values[component]
+
+
+@compiled
+def _transfer(data: WeightedRows, clusters: _Clusters, row: int, before: int, after: int) -> None:
+    """Take a row off the sums of one cluster and add it to those of another."""
+    weight, values = data.weights[row], data.rows[row]
+    clusters.mass[before] -= weight
+    clusters.mass[after] += weight
+    for component in range(len(values)):
+        clusters.sums[before, component] -= weight * values[component]
+        clusters.sums[after, component] += weight * values[component]
+
+
+@compiled
+def _move(clusters: _Clusters) -> float:
+    """Move each centroid to the mean of its rows; return the sum of the squared ways."""
+    k, n_components = clusters.centroids.shape
+    ways = np.zeros(k)
+    shift = 0.0
+    for cluster in range(k):
+        for component in range(n_components):
+            moved = clusters.sums[cluster, component] / clusters.mass[cluster]
+            way = (moved - clusters.centroids[cluster, component]) ** 2
+            shift += way
+            ways[cluster] += way
+            clusters.centroids[cluster, component] = moved
+    ways[:] = np.sqrt(ways)
+    for cluster in range(k):
+        farthest = 0.0
+        for other in range(k):
+            if other != cluster:
+                farthest = max(farthest, ways[other])
+        clusters.moved[cluster] += ways[cluster] + farthest
+    return shift
+
+
+@compiled
+def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
+    """Write the nearest centroid of each row to the labels; return how many are others than before.
 
     Scores are half the squared distance less what all centroids share. In single precision they
     take half of the memory and of the time; where the two smallest are closer than rounding can
     tell, they are computed in double precision.
+
+    While the clusters are settling, sums follow the rows that change, and `certain` becomes what
+    `moved` of the row's cluster is now and the difference of the two smallest distances: before the
+    centroids have come as far, none can be nearer.
+
+    References
+    ----------
+    Hamerly (2010), Making k-means even faster.
     """
-    k, n_components = centroids.shape
-    has_changed = False
+    k, n_components = clusters.centroids.shape
+    n_rows = len(clusters.labels)
     half_norms = np.zeros(k)
     for cluster in range(k):
         for component in range(n_components):
-            half_norms[cluster] += 0.5 * centroids[cluster, component] ** 2
+            half_norms[cluster] += 0.5 * clusters.centroids[cluster, component] ** 2
     short_norms = half_norms.astype(np.float32)
-    factors = (-centroids).astype(np.float32)
+    factors = (-clusters.centroids).astype(np.float32)
     longest = np.sqrt(2.0 * half_norms.max())
     error = (n_components + 8) * 2.0**-23 * longest
-    scores = np.empty(_BLOCK, np.float32)
-    smallest = np.empty(_BLOCK, np.float32)
-    second = np.empty(_BLOCK, np.float32)
-    nearest = np.empty(_BLOCK, np.int32)
-    for start in range(0, len(labels), _BLOCK):
-        own, length = labels[start : start + _BLOCK], data.lengths[start : start + _BLOCK]
-        smallest[:] = np.inf
-        second[:] = np.inf
-        nearest[:] = 0
-        for cluster in range(k):
-            scores[:] = short_norms[cluster]
-            _add_products(scores, data.short, start, factors[cluster])
-            for place in range(_BLOCK):
-                is_nearer = scores[place] < smallest[place]
-                farther = smallest[place] if is_nearer else scores[place]
-                second[place] = farther if farther < second[place] else second[place]
-                smallest[place] = scores[place] if is_nearer else smallest[place]
-                nearest[place] = np.int32(cluster) if is_nearer else nearest[place]
-        for place in range(len(own)):
-            found = int(nearest[place])
-            hidden = error * (length[place] + longest) + _TINY
-            is_clear = smallest[place] > -np.inf and second[place] - smallest[place] > hidden
+    block = _Block(
+        np.empty(_BLOCK, np.intp),
+        np.empty((n_components, _BLOCK), np.float32),
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.int32),
+    )
+    n_changed = 0
+    after = 0
+    while after < n_rows:
+        start = after
+        if is_settling:
+            n_here, after = _pack_uncertain(data, clusters, block, start)
+            _find_nearest_two(block, block.packed, 0, n_here, short_norms, factors)
+        else:
+            n_here = min(_BLOCK, n_rows - start)
+            after += n_here
+            _find_nearest_two(block, data.short, start, n_here, short_norms, factors)
+        for place in range(n_here):
+            row = block.rows[place] if is_settling else start + place
+            found = int(block.nearest[place])
+            smallest, second = block.smallest[place], block.second[place]
+            hidden = error * (data.lengths[row] + longest) + _TINY
+            is_clear = smallest > -np.inf and second - smallest > hidden
             if not is_clear:
-                found = _nearest(data.columns[:, start + place], centroids, half_norms)
-            if own[place] != found:
-                own[place] = found
-                has_changed = True
-    return has_changed
+                found = _nearest(data.rows[row], clusters.centroids, half_norms)
+            before = clusters.labels[row]
+            if before != found:
+                clusters.labels[row] = found
+                n_changed += 1
+                if is_settling:
+                    _transfer(data, clusters, row, before, found)
+            if is_settling:
+                clusters.certain[row] = -np.inf
+                if is_clear:
+                    near = np.sqrt(max(data.norms[row] + 2.0 * (smallest + hidden), 0.0))
+                    far = np.sqrt(max(data.norms[row] + 2.0 * (second - hidden), 0.0))
+                    gap = far - near - _MARGIN * data.longest
+                    clusters.certain[row] = clusters.moved[found] + gap
+    return n_changed
+
+
+@compiled
+def _pack_uncertain(
+    data: WeightedRows, clusters: _Clusters, block: _Block, start: int
+) -> tuple[int, int]:
+    """Put into the block rows to look at, from `start` on; return how many, and what comes next."""
+    n_here, after = 0, start
+    while after < len(clusters.labels) and n_here < _BLOCK:
+        block.rows[n_here] = after
+        n_here += 0 if clusters.certain[after] > clusters.moved[clusters.labels[after]] else 1
+        after += 1
+    for component in range(len(data.short)):
+        column, part = data.short[component], block.packed[component]
+        for place in range(n_here):
+            part[place] = column[block.rows[place]]
+    return n_here, after
+
+
+@compiled
+def _find_nearest_two(
+    block: _Block,
+    columns: _ShortMatrix,
+    start: int,
+    n_here: int,
+    short_norms: npt.NDArray[np.float32],
+    factors: _ShortMatrix,
+) -> None:
+    """Write the two smallest scores of the rows from `start` on, and which centroid is nearest."""
+    scores, smallest, second, nearest = block.scores, block.smallest, block.second, block.nearest
+    smallest[:] = np.inf
+    second[:] = np.inf
+    nearest[:] = 0
+    for cluster in range(len(factors)):
+        scores[:] = short_norms[cluster]
+        _add_products(scores[:n_here], columns, start, factors[cluster])
+        for place in range(_BLOCK):
+            is_nearer = scores[place] < smallest[place]
+            farther = smallest[place] if is_nearer else scores[place]
+            second[place] = farther if farther < second[place] else second[place]
+            smallest[place] = scores[place] if is_nearer else smallest[place]
+            nearest[place] = np.int32(cluster) if is_nearer else nearest[place]
 
 
 @compiled
@@ -435,12 +625,13 @@ def _add_products(sums: _Floats, columns: _Floats, start: int, factors: _Floats)
 
 
 @compiled
-def _inertia(columns: Matrix, weights: Matrix, centroids: Matrix, labels: Labels) -> float:
+def _inertia(data: WeightedRows, centroids: Matrix, labels: Labels) -> float:
     """Weighted sum of the squared distances to the own centroid."""
     total = 0.0
     for row in range(len(labels)):
+        own, values = centroids[labels[row]], data.rows[row]
         distance = 0.0
-        for component in range(len(columns)):
-            distance += (columns[component, row] - centroids[labels[row], component]) ** 2
-        total += weights[row] * distance
+        for component in range(len(own)):
+            distance += (values[component] - own[component]) ** 2
+        total += data.weights[row] * distance
     return total

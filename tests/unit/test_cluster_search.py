@@ -113,7 +113,7 @@ def test_stability_equals_hennigs_bootstrap_written_with_sets(seed: int, k: int)
     z = np.random.default_rng(seed).normal(size=(14, 2))
     labels = kmeans(k, 1, seed).fit(z).labels_
     np.testing.assert_allclose(
-        bootstrap_jaccard(z, labels, k, 3, seed, kmeans),
+        bootstrap_jaccard(z, {k: labels}, 3, seed, kmeans)[k],
         naive_stability(z, labels, k, 3, seed),
         rtol=1e-12,
     )
@@ -122,19 +122,19 @@ def test_stability_equals_hennigs_bootstrap_written_with_sets(seed: int, k: int)
 def test_clusters_far_apart_are_found_again_in_every_resample() -> None:
     z = blobs([30, 25, 20], FAR_CENTERS)
     labels = kmeans(3, 10, 0).fit(z).labels_
-    np.testing.assert_array_equal(bootstrap_jaccard(z, labels, 3, 10, 1, kmeans), 1.0)
+    np.testing.assert_array_equal(bootstrap_jaccard(z, {3: labels}, 10, 1, kmeans)[3], 1.0)
 
 
 def test_cutting_one_cloud_into_many_parts_is_not_stable() -> None:
     z = blobs([80], np.zeros((1, 4)))
     labels = kmeans(6, 10, 0).fit(z).labels_
-    assert bootstrap_jaccard(z, labels, 6, 10, 1, kmeans).mean() < 0.6
+    assert bootstrap_jaccard(z, {6: labels}, 10, 1, kmeans)[6].mean() < 0.6
 
 
 def test_a_cluster_that_no_resample_contains_has_no_stability() -> None:
     z = blobs([30, 30], FAR_CENTERS)
     labels = np.repeat([0, 1], 30)
-    stability = bootstrap_jaccard(z, labels, 3, 3, 0, kmeans)
+    stability = bootstrap_jaccard(z, {3: labels}, 3, 0, kmeans)[3]
     assert stability[2] == 0.0
 
 

@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 
 from segmentation.cluster_search import bootstrap_jaccard
 from segmentation.features import Matrix
-from segmentation.kmeans import first_centroids, partition
+from segmentation.kmeans import first_centroids, partition, weighted_rows
 
 from .helpers import FAR_CENTERS, blobs, kmeans
 
@@ -49,7 +49,7 @@ def test_it_ends_in_scikit_learns_clusters(
     for seed in range(3):
         points = clouds(seed, rows, components, distance)
         expected = KMeans(k, n_init=RESTARTS, random_state=seed).fit(points)
-        found = partition(points, np.ones(rows), k, RESTARTS, seed)
+        found = partition(weighted_rows(points), k, RESTARTS, seed)
         assert found is not None
         assert len({*zip(expected.labels_.tolist(), found.labels_.tolist(), strict=True)}) == k
         assert found.inertia_ == pytest.approx(expected.inertia_, rel=1e-9)
@@ -63,7 +63,7 @@ def test_a_weight_is_a_repeated_row(k: int, distance: float) -> None:
         drawn = np.sort(np.random.default_rng(seed).integers(0, 300, size=300))
         rows, first, times = np.unique(drawn, return_index=True, return_counts=True)
         expected = KMeans(k, n_init=RESTARTS, random_state=seed).fit(points[drawn])
-        found = partition(points[rows], times.astype(float), k, RESTARTS, seed)
+        found = partition(weighted_rows(points[rows], times.astype(float)), k, RESTARTS, seed)
         assert found is not None
         pairs = {*zip(expected.labels_[first].tolist(), found.labels_.tolist(), strict=True)}
         assert len(pairs) == k
@@ -88,7 +88,7 @@ def test_single_precision_decides_nothing_that_it_cannot_tell(kind: str, k: int)
             points = np.round(points)
         weights = random.integers(1, 4, size=700).astype(float)
         outcomes = [
-            partition(points * 2.0**power, weights, k, RESTARTS, seed)
+            partition(weighted_rows(points * 2.0**power, weights), k, RESTARTS, seed)
             for power in (0, -300, -70, -40, 20, 50, 100, 300)
         ]
         for found in outcomes[1:]:
@@ -109,7 +109,7 @@ def test_whatever_comes_every_row_is_in_the_cluster_of_the_nearest_mean(
     points = np.unique(random.integers(0, 5, size=(rows, components)).astype(float), axis=0)
     k = int(random.integers(1, len(points) + 1))
     weights = random.integers(1, 4, size=len(points)).astype(float)
-    found = partition(points, weights, k, RESTARTS, seed)
+    found = partition(weighted_rows(points, weights), k, RESTARTS, seed)
     assert found is not None
     used = np.unique(found.labels_)
     means = np.array(
@@ -131,18 +131,18 @@ def test_whatever_comes_every_row_is_in_the_cluster_of_the_nearest_mean(
 def test_a_cluster_that_runs_empty_is_left_to_scikit_learn() -> None:
     # two of the three starts are the same place, so that one of them gets no row
     points = np.repeat([[0.0], [1.0]], [20, 20], axis=0)
-    assert partition(points, np.ones(40), 3, RESTARTS, 0) is None
+    assert partition(weighted_rows(points), 3, RESTARTS, 0) is None
     labels = np.append(np.repeat([0, 1], 20)[1:], 2)
     with pytest.warns(UserWarning, match="distinct clusters"):
-        stability = bootstrap_jaccard(points, labels, 3, 5, 0, kmeans)
-    assert stability.max() <= 1.0
+        stabilities = bootstrap_jaccard(points, {3: labels}, 5, 0, kmeans)
+    assert stabilities[3].max() <= 1.0
 
 
 @pytest.mark.parametrize("value", [1e200, np.inf, np.nan])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_values_whose_distances_overflow_are_left_to_scikit_learn(value: float) -> None:
     points = np.random.default_rng(0).normal(size=(200, 3)) * value
-    assert partition(points, np.ones(200), 3, RESTARTS, 0) is None
+    assert partition(weighted_rows(points), 3, RESTARTS, 0) is None
 
 
 def test_where_no_file_can_be_kept_it_is_compiled_each_time() -> None:
@@ -160,8 +160,8 @@ def test_where_no_file_can_be_kept_it_is_compiled_each_time() -> None:
 
 def test_rounding_does_not_choose_between_equal_clusters() -> None:
     z = blobs([40, 40, 40], FAR_CENTERS)
-    many = partition(z, np.ones(120), 3, 20, 0)
-    once = partition(z, np.ones(120), 3, 1, 0)
+    many = partition(weighted_rows(z), 3, 20, 0)
+    once = partition(weighted_rows(z), 3, 1, 0)
     assert many is not None
     assert once is not None
     assert many.inertia_ == once.inertia_
