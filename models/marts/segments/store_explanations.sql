@@ -1,14 +1,33 @@
 -- The few features that weigh most; `feature_pulls` has all of them.
 {% set n_shown = 5 %}
 
-with ranked as (
+-- (the strongest are kept while rows are read; a window would sort them all)
+with strongest as (
     select
-        *,
-        row_number() over (
-            partition by lane, scope, store_id order by abs(pull) desc, feature asc
-        ) as place
+        lane,
+        scope,
+        store_id,
+        model_id,
+        min({
+            'weight': -abs(pull),
+            'feature': feature,
+            'pull': pull,
+            'pull_share': pull_share,
+            'was_imputed': was_imputed
+        }, {{ n_shown }}) as pulls
     from {{ ref('feature_pulls') }}
-    qualify place <= {{ n_shown }}
+    group by all
+),
+
+ranked as (
+    select
+        lane,
+        scope,
+        store_id,
+        model_id,
+        unnest(pulls, recursive := true),
+        generate_subscripts(pulls, 1) as place
+    from strongest
 ),
 
 described as (
