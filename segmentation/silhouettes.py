@@ -10,8 +10,8 @@ import numpy as np
 from segmentation.features import Labels, Matrix
 from segmentation.threads import each
 
-#: Rows whose distances to all others are in memory at once.
-_BLOCK: Final = 512
+#: Rows whose distances to all others are computed at once, few enough to stay in the cache.
+_BLOCK: Final = 128
 
 
 def mean_silhouettes(
