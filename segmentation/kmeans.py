@@ -32,8 +32,11 @@ _STARTS: Final = 5
 _TINY: Final = 1e-30
 #: Share of rows below which those that change from one round to the next are few.
 _FEW: Final = 0.125
-#: Difference of two distances, as a share of the largest, that rounding cannot hide.
+#: Difference of two distances, as a share of the longest row, that rounding cannot hide: of a
+#: distance near 0 the root of its squares' rounding stays, 7e-8 with 40 components.
 _MARGIN: Final = 1e-6
+#: Products of lengths above it may have no number in single precision.
+_HUGE: Final = 1e37
 
 
 #: Numbers in single precision, in this and in double precision.
@@ -62,17 +65,17 @@ class WeightedRows(NamedTuple):
 class _Clusters(NamedTuple):
     """What changes from round to round.
 
-    `sums` and `mass` are the weighted rows of each cluster and their weights; `moved` is how far
-    its centroid and the farthest of the others have come so far, together. `labels` is the cluster
-    of each row, which stays the nearest while `moved` of that is below `certain`.
+    `sums` and `mass` are the weighted rows of each cluster and their weights. `labels` is the
+    cluster of each row. That holds while the `loss` of the cluster is below the row's `limits`: how
+    much another centroid can have come nearer to its rows so far, compared with their own.
     """
 
     centroids: Matrix
     sums: Matrix
     mass: Matrix
-    moved: Matrix
+    loss: Matrix
     labels: Labels
-    certain: Matrix
+    limits: Matrix
 
 
 class _Block(NamedTuple):
@@ -143,7 +146,7 @@ def weighted_rows(points: Matrix, weights: Matrix | None = None) -> WeightedRows
     points
         Rows x components, finite.
     weights
-        How many times each row counts, above 0; once where it is not given.
+        How many times each row counts, whole and above 0; once where it is not given.
     """
     n_rows, n_components = points.shape
     weights = np.ones(n_rows) if weights is None else weights
@@ -175,8 +178,8 @@ def partition(data: WeightedRows, k: int, restarts: int, seed: int) -> Partition
     -------
     Partition or None
         Equal to scikit-learn's clusters of the rows repeated by their weights, up to numbering and
-        rounding; None where a cluster ran empty, which is rare and left to scikit-learn, or where
-        the distances overflow.
+        rounding, which decides where two centroids are equally near. None where a cluster ran
+        empty, which is rare and left to scikit-learn, or where the distances overflow.
 
     References
     ----------
@@ -190,7 +193,7 @@ def partition(data: WeightedRows, k: int, restarts: int, seed: int) -> Partition
         k,
         tolerance,
         _scratch("candidates", (min(_STARTS, restarts), _n_candidates(k), n_rows)),
-        _scratch("certain", (n_rows,)),
+        _scratch("limits", (n_rows,)),
     )
     return None if has_empty else Partition(labels, inertia, start)
 
@@ -277,9 +280,9 @@ def _best_of(
     k: int,
     tolerance: float,
     candidates: Matrix,
-    certain: Matrix,
+    limits: Matrix,
 ) -> tuple[Labels, float, Labels, bool]:
-    """Best of all restarts; the last is true where a cluster ran empty in one of them."""
+    """Best of all restarts; the last is true where a cluster ran empty, or there is none."""
     n_components, n_rows = data.columns.shape
     centroids = np.empty((k, n_components))
     best = np.full(n_rows, -1, np.intp)
@@ -293,13 +296,13 @@ def _best_of(
             starts = _first_rows(data.columns, data.weights, data.norms, some, k, candidates)
         for cluster in range(k):
             centroids[cluster] = data.rows[starts[place, cluster]]
-        labels, has_empty = _rounds(data, centroids, tolerance, certain)
+        labels, has_empty = _rounds(data, centroids, tolerance, limits)
         if has_empty:
             return best, smallest, best_start, True
         inertia = _inertia(data, centroids, labels)
         if inertia < smallest and not _are_same(labels, best, k):
             best, smallest, best_start = labels, inertia, starts[place]
-    return best, smallest, best_start, False
+    return best, smallest, best_start, smallest == np.inf
 
 
 @compiled
@@ -393,34 +396,36 @@ def _keep_nearest(
 
 @compiled
 def _rounds(
-    data: WeightedRows, centroids: Matrix, tolerance: float, certain: Matrix
+    data: WeightedRows, centroids: Matrix, tolerance: float, limits: Matrix
 ) -> tuple[Labels, bool]:
     """Move the centroids, in place, until no row changes or they hardly move.
 
     Once few rows change, the sums follow those that do, and a row is looked at only if another
-    centroid can have become the nearest. What is in `certain`, one for each row, is overwritten.
+    centroid can have become the nearest. What is in `limits`, one for each row, is overwritten.
     """
-    k, n_rows = len(centroids), len(certain)
+    k, n_rows = len(centroids), len(limits)
     labels = np.full(n_rows, -1, np.intp)
-    sums, mass, moved = np.empty_like(centroids), np.empty(k), np.zeros(k)
-    clusters = _Clusters(centroids, sums, mass, moved, labels, certain)
+    sums, mass, loss = np.empty_like(centroids), np.empty(k), np.zeros(k)
+    clusters = _Clusters(centroids, sums, mass, loss, labels, limits)
     is_settling = False
     n_changed = n_rows
     for _ in range(_MAX_ROUNDS):
         n_changed = _assign(data, clusters, is_settling)
         if not is_settling:
             _sum_up(data, clusters)
-        if mass.min() < 0.5 * data.lightest:
+        if mass.min() <= 0.5 * data.lightest:
             return labels, True
         shift = _move(clusters)
         if n_changed == 0 or shift <= tolerance:
             break
         if not is_settling and n_changed < _FEW * n_rows:
             is_settling = True
-            certain[:] = -np.inf
+            limits[:] = -np.inf
     if is_settling:
-        # once more from the beginning: no rounding is left of rows that came and went
+        # once more from the beginning: the centroids keep no rounding of rows that came and went
         _sum_up(data, clusters)
+        if mass.min() == 0.0:
+            return labels, True
         _move(clusters)
     if n_changed > 0:
         _assign(data, clusters, is_settling)
@@ -459,18 +464,18 @@ def _move(clusters: _Clusters) -> float:
     shift = 0.0
     for cluster in range(k):
         for component in range(n_components):
-            moved = clusters.sums[cluster, component] / clusters.mass[cluster]
-            way = (moved - clusters.centroids[cluster, component]) ** 2
+            mean = clusters.sums[cluster, component] / clusters.mass[cluster]
+            way = (mean - clusters.centroids[cluster, component]) ** 2
             shift += way
             ways[cluster] += way
-            clusters.centroids[cluster, component] = moved
+            clusters.centroids[cluster, component] = mean
     ways[:] = np.sqrt(ways)
     for cluster in range(k):
         farthest = 0.0
         for other in range(k):
             if other != cluster:
                 farthest = max(farthest, ways[other])
-        clusters.moved[cluster] += ways[cluster] + farthest
+        clusters.loss[cluster] += ways[cluster] + farthest
     return shift
 
 
@@ -482,9 +487,9 @@ def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
     take half of the memory and of the time; where the two smallest are closer than rounding can
     tell, they are computed in double precision.
 
-    While the clusters are settling, sums follow the rows that change, and `certain` becomes what
-    `moved` of the row's cluster is now and the difference of the two smallest distances: before the
-    centroids have come as far, none can be nearer.
+    While the clusters are settling, sums follow the rows that change, and the limit of a row is the
+    loss of its cluster now and the difference of the two smallest distances: before centroids have
+    come as far, none can be nearer.
 
     References
     ----------
@@ -500,6 +505,7 @@ def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
     factors = (-clusters.centroids).astype(np.float32)
     longest = np.sqrt(2.0 * half_norms.max())
     error = (n_components + 8) * 2.0**-23 * longest
+    has_numbers = longest * (data.longest + longest) < _HUGE
     block = _Block(
         np.empty(_BLOCK, np.intp),
         np.empty((n_components, _BLOCK), np.float32),
@@ -513,7 +519,7 @@ def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
     while after < n_rows:
         start = after
         if is_settling:
-            n_here, after = _pack_uncertain(data, clusters, block, start)
+            n_here, after = _pack_doubtful(data, clusters, block, start)
             _find_nearest_two(block, block.packed, 0, n_here, short_norms, factors)
         else:
             n_here = min(_BLOCK, n_rows - start)
@@ -524,7 +530,7 @@ def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
             found = int(block.nearest[place])
             smallest, second = block.smallest[place], block.second[place]
             hidden = error * (data.lengths[row] + longest) + _TINY
-            is_clear = smallest > -np.inf and second - smallest > hidden
+            is_clear = has_numbers and second - smallest > hidden
             if not is_clear:
                 found = _nearest(data.rows[row], clusters.centroids, half_norms)
             before = clusters.labels[row]
@@ -534,24 +540,24 @@ def _assign(data: WeightedRows, clusters: _Clusters, is_settling: bool) -> int:
                 if is_settling:
                     _transfer(data, clusters, row, before, found)
             if is_settling:
-                clusters.certain[row] = -np.inf
+                clusters.limits[row] = -np.inf
                 if is_clear:
                     near = np.sqrt(max(data.norms[row] + 2.0 * (smallest + hidden), 0.0))
                     far = np.sqrt(max(data.norms[row] + 2.0 * (second - hidden), 0.0))
                     gap = far - near - _MARGIN * data.longest
-                    clusters.certain[row] = clusters.moved[found] + gap
+                    clusters.limits[row] = clusters.loss[found] + gap
     return n_changed
 
 
 @compiled
-def _pack_uncertain(
+def _pack_doubtful(
     data: WeightedRows, clusters: _Clusters, block: _Block, start: int
 ) -> tuple[int, int]:
     """Put into the block rows to look at, from `start` on; return how many, and what comes next."""
     n_here, after = 0, start
     while after < len(clusters.labels) and n_here < _BLOCK:
-        block.rows[n_here] = after
-        n_here += 0 if clusters.certain[after] > clusters.moved[clusters.labels[after]] else 1
+        block.rows[n_here] = after  # overwritten by the next one if it is not counted
+        n_here += 0 if clusters.limits[after] > clusters.loss[clusters.labels[after]] else 1
         after += 1
     for component in range(len(data.short)):
         column, part = data.short[component], block.packed[component]

@@ -89,7 +89,7 @@ def test_single_precision_decides_nothing_that_it_cannot_tell(kind: str, k: int)
         weights = random.integers(1, 4, size=700).astype(float)
         outcomes = [
             partition(weighted_rows(points * 2.0**power, weights), k, RESTARTS, seed)
-            for power in (0, -300, -70, -40, 20, 50, 100, 300)
+            for power in (0, -300, -70, -40, 20, 50, 62, 63, 64, 65, 66, 100, 300)
         ]
         for found in outcomes[1:]:
             if outcomes[0] is None:

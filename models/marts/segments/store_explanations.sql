@@ -7,16 +7,16 @@ with strongest as (
         lane,
         scope,
         store_id,
-        model_id,
         min({
             'weight': -abs(pull),
             'feature': feature,
+            'model_id': model_id,
             'pull': pull,
             'pull_share': pull_share,
             'was_imputed': was_imputed
         }, {{ n_shown }}) as pulls
     from {{ ref('feature_pulls') }}
-    group by all
+    group by lane, scope, store_id
 ),
 
 ranked as (
@@ -24,7 +24,6 @@ ranked as (
         lane,
         scope,
         store_id,
-        model_id,
         unnest(pulls, recursive := true),
         generate_subscripts(pulls, 1) as place
     from strongest
