@@ -9,12 +9,18 @@
             {{ return('(select null::varchar as store_id where false)') }}
         {%- endif -%}
         {{ return(input_reader(location, reader_options(name))) }}
-    {%- elif not location and name in example_inputs() -%}
+    {%- elif not has_own_inputs() and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}
     {%- else -%}
         {#- told by check_project() in words; at parse time the source stands for it -#}
         {{ return(source('inputs', name)) }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- Whether any input is the user's own: the example seeds are not there then. -#}
+{% macro has_own_inputs() -%}
+    {{ return(var('inputs') is mapping and var('inputs').values() | select | list != []) }}
 {%- endmacro %}
 
 

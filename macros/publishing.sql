@@ -29,27 +29,28 @@
     and the ids of the nodes that make them. -#}
 {% macro published_tables() -%}
     {%- set tables, nodes = [], [] -%}
+    {%- set generic_tests = graph.nodes.values() | selectattr('test_metadata', 'defined') -%}
+    {%- set grains = generic_tests | selectattr('test_metadata.name', 'equalto', 'grain') | sort(attribute='unique_id') -%}
     {%- for node in graph.nodes.values() | sort(attribute='unique_id')
         if node.resource_type in ['model', 'snapshot'] and node.schema in ['segments', 'governance'] -%}
-        {%- do tables.append(published_table(node, node.alias)) -%}
+        {%- do tables.append(published_table(node, node.alias, grains)) -%}
         {%- do nodes.append(node.unique_id) -%}
     {%- endfor -%}
     {%- for source in graph.sources.values() | sort(attribute='unique_id') if source.source_name == 'run_log' -%}
-        {%- do tables.append(published_table(source, source.identifier)) -%}
+        {%- do tables.append(published_table(source, source.identifier, grains)) -%}
     {%- endfor -%}
     {{ return({'tables': tables, 'nodes': nodes}) }}
 {%- endmacro %}
 
 
 {#- What the published file is told of a table. Its key is the one that the data tests say: the first
-    `grain` that is made of columns alone. -#}
-{% macro published_table(node, name) -%}
+    of the `grains` that is made of columns alone. -#}
+{% macro published_table(node, name, grains) -%}
     {%- set columns, key = {}, [] -%}
     {%- for column in node.columns.values() -%}
         {%- do columns.update({column.name: column.description}) -%}
     {%- endfor -%}
-    {%- for test in graph.nodes.values() | selectattr('test_metadata', 'defined') | sort(attribute='unique_id')
-        if node.unique_id in test.depends_on.nodes and test.test_metadata.name == 'grain' -%}
+    {%- for test in grains if node.unique_id in test.depends_on.nodes -%}
         {%- set tested = test.test_metadata.kwargs.columns -%}
         {%- if not key and tested | reject('in', columns) | list == [] -%}
             {%- do key.extend(tested) -%}

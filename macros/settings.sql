@@ -136,8 +136,7 @@
 
 {#- `dbt run` loads no seeds; without them and without own inputs there is nothing to read. -#}
 {% macro missing_seed_problems() -%}
-    {%- set has_inputs = (var('inputs') or {}) is mapping and (var('inputs') or {}).values() | select | list -%}
-    {%- if flags.WHICH == 'run' and not has_inputs and not adapter.get_relation(target.database, 'raw', 'raw_sales') -%}
+    {%- if flags.WHICH == 'run' and not has_own_inputs() and not adapter.get_relation(target.database, 'raw', 'raw_sales') -%}
         {{ return(['the example seeds are not in the database yet: dbt build, or dbt seed before dbt run']) }}
     {%- endif -%}
     {{ return([]) }}

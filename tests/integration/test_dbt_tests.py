@@ -104,6 +104,22 @@ def test_every_unit_test_passes_and_none_is_run_by_a_build(
     assert run.statuses == dict.fromkeys(names, "pass")
 
 
+def test_own_data_comes_without_the_example_and_its_tests(tmp_path: Path) -> None:
+    project, inputs = Project(tmp_path), {"sales": "sales.parquet"}
+    own = project.dbt("parse", variables={"inputs": inputs, "external_sources": []})
+    assert own.success, own.shown
+    manifest = json.loads((tmp_path / "target" / "manifest.json").read_text())
+    seeds = {name.split(".")[-1] for name in manifest["nodes"] if name.startswith("seed.")}
+    assert seeds == {"segment_name_overrides"}
+    nodes = [*manifest["unit_tests"].values(), *manifest["nodes"].values()]
+    read = {name for node in nodes for name in node.get("depends_on", {}).get("nodes", ())}
+    assert read <= {
+        *manifest["nodes"],
+        *manifest["sources"],
+        *manifest["unit_tests"],
+    }
+
+
 @pytest.mark.parametrize("name", sorted(DAMAGES))
 def test_a_broken_database_is_found(name: str, seeds_build: SeedsBuild, tmp_path: Path) -> None:
     broken = copy_to(tmp_path, seeds_build)
