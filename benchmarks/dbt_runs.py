@@ -28,7 +28,11 @@ def scratch() -> Iterator[Path]:
 
 
 def dbt(
-    folder: Path, command: str, *arguments: str, variables: Mapping[str, Any] | None = None
+    folder: Path,
+    command: str,
+    *arguments: str,
+    variables: Mapping[str, Any] | None = None,
+    project: Path = ROOT,
 ) -> dict[str, Any]:
     """Call dbt with everything it writes in `folder`.
 
@@ -36,7 +40,7 @@ def dbt(
     -------
     dict
         `seconds` and `cpu_seconds` from the first model to the last model or data test, `nodes` with
-        the seconds of each model by name.
+        the seconds of each model by name, `n_tests` the number of data tests.
 
     Raises
     ------
@@ -57,7 +61,7 @@ def dbt(
             ):
                 seen.update(seen["watch"].read())
 
-    done = _invoke(folder, [*command.split(), *arguments], variables, watch)
+    done = _invoke(folder, [*command.split(), *arguments], variables, watch, project)
     results = getattr(done.result, "results", ())
     return {
         "seconds": seen["seconds"],
@@ -67,6 +71,7 @@ def dbt(
             for result in results
             if result.node.resource_type == "model"
         },
+        "n_tests": sum(result.node.resource_type == "test" for result in results),
     }
 
 
@@ -82,6 +87,7 @@ def _invoke(
     arguments: list[str],
     variables: Mapping[str, Any] | None,
     watch: Callable[[Any], None] = lambda _: None,
+    project: Path = ROOT,
 ) -> Any:
     """Call dbt in this process and close the database afterwards.
 
@@ -99,9 +105,9 @@ def _invoke(
             *arguments,
             "--quiet",
             "--project-dir",
-            str(ROOT),
+            str(project),
             "--profiles-dir",
-            str(ROOT),
+            str(project),
             "--target-path",
             str(folder / "target"),
             "--log-path",
