@@ -41,7 +41,7 @@ _FIT_MODULES: Final = (
 _ID_LENGTH: Final = 16
 #: Fits below which new processes, each of which imports PyCaret, cost more than they save.
 _MIN_PARALLEL: Final = 8
-#: Processes that get ready to draw while scopes are fitted, at most.
+#: Processes that get ready before there is anything to draw, at most.
 _EARLY_PICTURES: Final = 4
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
@@ -115,8 +115,10 @@ def fit_lane(
         for place, scope in enumerate(scopes, start=1)
     ]
     fits = [one for one in found if isinstance(one, _Fit)]
-    fitted = _fit_all(fits, draws=bool(settings.project.picture_formats))
+    fitted = _fit_all(fits)
     rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
+    if fits and settings.project.picture_formats:
+        _expect_pictures()
     return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
 
 
@@ -246,18 +248,21 @@ class _Fit:
         return row
 
 
-def _fit_all(fits: Sequence[_Fit], draws: bool) -> Iterator[ModelRow]:
-    """Rows of all fits, in order: many scopes in processes, a large one in threads.
+def _expect_pictures() -> None:
+    """Let processes get ready to draw, now that fits have left the cores."""
+    with importing():
+        from joblib import cpu_count  # noqa: PLC0415
+    if cpu_count() > 1:
+        PICTURES.start(min(cpu_count(), _EARLY_PICTURES))
 
-    `draws` says that pictures will follow, for which processes get ready meanwhile.
-    """
+
+def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
+    """Rows of all fits, in order: many scopes in processes, a large one in threads."""
     if not fits:
         return
     with importing():
         from joblib import cpu_count  # noqa: PLC0415
     n_jobs = cpu_count()
-    if draws and n_jobs > 1:
-        PICTURES.start(min(n_jobs, _EARLY_PICTURES))
     many = len(fits) >= _MIN_PARALLEL and n_jobs > 1
     if many:
         FITS.start(min(n_jobs, len(fits)))
