@@ -16,6 +16,7 @@ from segmentation.processes import FITS
 
 TARGET: Final = "No-change rebuild"
 EXTERNAL: Final = ("demographics", "foot_traffic", "competition")
+SAME_LIMIT, CHANGED_LIMIT = 0.35, 0.5
 #: Builds with a change are compared with the first builds of as many pairs.
 CHANGED_PAIRS: Final = {"bench": 3, "bench-large": PAIRS}
 
@@ -116,17 +117,16 @@ def build_nothing(n_models: int, n_tests: int) -> Measurement:
         return measure(build, **given)
 
 
-#: What each suite builds again: the inputs, how rows name them, how many categories there are, and
-#: the limits. The example has none: dbt alone takes most of what they leave of a first build that short.
+#: What each suite builds again: the inputs, how rows name them, how many categories there are.
 RETAILERS: Final = {
-    "bench": (example, "the example, 300 stores", "four", (None, None)),
-    "bench-large": (retailer, "a retailer, 2,000 stores", "twelve", (0.35, 0.5)),
+    "bench": (example, "the example, 300 stores", "four"),
+    "bench-large": (retailer, "a retailer, 2,000 stores", "twelve"),
 }
 
 
 def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of this target; there is no curve."""
-    inputs, name, n_categories, (same_limit, changed_limit) = RETAILERS[suite]
+    inputs, name, n_categories = RETAILERS[suite]
     same: list[tuple[Measurement, Measurement]] = []
     changed: list[tuple[Measurement, Measurement]] = []
     nothing: list[tuple[Measurement, Measurement]] = []
@@ -146,13 +146,13 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     n_imports = sum(again.result["has_pycaret"] for again, _ in same)
     note = "whole process of `dbt build`, tests and pictures included"
     rows = [
-        ratio_row(TARGET, f"{name}: same inputs", suite, same, same_limit, "at most", note),
+        ratio_row(TARGET, f"{name}: same inputs", suite, same, SAME_LIMIT, "at most", note),
         ratio_row(
             TARGET,
             f"{name}: one category of {n_categories} changed",
             suite,
             changed,
-            changed_limit,
+            CHANGED_LIMIT,
             "at most",
             note,
         ),
@@ -174,7 +174,8 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 nothing,
                 None,
                 "at most",
-                "both built again; the other has as many models, all `select 1`, and data tests",
+                "both built again; the other has as many models, all `select 1`, and data tests,"
+                " and its process imports our libraries too",
             )
         )
     return rows, []

@@ -2,7 +2,7 @@
 
     Either way the lineage is true: the seed is referenced, or the declared source is. -#}
 {% macro input(name) -%}
-    {%- set location = (var('inputs') or {}).get(name) -%}
+    {%- set location = given_inputs().get(name) -%}
     {%- if location is string and location -%}
         {%- do source('inputs', name) -%}
         {%- if name in unread_inputs() -%}
@@ -18,9 +18,16 @@
 {%- endmacro %}
 
 
-{#- Whether any input is the user's own: the example seeds are not there then. -#}
+{#- The var `inputs`; without any where it is none, or nothing that has names: check_project() says so in words. -#}
+{% macro given_inputs() -%}
+    {{ return(var('inputs') if var('inputs') is mapping else {}) }}
+{%- endmacro %}
+
+
+{#- Whether any input is the user's own: the example seeds are not enabled then. (Their properties say it again,
+    where no macro can be asked.) -#}
 {% macro has_own_inputs() -%}
-    {{ return(var('inputs') is mapping and var('inputs').values() | select | list != []) }}
+    {{ return(given_inputs().values() | select | list != []) }}
 {%- endmacro %}
 
 
@@ -40,7 +47,8 @@
     project parses and check_project can say so in words.) -#}
 {% macro external_sources() -%}
     {%- set names = [] -%}
-    {%- for name in var('external_sources') or [] if name in known_external_sources() -%}
+    {%- set given = var('external_sources') -%}
+    {%- for name in (given if given is iterable else []) if name in known_external_sources() -%}
         {%- do names.append(name) -%}
     {%- endfor -%}
     {{ return(names) }}

@@ -124,7 +124,7 @@
 {#- SQL: stamps of the files of the inputs as JSON text. -#}
 {% macro input_stamps() -%}
     {%- set locations = {} -%}
-    {%- for name, location in (var('inputs') or {}).items() if location is string and (is_parquet(location) or is_delimited_text(location)) -%}
+    {%- for name, location in given_inputs().items() if location is string and (is_parquet(location) or is_delimited_text(location)) -%}
         {%- do locations.update({name: input_path(location)}) -%}
     {%- endfor -%}
     segmentation_input_stamps({{ sql_text(tojson(locations)) }})

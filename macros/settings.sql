@@ -33,7 +33,7 @@
         {%- set readers = {} -%}
         {%- set problems = [] -%}
         {%- set unread = {} -%}
-        {%- for name, location in (var('inputs') or {}).items() if location -%}
+        {%- for name, location in given_inputs().items() if location -%}
             {%- if location is not string -%}
                 {%- do problems.append('inputs.' ~ name ~ ': ' ~ location ~ ' is not allowed; it is a location as text') -%}
             {%- elif is_parquet(location) or is_delimited_text(location) -%}

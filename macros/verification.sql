@@ -1,8 +1,7 @@
 {#- Operation of `make verify`: copies of the inputs with their rows in another order, one Parquet file
     per input, in a folder. Identical rows stay together, which changes nothing. -#}
 {% macro copy_inputs_shuffled(folder) -%}
-    {%- set given = var('inputs') or {} -%}
-    {%- for name in ['sales', 'products'] + external_sources() if given.get(name) or not given -%}
+    {%- for name in ['sales', 'products'] + external_sources() if given_inputs().get(name) or not has_own_inputs() -%}
         {%- set query -%}
             copy (
                 select rows_of_input.*

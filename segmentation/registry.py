@@ -249,7 +249,7 @@ class _Fit:
 
 
 def _expect_pictures() -> None:
-    """Let processes get ready to draw, now that fits have left the cores."""
+    """Let processes get ready to draw; before the fits they would take the cores from them."""
     with importing():
         from joblib import cpu_count  # noqa: PLC0415
     if cpu_count() > 1:

@@ -530,6 +530,12 @@ def test_inputs_that_do_not_fit_together_are_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("inputs", [["sales.csv"], "sales.csv", 5])
+def test_inputs_and_sources_of_another_kind_are_named(tmp_path: Path, inputs: object) -> None:
+    run = refused(tmp_path, {"inputs": inputs, "external_sources": 5})
+    assert "is not allowed; it is a mapping of input name" in the_line(run, "inputs: ")
+
+
 def test_settings_that_cannot_be_used_are_named_with_path_value_and_what_is_allowed(
     tmp_path: Path,
 ) -> None:
