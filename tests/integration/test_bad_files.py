@@ -531,9 +531,15 @@ def test_inputs_that_do_not_fit_together_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("inputs", [["sales.csv"], "sales.csv", 5])
-def test_inputs_and_sources_of_another_kind_are_named(tmp_path: Path, inputs: object) -> None:
+def test_inputs_of_another_kind_are_named(tmp_path: Path, inputs: object) -> None:
     run = refused(tmp_path, {"inputs": inputs, "external_sources": 5})
     assert "is not allowed; it is a mapping of input name" in the_line(run, "inputs: ")
+
+
+@pytest.mark.parametrize("sources", ["demographics", 5])
+def test_external_sources_of_another_kind_are_named(tmp_path: Path, sources: object) -> None:
+    run = refused(tmp_path, {"external_sources": sources})
+    assert "is not allowed; it is a list of names" in the_line(run, "external_sources: ")
 
 
 def test_settings_that_cannot_be_used_are_named_with_path_value_and_what_is_allowed(
