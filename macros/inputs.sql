@@ -91,6 +91,12 @@
 {%- endmacro %}
 
 
+{#- Whether an input is read from files: DuckDB tells their format by their names. -#}
+{% macro is_file(location) -%}
+    {{ return(location is string and (is_parquet(location) or is_delimited_text(location))) }}
+{%- endmacro %}
+
+
 {% macro is_parquet(location) -%}
     {{ return(modules.re.search('\\.(parquet|pq)$', location | lower) is not none) }}
 {%- endmacro %}

@@ -7,6 +7,10 @@
     its own for what it writes, so its table is written beside the old one first. -#}
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- set existing = load_cached_relation(this) -%}
+    {%- if is_kept(existing) -%}
+        {%- do store_raw_result('main', message='KEPT', code='KEPT', rows_affected=-1) -%}
+        {{ return({'relations': [existing]}) }}
+    {%- endif -%}
     {%- set new = this.incorporate(type='table') -%}
     {%- set is_python = model.language == 'python' -%}
     {%- set built = make_intermediate_relation(new) if is_python else new -%}
@@ -65,6 +69,18 @@
     {%- do store_result('agate_table', response='OK', agate_table=run_query('select * from ' ~ new ~ ' limit 10')) -%}
     {{ return(end_replacement(new)) }}
 {% endmaterialization %}
+
+
+{#- Whether a table stays as the last run made it: that run was made from the same (`keep_unchanged_tables`), and the
+    table says nothing of the run itself. -#}
+{% macro is_kept(existing) -%}
+    {%- set described = [model] + model.columns.values() | list -%}
+    {%- set runs = load_cached_relation(api.Relation.create(database=target.database, schema='governance', identifier='runs')) -%}
+    {%- if not existing or not existing.is_table or not runs or described | selectattr('config.meta.run_specific') | list -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(run_query('select keeps_tables from ' ~ runs ~ ' where run_id = ' ~ sql_text(invocation_id)).rows[0][0]) }}
+{%- endmacro %}
 
 
 {#- Begin the transaction in which a relation is replaced: from here on it is gone. -#}

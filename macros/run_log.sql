@@ -24,7 +24,7 @@
             with facts as (
                 select from_json(
                     segmentation_run_facts({{ sql_text(invocation_args_dict.project_dir) }}, {{ sql_text(tojson(project_vars)) }}),
-                    '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
+                    '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "code_sha256": "VARCHAR", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
                 ) as facts
             )
 
@@ -38,6 +38,11 @@
                 facts.vars,
                 facts.versions,
                 facts.is_clean,
+                {%- if makes_all_tables() %}
+                sha256(concat_ws(
+                    chr(10), target_name, input_stamps, facts.vars, facts.versions::varchar, facts.code_sha256
+                )) as made_from,
+                {%- endif %}
                 {{ run_started() }} as started_at
             from facts
         {%- endset -%}
@@ -74,6 +79,61 @@
                 )
         {%- endset -%}
         {%- do run_query(query) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Whether this run makes every table, from inputs whose changes can be told: without any the example is read,
+    which is part of the code; a file has a stamp; a table or an address would have to be read. -#}
+{% macro makes_all_tables() -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id not in selected_resources -%}
+        {{ return(false) }}
+    {%- endfor -%}
+    {%- for location in given_inputs().values() if location and ('://' in location | string or not is_file(location)) -%}
+        {{ return(false) }}
+    {%- endfor -%}
+    {{ return(flags.WHICH == 'build') }}
+{%- endmacro %}
+
+
+{#- Let this run keep the tables of the last one, if that one succeeded and was made from the same: code, vars, versions
+    and files of the inputs. Not after an input could not be read or a fit failed, which may go well now; nor after a
+    run of another kind or a data test that failed, since tables may be others now. -#}
+{% macro keep_unchanged_tables() -%}
+    {%- set database = adapter.quote(target.database) -%}
+    {%- set registry = api.Relation.create(database=target.database, schema='governance', identifier='model_registry') -%}
+    {%- set runs_alike -%}
+        with last_run as (
+            select *
+            from {{ database }}.governance.runs
+            where run_id <> {{ sql_text(invocation_id) }} and (command <> 'test' or status <> 'success')
+            order by started_at desc
+            limit 1
+        )
+
+        select this_run.run_id
+        from last_run
+        inner join {{ database }}.governance.runs as this_run on last_run.made_from = this_run.made_from
+        where
+            this_run.run_id = {{ sql_text(invocation_id) }}
+            and last_run.status = 'success'
+            and not exists (
+                select 1
+                from {{ database }}.governance.unread_inputs as unread
+                where unread.run_id in (this_run.run_id, last_run.run_id)
+            )
+    {%- endset -%}
+    {%- set failed_fits -%}
+        select lane
+        from {{ registry }}
+        group by lane, scope
+        having arg_max(status, in_force_order) = 'failed'
+    {%- endset -%}
+    {%- set is_asked = not flags.FULL_REFRESH and all_exist([registry]) -%}
+    {%- if is_asked and run_query(runs_alike).rows and not run_query(failed_fits).rows -%}
+        {%- do run_query(
+            'update ' ~ database ~ '.governance.runs set keeps_tables = true where run_id = ' ~ sql_text(invocation_id)
+        ) -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -124,7 +184,7 @@
 {#- SQL: stamps of the files of the inputs as JSON text. -#}
 {% macro input_stamps() -%}
     {%- set locations = {} -%}
-    {%- for name, location in given_inputs().items() if location is string and (is_parquet(location) or is_delimited_text(location)) -%}
+    {%- for name, location in given_inputs().items() if is_file(location) -%}
         {%- do locations.update({name: input_path(location)}) -%}
     {%- endfor -%}
     segmentation_input_stamps({{ sql_text(tojson(locations)) }})
@@ -249,12 +309,18 @@
         started_at timestamp not null,
         finished_at timestamp,
         input_stamps varchar,
-        reader_options varchar
+        reader_options varchar,
+        made_from varchar,
+        keeps_tables boolean
     );
 
     alter table {{ database }}.governance.runs add column if not exists input_stamps varchar;
 
     alter table {{ database }}.governance.runs add column if not exists reader_options varchar;
+
+    alter table {{ database }}.governance.runs add column if not exists made_from varchar;
+
+    alter table {{ database }}.governance.runs add column if not exists keeps_tables boolean;
 
     create table if not exists {{ database }}.governance.unread_inputs (
         run_id varchar not null,

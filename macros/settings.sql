@@ -36,7 +36,7 @@
         {%- for name, location in given_inputs().items() if location -%}
             {%- if location is not string -%}
                 {%- do problems.append('inputs.' ~ name ~ ': ' ~ location ~ ' is not allowed; it is a location as text') -%}
-            {%- elif is_parquet(location) or is_delimited_text(location) -%}
+            {%- elif is_file(location) -%}
                 {%- do readers.update({name: {
                     'sql': input_reader(location),
                     'path': input_path(location),
@@ -83,6 +83,7 @@
         {%- endif -%}
         {%- do expect_fits() -%}
         {%- do log_unread_inputs(unread) -%}
+        {%- do keep_unchanged_tables() -%}
         {%- do log_reader_options(found.options, found.n_lines) -%}
         {%- for name in ['memory_limit', 'temp_directory'] if setting(name) -%}
             {%- do run_query('set ' ~ name ~ ' = ' ~ sql_text(setting(name))) -%}

@@ -5,6 +5,10 @@
         {%- for row in run_query(summary_query()).rows -%}
             {%- do log(row[0] or '', info=true) -%}
         {%- endfor -%}
+        {%- set kept = results | selectattr('message', 'equalto', 'KEPT') | list -%}
+        {%- if kept -%}
+            {%- do log('  Kept: ' ~ kept | length ~ ' tables, since nothing they are made from has changed (--full-refresh makes them anew)', info=true) -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

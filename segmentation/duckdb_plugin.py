@@ -25,7 +25,7 @@ from segmentation.libraries import COLLECT_AFTER, importing
 from segmentation.processes import FITS
 from segmentation.publishing import Query, Table, publish, published_path
 from segmentation.registry import tampered_models
-from segmentation.run_facts import code_state, versions, without_secrets
+from segmentation.run_facts import code_sha256, code_state, versions, without_secrets
 from segmentation.settings import Lane, Settings, SettingsError
 
 #: Processes that get ready for a first build at most; it is not known yet how many scopes it has.
@@ -113,14 +113,15 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
     Returns
     -------
     str
-        Keys `git_revision`, `is_clean`, `versions` (list of name and value) and `vars`, the given
-        ones as JSON text without secrets in URLs.
+        Keys `git_revision`, `is_clean`, `code_sha256`, `versions` (list of name and value) and
+        `vars`, the given ones as JSON text without secrets in URLs.
     """
     revision, is_clean = code_state(project_dir)
     return json.dumps(
         {
             "git_revision": revision,
             "is_clean": is_clean,
+            "code_sha256": code_sha256(project_dir),
             "versions": [{"name": name, "value": value} for name, value in versions().items()],
             "vars": json.dumps(without_secrets(json.loads(project_vars)), sort_keys=True),
         }

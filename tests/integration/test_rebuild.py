@@ -223,6 +223,23 @@ def test_a_full_refresh_keeps_the_models_and_fits_nothing(first: Built, folder: 
     refreshed = Built(project, first.variables, run)
     assert refreshed.fitted_scopes() == set()
     assert refreshed.models() == first.models()
+    assert run.lines_with("KEPT") == run.lines_with("Kept: ") == []
+    assert differing_tables(first.project.fingerprints(), project.fingerprints()) == []
+
+
+def test_tables_that_are_kept_are_those_that_would_be_made(
+    changed_sales: Built, folder: Path
+) -> None:
+    kept = copy_of(changed_sales.project, folder / "kept")
+    run = kept.build(*OWN_INPUTS, variables=changed_sales.variables)
+    (line,) = run.lines_with("Kept: ")
+    assert f"Kept: {len(run.lines_with('[KEPT in'))} tables" in line
+    made = copy_of(kept, folder / "made")
+    made.build("--full-refresh", *OWN_INPUTS, variables=changed_sales.variables)
+    assert differing_tables(kept.fingerprints(), made.fingerprints()) == []
+    # what tells of the run is made by each
+    dated = kept.query("select max(last_used_at) from governance.model_registry")
+    assert dated.item() == kept.value("select max(started_at) from governance.runs")
 
 
 def test_a_build_without_data_does_not_empty_segments_and_history(
