@@ -5,10 +5,13 @@
         {%- for row in run_query(summary_query()).rows -%}
             {%- do log(row[0] or '', info=true) -%}
         {%- endfor -%}
-        {%- set kept = results | selectattr('message', 'equalto', 'KEPT') | list -%}
-        {%- if kept -%}
-            {%- do log('  Kept: ' ~ kept | length ~ ' tables, since nothing they are made from has changed (--full-refresh makes them anew)', info=true) -%}
-        {%- endif -%}
+    {%- endif -%}
+    {%- set kept = results | selectattr('message', 'equalto', 'KEPT') | list -%}
+    {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list -%}
+    {%- if execute and kept and failed -%}
+        {%- do log('  Kept: ' ~ kept | length ~ ' tables, and something failed; the next build makes every table anew', info=true) -%}
+    {%- elif execute and kept -%}
+        {%- do log('  Kept: ' ~ kept | length ~ ' tables, since nothing they are made from has changed (--full-refresh makes them anew)', info=true) -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -158,18 +157,22 @@ def input_stamps(locations: Mapping[str, str]) -> dict[str, str]:
     Parameters
     ----------
     locations
-        Input name to path or glob. An address with a scheme is left out: its server would have to
-        be asked again.
+        Input name to path, folder or glob. An address with a scheme is left out: its server would
+        have to be asked again. So is a location without files.
     """
     stamps = {}
-    for name, location in sorted(locations.items()):
-        if "://" in location:
-            continue
-        digest = hashlib.sha256()
-        for path in sorted(glob.glob(location, recursive=True)):  # noqa: PTH207 (as DuckDB reads it)
-            facts = Path(path).stat()
-            digest.update(repr((path, facts.st_size, facts.st_mtime_ns)).encode())
-        stamps[name] = digest.hexdigest()
+    with duckdb.connect() as connection:  # globs are its own: it reads hidden files, say
+        for name, location in sorted(locations.items()):
+            if "://" in location:
+                continue
+            pattern = f"{location}/**" if Path(location).is_dir() else location
+            paths = connection.execute("from glob(?) order by all", [pattern]).fetchall()
+            digest = hashlib.sha256()
+            for (path,) in paths:
+                facts = Path(path).stat()
+                digest.update(repr((path, facts.st_size, facts.st_mtime_ns)).encode())
+            if paths:
+                stamps[name] = digest.hexdigest()
     return stamps
 
 

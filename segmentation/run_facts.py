@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import subprocess
@@ -12,9 +13,12 @@ from typing import Any, Final
 
 #: What the project consists of; data and notes that lie beside it do not count.
 _CODE: Final = (
+    "dbt_packages",
     "dbt_project.yml",
+    "dependencies.yml",
     "macros",
     "models",
+    "packages.yml",
     "profiles.yml",
     "requirements.txt",
     "seeds",
@@ -62,8 +66,14 @@ def code_sha256(project_dir: str) -> str:
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for root in (*(Path(project_dir) / name for name in _CODE if name != package.name), package):
-        for path in [root, *sorted(root.rglob("*"))]:
-            if path.is_file() and "__pycache__" not in path.parts:
+        # links are followed, as dbt does
+        files = [
+            Path(folder, name)
+            for folder, _, names in os.walk(root, followlinks=True)
+            for name in names
+        ]
+        for path in [root] if root.is_file() else sorted(files):
+            if "__pycache__" not in path.parts and path.is_file():
                 digest.update(f"{root.name}/{path.relative_to(root).as_posix()}\n".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -22,8 +22,13 @@ config-version: 2
 flags: {send_anonymous_usage_stats: false}
 vars: {inputs: {}, external_sources: [], segmentation: {}}
 on-run-start: ["{{ log_run_start() }}", "{{ keep_unchanged_tables() }}"]
-on-run-end: ["{{ log_run_end(results) }}"]
-models: {+materialized: table, small: {model_registry: {+schema: governance}}}
+on-run-end: ["{{ log_run_end(results) }}", "{{ print_summary(results) }}"]
+models:
+  +materialized: table
+  small:
+    model_registry: {+schema: governance}
+    internal_cluster_models: {+schema: lanes}
+    external_cluster_models: {+schema: lanes}
 """,
     "profiles.yml": """
 small:
@@ -56,9 +61,18 @@ models:
 def model(dbt, session):
     return session.sql("select get_current_timestamp() as made_at")
 """,
-    "models/model_registry.sql": """
-select 'internal' as lane, 'Bread' as scope, 1 as in_force_order, 'fitted' as status
+    "models/internal_cluster_models.sql": """
+select 'Bread' as scope, 'b1' as model_id, 1 as in_force_order, 'fitted' as status
 """,
+    "models/external_cluster_models.sql": """
+select 'external' as scope, 'e1' as model_id, 1 as in_force_order, 'fitted' as status
+""",
+    "models/model_registry.sql": """
+select 'internal' as lane, * from {{ ref('internal_cluster_models') }}
+union all
+select 'external' as lane, * from {{ ref('external_cluster_models') }}
+""",
+    "seeds/names.csv": "name\nThe first\n",
 }
 TABLES: Final = ("by_query", "by_python", "of_the_run", "partly_of_the_run")
 #: Those that tell nothing of the run.
@@ -102,7 +116,7 @@ def kept(project: Project, *arguments: str, given: Mapping[str, Any] | None = No
         "select node_name from governance.run_nodes where message = 'KEPT'"
         " and run_id = (select arg_max(run_id, started_at) from governance.runs)"
     )["node_name"]
-    assert set(said) - {"model_registry"} == stayed
+    assert set(said) & set(TABLES) == stayed
     assert len(run.lines_with("[KEPT in")) == len(said)
     return stayed
 
@@ -110,30 +124,24 @@ def kept(project: Project, *arguments: str, given: Mapping[str, Any] | None = No
 def test_a_build_from_the_same_keeps_what_does_not_tell_of_the_run(project: Project) -> None:
     assert kept(project) == LASTING
     assert kept(project) == LASTING
-
-
-def test_a_full_refresh_makes_every_table(project: Project) -> None:
     assert kept(project, "--full-refresh") == set()
     assert kept(project) == LASTING
 
 
-@pytest.mark.parametrize("touched", ["input", "query", "macro", "setting", "target", "versions"])
-def test_whatever_the_tables_are_made_from_is_looked_at(project: Project, touched: str) -> None:
-    given, arguments = variables(project), []
-    if touched == "input":
-        os.utime(project.folder.parent / "sales.csv", ns=(1, 1))
-    elif touched == "query":
-        (project.source / "models" / "by_query.sql").write_text("select now() as made_at")
-    elif touched == "macro":
-        (project.source / "macros" / "more.sql").write_text("{% macro more() %}{% endmacro %}")
-    elif touched == "setting":
-        given = variables(project, seed=2)
-    elif touched == "target":
-        arguments = ["--target", "other"]
-    else:  # as if a library had been updated since
-        project.execute("update governance.runs set made_from = sha256(made_from)")
-    assert kept(project, *arguments, given=given) == set()
-    assert kept(project, *arguments, given=given) == LASTING
+def test_whatever_the_tables_are_made_from_is_looked_at(project: Project) -> None:
+    os.utime(project.folder.parent / "sales.csv", ns=(1, 1))
+    assert kept(project) == set()
+    (project.source / "models" / "by_query.sql").write_text("select now() as made_at")
+    assert kept(project) == set()
+    (project.source / "macros" / "more.sql").write_text("{% macro more() %}{% endmacro %}")
+    assert kept(project) == set()
+    given = variables(project, seed=2)
+    assert kept(project, given=given) == set()
+    assert kept(project, "--target", "other", given=given) == set()
+    # as if a library had been updated since
+    project.execute("update governance.runs set made_from = sha256(made_from)")
+    assert kept(project, "--target", "other", given=given) == set()
+    assert kept(project, "--target", "other", given=given) == LASTING
 
 
 def test_a_table_that_is_gone_is_made_again_and_the_others_stay(project: Project) -> None:
@@ -142,14 +150,13 @@ def test_a_table_that_is_gone_is_made_again_and_the_others_stay(project: Project
     assert kept(project) == {"by_python"}
 
 
-@pytest.mark.parametrize(
-    ("command", "select"),
-    [("run", "of_the_run"), ("build", "of_the_run"), ("run", "*"), ("test", "by_query")],
-)
-def test_only_a_whole_build_is_gone_by(project: Project, command: str, select: str) -> None:
-    assert project.dbt(f"{command} --select {select}", variables=variables(project)).success
+def test_only_a_whole_build_is_gone_by(project: Project) -> None:
+    for command in ("run --select of_the_run", "build --select of_the_run", "run", "seed"):
+        assert project.dbt(command, variables=variables(project)).success
+        assert kept(project) == set(), command
     # data tests that passed have changed nothing
-    assert kept(project) == (LASTING if command == "test" else set())
+    assert project.dbt("test", variables=variables(project)).success
+    assert kept(project) == LASTING
 
 
 def test_a_data_test_that_failed_has_the_tables_made_anew(project: Project) -> None:
@@ -160,18 +167,51 @@ def test_a_data_test_that_failed_has_the_tables_made_anew(project: Project) -> N
 
 
 def test_a_build_that_failed_is_not_gone_by(project: Project) -> None:
-    broken = project.source / "models" / "broken.sql"
-    broken.write_text("select 'one'::integer as n")
-    assert not project.dbt("build", variables=variables(project)).success
-    broken.unlink()
+    project.execute("insert into by_query from by_query")
+    run = project.dbt("build", variables=variables(project))
+    assert not run.success
+    assert run.lines_with("the next build makes every table anew")
+    assert kept(project) == set()
+    assert project.value("select count(*) from by_query") == 1
+
+
+def test_a_build_without_rows_is_not_gone_by(project: Project) -> None:
+    assert kept(project, "--empty") == set()
+    assert kept(project) == set()
+
+
+def test_a_seed_that_was_left_out_is_not_taken_for_loaded(project: Project) -> None:
+    (project.source / "seeds" / "names.csv").write_text("name\nThe second\n")
+    without = ("--exclude-resource-type", "seed")
+    assert kept(project, *without) == set()
+    assert kept(project, *without) == LASTING
+    assert kept(project) == set()
+
+
+def test_a_clock_that_was_set_back_does_not_bring_an_earlier_run_back(project: Project) -> None:
+    project.execute("update governance.runs set started_at = started_at + interval 1 day")
+    project.build(variables=variables(project, seed=2))
     assert kept(project) == set()
 
 
 def test_after_a_failed_fit_everything_is_tried_again(project: Project) -> None:
-    failed = "insert into governance.model_registry values ('internal', 'Bread', {}, '{}')".format
-    project.execute(failed(2, "failed"))
+    def add(order: int, status: str) -> None:
+        row = f"'Bread', 'b{order}', {order}, '{status}'"
+        project.execute(
+            f"insert into lanes.internal_cluster_models values ({row});"
+            f"insert into governance.model_registry values ('internal', {row})"
+        )
+
+    add(2, "failed")
     assert kept(project) == set()
-    project.execute(f"{failed(2, 'failed')}; {failed(3, 'fitted')}")
+    add(2, "failed")
+    add(3, "fitted")
+    assert kept(project) == LASTING
+
+
+def test_a_model_deleted_by_hand_is_seen(project: Project) -> None:
+    project.execute("delete from lanes.external_cluster_models")
+    assert kept(project) == set()
     assert kept(project) == LASTING
 
 
@@ -185,6 +225,8 @@ def test_after_an_input_could_not_be_read_everything_is_tried_again(project: Pro
 
 
 def test_a_table_of_another_database_cannot_be_told_to_be_the_same(project: Project) -> None:
-    given = {"inputs": {"sales": "shop.main.sales"}}
+    given = {
+        "inputs": {"sales": "shop.main.sales", "products": variables(project)["inputs"]["sales"]}
+    }
     assert kept(project, given=given) == set()
     assert kept(project, given=given) == set()

@@ -273,6 +273,29 @@ def test_a_stamp_changes_with_the_files_and_with_nothing_else(tmp_path: Path) ->
     assert {name for name in first if first[name] != second[name]} == {"sales", "demographics"}
 
 
+def test_a_stamp_knows_all_files_that_duckdb_reads(tmp_path: Path) -> None:
+    inputs = {
+        "by_name": str(tmp_path / "sales [2025].csv"),
+        "by_glob": str(tmp_path / "parts" / "*.csv"),
+        "by_folder": str(tmp_path / "sales.parquet"),
+        "nowhere": str(tmp_path / "nowhere.csv"),
+    }
+    files = [
+        tmp_path / "sales [2025].csv",
+        tmp_path / "parts" / ".hidden.csv",
+        tmp_path / "sales.parquet" / "year=2025" / "part.parquet",
+    ]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a")
+    first = input_stamps(inputs)
+    assert set(first) == set(inputs) - {"nowhere"}
+    for path in files:
+        path.write_text("ab")
+    second = input_stamps(inputs)
+    assert all(first[name] != second[name] for name in first)
+
+
 def check_of_sales(folder: Path, *parts: bytes) -> InputCheck:
     """Check of sales in several files, 30,000 good lines in front of what the test brings."""
     good = b"store_id,product_id,sales_amount,note\n" + b's1,p1,1.5,"a"\n' * 30_000

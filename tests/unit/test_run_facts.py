@@ -45,7 +45,10 @@ def test_code_is_the_same_until_a_file_of_it_changes(repository: Path) -> None:
     changed = code_sha256(str(repository))
     (repository / "models" / "a.sql").rename(repository / "models" / "b.sql")
     renamed = code_sha256(str(repository))
-    (repository / "dbt_project.yml").write_text("name: small")
+    shared = repository / "shared"
+    shared.mkdir()
+    (repository / "macros").symlink_to(shared)
+    (shared / "more.sql").write_text("{% macro more() %}{% endmacro %}")
     assert len({before, changed, renamed, code_sha256(str(repository))}) == 4
 
 
