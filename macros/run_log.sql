@@ -22,10 +22,12 @@
 
             insert into {{ database }}.governance.runs by name
             with facts as (
-                select from_json(
-                    segmentation_run_facts({{ sql_text(invocation_args_dict.project_dir) }}, {{ sql_text(tojson(project_vars)) }}),
-                    '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "code_sha256": "VARCHAR", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
-                ) as facts
+                select
+                    {{ input_stamps() }} as input_stamps,
+                    from_json(
+                        segmentation_run_facts({{ sql_text(invocation_args_dict.project_dir) }}, {{ sql_text(tojson(project_vars)) }}),
+                        '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "code_sha256": "VARCHAR", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
+                    ) as facts
             )
 
             select
@@ -33,7 +35,7 @@
                 {{ sql_text(flags.WHICH) }} as command,
                 {{ sql_text(target.name) }} as target_name,
                 'running' as status,
-                {{ input_stamps() }} as input_stamps,
+                input_stamps,
                 facts.git_revision,
                 facts.vars,
                 facts.versions,
@@ -179,10 +181,16 @@
 {%- endmacro %}
 
 
+{#- Results that fail a run. -#}
+{% macro failed_results(results) -%}
+    {{ return(results | selectattr('status', 'in', ['error', 'fail', 'runtime error', 'partial success']) | list) }}
+{%- endmacro %}
+
+
 {#- Hook at the end: what became of the run and of each of its nodes. -#}
 {% macro log_run_end(results) -%}
     {%- if execute and flags.WHICH in logged_commands() -%}
-        {%- set bad = results | selectattr('status', 'in', ['error', 'fail', 'runtime error', 'partial success']) | list -%}
+        {%- set bad = failed_results(results) -%}
         {%- set doubtful = results | selectattr('status', 'equalto', 'warn') | list -%}
         {%- do run_query(insert_run_nodes(results)) if results -%}
         {%- set message = bad[0].message if bad else changed_inputs_message() -%}

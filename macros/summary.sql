@@ -7,11 +7,12 @@
         {%- endfor -%}
     {%- endif -%}
     {%- set kept = results | selectattr('message', 'equalto', 'KEPT') | list -%}
-    {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'runtime error']) | list -%}
-    {%- if execute and kept and failed -%}
-        {%- do log('  Kept: ' ~ kept | length ~ ' tables, and something failed; the next build makes every table anew', info=true) -%}
-    {%- elif execute and kept -%}
-        {%- do log('  Kept: ' ~ kept | length ~ ' tables, since nothing they are made from has changed (--full-refresh makes them anew)', info=true) -%}
+    {%- if execute and kept -%}
+        {%- set why = (
+            'and something failed; the next build makes every table anew' if failed_results(results)
+            else 'since nothing they are made from has changed (--full-refresh makes them anew)'
+        ) -%}
+        {%- do log('  Kept: ' ~ kept | length ~ ' tables, ' ~ why, info=true) -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -212,6 +212,14 @@ class Project:
         return self.query(f"select * from {name} order by all")
 
 
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write texts, by their path below the folder; line breaks in front of a text are left out."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip())
+
+
 @contextlib.contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Environment variables for the time of one call."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from .helpers import REPOSITORY, Project
+from .helpers import REPOSITORY, Project, write_files
 
 #: Files of a project that has the run log and the materialisations of the repository. Each table
 #: says when it was made.
@@ -83,10 +83,7 @@ LASTING: Final = {"by_query", "by_python"}
 def project(tmp_path: Path) -> Project:
     """The small project, built once, with one input."""
     source = tmp_path / "project"
-    for name, text in FILES.items():
-        path = source / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.lstrip())
+    write_files(source, FILES)
     shutil.copytree(REPOSITORY / "macros", source / "macros")
     (source / "macros" / "_macros.yml").unlink()
     (tmp_path / "sales.csv").write_text("store_id\n1\n")

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from .helpers import REPOSITORY, Project
+from .helpers import REPOSITORY, Project, write_files
 
 #: Files of a project that has nothing but the materialisations of the repository.
 FILES: Final = {
@@ -86,10 +86,7 @@ def model(dbt, session):
 def project(tmp_path: Path) -> Project:
     """The small project, not built yet."""
     source = tmp_path / "project"
-    for name, text in FILES.items():
-        path = source / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.lstrip())
+    write_files(source, FILES)
     (source / "macros").mkdir()
     for name in ("materializations.sql", "settings.sql"):
         shutil.copy(REPOSITORY / "macros" / name, source / "macros")
