@@ -6,7 +6,6 @@ import json
 import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from segmentation.registry import CONTENT_HASH_SQL
@@ -84,22 +83,27 @@ DAMAGES = {
 OF_THE_RUN = {"every_input_was_read"}
 
 
-def copy_to(folder: Path, seeds_build: SeedsBuild) -> Project:
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A folder for a copy of the build of the seeds: in another one dbt would parse all anew."""
+    return Project(tmp_path_factory.mktemp("copied"))  # same name of the file, as views have it
+
+
+@pytest.fixture
+def broken(copied: Project, seeds_build: SeedsBuild) -> Project:
     """The finished build of the seeds, to be broken."""
-    broken = Project(folder)  # same file name: views refer to the database by it
-    shutil.copy(seeds_build.project.database, broken.database)
-    shutil.copytree(seeds_build.project.folder / "target", folder / "target")  # parsed already
-    return broken
+    shutil.copy(seeds_build.project.database, copied.database)
+    return copied
 
 
 def test_every_unit_test_passes_and_none_is_run_by_a_build(
-    seeds_build: SeedsBuild, tmp_path: Path
+    seeds_build: SeedsBuild, broken: Project
 ) -> None:
     manifest = json.loads((seeds_build.project.folder / "target" / "manifest.json").read_text())
     names = {test["name"] for test in manifest["unit_tests"].values()}
     assert names
     assert names.isdisjoint(seeds_build.run.statuses)
-    run = copy_to(tmp_path, seeds_build).dbt("test", "--select", "test_type:unit")
+    run = broken.dbt("test", "--select", "test_type:unit")
     assert run.success, run.shown
     assert run.statuses == dict.fromkeys(names, "pass")
 
@@ -117,10 +121,8 @@ def test_own_data_comes_without_the_example_and_its_tests(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGES))
-def test_a_broken_database_is_found(name: str, seeds_build: SeedsBuild, tmp_path: Path) -> None:
-    broken = copy_to(tmp_path, seeds_build)
-    with duckdb.connect(str(broken.database)) as connection:
-        connection.execute(DAMAGES[name])
+def test_a_broken_database_is_found(name: str, broken: Project) -> None:
+    broken.execute(DAMAGES[name])
     run = broken.dbt("test", "--select", name)
     assert run.statuses[name] in {"fail", "warn"}, run.shown
 
@@ -148,20 +150,15 @@ BROKEN_TABLES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_TABLES)
-def test_a_row_that_is_not_what_its_table_promises_is_found(
-    name: str, seeds_build: SeedsBuild, tmp_path: Path
-) -> None:
+def test_a_row_that_is_not_what_its_table_promises_is_found(name: str, broken: Project) -> None:
     selected, damage = BROKEN_TABLES[name]
-    broken = copy_to(tmp_path, seeds_build)
     assert set(broken.dbt("test", "--select", selected).statuses.values()) == {"pass"}
-    with duckdb.connect(str(broken.database)) as connection:
-        connection.execute(damage)
+    broken.execute(damage)
     run = broken.dbt("test", "--select", selected)
     assert set(run.statuses.values()) == {"fail"}, run.shown
 
 
-def test_an_input_that_is_not_there_is_found(seeds_build: SeedsBuild, tmp_path: Path) -> None:
-    broken = copy_to(tmp_path, seeds_build)
+def test_an_input_that_is_not_there_is_found(broken: Project, tmp_path: Path) -> None:
     variables = small_inputs().write(tmp_path / "inputs")
     (tmp_path / "inputs" / "demographics.csv").unlink()
     run = broken.dbt("test", "--select", "every_input_was_read", variables=variables)
