@@ -8,8 +8,7 @@
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- set existing = load_cached_relation(this) -%}
     {%- if is_kept(existing) -%}
-        {%- do store_raw_result('main', message='KEPT', code='KEPT', rows_affected=-1) -%}
-        {{ return({'relations': [existing]}) }}
+        {{ return(keep(existing)) }}
     {%- endif -%}
     {%- set new = this.incorporate(type='table') -%}
     {%- set is_python = model.language == 'python' -%}
@@ -32,13 +31,53 @@
 
 
 {% materialization view, adapter='duckdb' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if is_kept(existing, type='view') -%}
+        {{ return(keep(existing)) }}
+    {%- endif -%}
     {%- set new = this.incorporate(type='view') -%}
     {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
-    {%- do begin_replacement(load_cached_relation(this)) -%}
+    {%- do begin_replacement(existing) -%}
     {%- call statement('main') -%}
         {{ get_create_view_as_sql(new, sql) }}
     {%- endcall -%}
     {{ return(end_replacement(new)) }}
+{% endmaterialization %}
+
+
+{#- Rows are made beside the table and come into it in one transaction, with dbt-duckdb's strategies (`append`,
+    `delete+insert`, `merge`) and dbt's `on_schema_change`. Batches, grants and indexes are left out. -#}
+{% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] %}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- if is_kept(existing, adds=true) -%}
+        {{ return(keep(existing)) }}
+    {%- endif -%}
+    {%- set new = this.incorporate(type='table') -%}
+    {%- set made = make_intermediate_relation(new) -%}
+    {%- set is_python = model.language == 'python' -%}
+    {%- set is_added_to = is_incremental() -%}
+    {%- set replaced = none if is_added_to else existing -%}
+    {%- do run_hooks(pre_hooks, inside_transaction=False) -%}
+    {%- do drop_if_there(load_cached_relation(made)) -%}
+    {%- do begin_replacement(replaced) if not is_python -%}
+    {%- call statement('main', language=model.language) -%}
+        {{ create_table_as(False, made, compiled_code, model.language) }}
+    {%- endcall -%}
+    {%- do begin_replacement(replaced) if is_python -%}
+    {%- if is_added_to -%}
+        {%- do run_query(add_rows(made, existing)) -%}
+        {%- do drop_if_there(made) -%}
+    {%- else -%}
+        {%- do rename_relation(made, new) -%}
+    {%- endif -%}
+    {{ return(end_replacement(new)) }}
+{% endmaterialization %}
+
+
+{#- Where nothing has changed no row of history begins or ends. -#}
+{% materialization snapshot, adapter='duckdb' %}
+    {%- set existing = load_cached_relation(this) -%}
+    {{ return(keep(existing) if is_kept(existing, adds=true) else dbt.materialization_snapshot_default()) }}
 {% endmaterialization %}
 
 
@@ -71,19 +110,41 @@
 {% endmaterialization %}
 
 
-{#- Whether a table stays as the last run made it: that run was made from the same (`keep_unchanged_tables`), and the
-    table says nothing of the run itself. -#}
-{% macro is_kept(existing) -%}
-    {%- set described = [model] + model.columns.values() | list -%}
+{#- Whether a table or view stays as the last run left it: that run was made from the same (`keep_unchanged_tables`),
+    and it says nothing of the run itself. In what only `adds` rows a column may: it tells of the run that added them. -#}
+{% macro is_kept(existing, type='table', adds=false) -%}
+    {%- set described = [model] + ([] if adds else model.columns.values() | list) -%}
     {%- set runs = load_cached_relation(api.Relation.create(database=target.database, schema='governance', identifier='runs')) -%}
-    {%- if not existing or not existing.is_table or not runs or described | selectattr('config.meta.run_specific') | list -%}
+    {%- if not existing or existing.type != type or not runs or described | selectattr('config.meta.run_specific') | list -%}
         {{ return(false) }}
     {%- endif -%}
     {{ return(run_query('select keeps_tables from ' ~ runs ~ ' where run_id = ' ~ sql_text(invocation_id)).rows[0][0]) }}
 {%- endmacro %}
 
 
-{#- Begin the transaction in which a relation is replaced: from here on it is gone. -#}
+{#- Say to dbt that a relation stays as it is. -#}
+{% macro keep(existing) -%}
+    {%- do store_raw_result('main', message='KEPT', code='KEPT', rows_affected=-1) -%}
+    {{ return({'relations': [existing]}) }}
+{%- endmacro %}
+
+
+{#- SQL that brings the rows of one table into another, whose columns follow first. -#}
+{% macro add_rows(made, existing) -%}
+    {%- set on_schema_change = incremental_validate_on_schema_change(config.get('on_schema_change')) -%}
+    {%- set columns = process_schema_changes(on_schema_change, made, existing) -%}
+    {%- set strategy = adapter.get_incremental_strategy_macro(context, config.get('incremental_strategy') or 'default') -%}
+    {{ return(strategy({
+        'target_relation': existing,
+        'temp_relation': made,
+        'unique_key': config.get('unique_key'),
+        'dest_columns': columns or adapter.get_columns_in_relation(existing),
+        'incremental_predicates': config.get('predicates') or config.get('incremental_predicates')
+    })) }}
+{%- endmacro %}
+
+
+{#- Begin the transaction in which a relation is replaced: from here on it is gone. (None where rows are added.) -#}
 {% macro begin_replacement(existing) -%}
     {%- do adapter.ensure_transaction() -%}
     {%- do run_hooks(pre_hooks) -%}

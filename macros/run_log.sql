@@ -21,7 +21,7 @@
             where status = 'running';
 
             insert into {{ database }}.governance.runs by name
-            with facts as (
+            with facts as materialized (
                 select
                     {{ input_stamps() }} as input_stamps,
                     from_json(
@@ -112,7 +112,7 @@
 {%- endmacro %}
 
 
-{#- Let this run keep the tables of an earlier one, if that one succeeded, was made from the same, and nothing but data
+{#- Let this run keep what an earlier one made, if that one succeeded, was made from the same, and nothing but data
     tests that passed has run since: each other run takes away what the ones before were made from. Not after an input
     could not be read or a fit failed, which may go well now, nor after a row of a model was deleted by hand. -#}
 {% macro keep_unchanged_tables() -%}
@@ -207,10 +207,14 @@
     run. Each model reads them anew, so what one table says need not fit the other. -#}
 {% macro refuse_changed_inputs() -%}
     {%- if execute and flags.WHICH in logged_commands() -%}
-        {%- set message = changed_inputs_message() -%}
-        {%- if message -%}
-            {%- do exceptions.raise_compiler_error(message) -%}
-        {%- endif -%}
+        {%- set query -%}
+            select message
+            from {{ adapter.quote(target.database) }}.governance.runs
+            where run_id = {{ sql_text(invocation_id) }} and status = 'failed' and n_failed = 0
+        {%- endset -%}
+        {%- for row in run_query(query).rows -%}
+            {%- do exceptions.raise_compiler_error(row[0]) -%}
+        {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,4 +1,4 @@
-"""Which tables a build keeps because nothing they are made from has changed, on a small project."""
+"""What a build keeps because nothing it is made from has changed, on a small project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from .helpers import REPOSITORY, Project, write_files
 
 #: Files of a project that has the run log and the materialisations of the repository. Each table
-#: says when it was made.
+#: says when it was made, or when the last row was added.
 FILES: Final = {
     "dbt_project.yml": """
 name: small
@@ -61,6 +61,32 @@ models:
 def model(dbt, session):
     return session.sql("select get_current_timestamp() as made_at")
 """,
+    "models/added_by_query.sql": """
+{{ config(materialized='incremental') }}
+select get_current_timestamp() as made_at
+""",
+    "models/added_by_python.py": """
+def model(dbt, session):
+    dbt.config(materialized="incremental")
+    return session.sql("select get_current_timestamp() as made_at")
+""",
+    "models/added_by_the_run.sql": """
+{{ config(materialized='incremental', meta={'run_specific': true}) }}
+select get_current_timestamp() as made_at
+""",
+    "models/as_view.sql": """
+{{ config(materialized='view') }}
+select 1 as number, get_current_timestamp() as made_at
+""",
+    "snapshots/history.yml": """
+snapshots:
+  - name: history
+    relation: ref('as_view')
+    config: {strategy: check, unique_key: number, check_cols: [made_at]}
+    columns:
+      - name: dbt_valid_from
+        config: {meta: {run_specific: true}}
+""",
     "models/internal_cluster_models.sql": """
 select 'Bread' as scope, 'b1' as model_id, 1 as in_force_order, 'fitted' as status
 """,
@@ -74,9 +100,25 @@ select 'external' as lane, * from {{ ref('external_cluster_models') }}
 """,
     "seeds/names.csv": "name\nThe first\n",
 }
-TABLES: Final = ("by_query", "by_python", "of_the_run", "partly_of_the_run")
-#: Those that tell nothing of the run.
-LASTING: Final = {"by_query", "by_python"}
+TABLES: Final = (
+    "by_query",
+    "by_python",
+    "of_the_run",
+    "partly_of_the_run",
+    "added_by_query",
+    "added_by_python",
+    "added_by_the_run",
+    "history",
+)
+#: Those that tell nothing of the run, and those that get rows only where something has changed.
+LASTING: Final = {
+    "by_query",
+    "by_python",
+    "added_by_query",
+    "added_by_python",
+    "as_view",
+    "history",
+}
 
 
 @pytest.fixture
@@ -100,20 +142,24 @@ def variables(project: Project, **segmentation: Any) -> dict[str, Any]:
     }
 
 
+def made(project: Project) -> dict[str, Any]:
+    """What is another value once a table or view was made anew or has got a row."""
+    found = {name: project.value(f"select max(made_at) from {name}") for name in TABLES}
+    view = project.value("select comment from duckdb_views() where view_name = 'as_view'")
+    return {**found, "as_view": view}
+
+
 def kept(project: Project, *arguments: str, given: Mapping[str, Any] | None = None) -> set[str]:
-    """Tables that a build leaves as they are."""
-    made_at = {name: project.value(f"select max(made_at) from {name}") for name in TABLES}
+    """Tables and views that a build leaves as they are."""
+    project.execute("comment on view as_view is 'not made anew'")
+    before = made(project)
     run = project.build(*arguments, variables=variables(project) if given is None else given)
-    stayed = {
-        name
-        for name in TABLES
-        if project.value(f"select max(made_at) from {name}") == made_at[name]
-    }
+    stayed = {name for name, value in made(project).items() if value == before[name]}
     said = project.query(
         "select node_name from governance.run_nodes where message = 'KEPT'"
         " and run_id = (select arg_max(run_id, started_at) from governance.runs)"
     )["node_name"]
-    assert set(said) & set(TABLES) == stayed
+    assert set(said) & set(before) == stayed
     assert len(run.lines_with("[KEPT in")) == len(said)
     return stayed
 
@@ -144,7 +190,7 @@ def test_whatever_the_tables_are_made_from_is_looked_at(project: Project) -> Non
 def test_a_table_that_is_gone_is_made_again_and_the_others_stay(project: Project) -> None:
     project.execute("create table other as from by_query; drop table by_query")
     project.execute("create view by_query as from other")
-    assert kept(project) == {"by_python"}
+    assert kept(project) == LASTING - {"by_query"}
 
 
 def test_only_a_whole_build_is_gone_by(project: Project) -> None:
@@ -167,13 +213,14 @@ def test_a_build_that_failed_is_not_gone_by(project: Project) -> None:
     project.execute("insert into by_query from by_query")
     run = project.dbt("build", variables=variables(project))
     assert not run.success
-    assert run.lines_with("the next build makes every table anew")
+    assert run.lines_with("the next build makes everything anew")
     assert kept(project) == set()
     assert project.value("select count(*) from by_query") == 1
 
 
 def test_a_build_without_rows_is_not_gone_by(project: Project) -> None:
-    assert kept(project, "--empty") == set()
+    run = project.build("--empty", variables=variables(project))
+    assert not run.lines_with("[KEPT in")
     assert kept(project) == set()
 
 

@@ -1,4 +1,4 @@
-"""How tables, views, seeds and data tests come into the database, on a small project."""
+"""How models, seeds, a snapshot and data tests come into the database, on a small project."""
 
 from __future__ import annotations
 
@@ -78,6 +78,32 @@ def model(dbt, session):
     dbt.config(materialized="table")
     return session.sql("select 1 as n")
 """,
+    "models/added.sql": """
+{{ config(
+    materialized='incremental',
+    unique_key=['number'],
+    on_schema_change='append_new_columns',
+    pre_hook="create or replace macro one() as 1",
+    post_hook="select '{{ var('hook') }}'::integer"
+) }}
+select {{ var('number') }} as number, '{{ var('text') }}'::integer * one() as n
+{%- if is_incremental() %}, (select count(*) from {{ this }}) as n_before{% endif %}
+""",
+    "models/added_by_python.py": """
+def model(dbt, session):
+    dbt.config(materialized="incremental", unique_key="number")
+    return session.sql(
+        f"select count(*) + 1 as number, 'new' as text from {dbt.this}"
+        if dbt.is_incremental
+        else "select 1 as number, 'first' as text"
+    )
+""",
+    "snapshots/history.yml": """
+snapshots:
+  - name: history
+    relation: ref('shaped')
+    config: {strategy: check, unique_key: n, check_cols: [n], hard_deletes: invalidate}
+""",
     "seeds/planted.csv": "id,amount\n1,2.5\n",
 }
 
@@ -107,7 +133,8 @@ def test_everything_is_made_and_made_again(project: Project) -> None:
     assert project.table("planted").rows() == [(1, 2.5)]
     names = project.query("select table_name from information_schema.tables order by all")
     assert names["table_name"].to_list() == [
-        *("agreed", "headed", "hooked", "looking", "notes", "planted", "shaped", "written")
+        *("added", "added_by_python", "agreed", "headed", "history", "hooked"),
+        *("looking", "notes", "planted", "shaped", "written"),
     ]
 
 
@@ -150,6 +177,56 @@ def test_a_model_that_fails_leaves_the_table_as_it_was(project: Project) -> None
     assert project.build("--select", "hooked").success
 
 
+def test_rows_are_added_or_take_the_place_of_those_with_their_key(project: Project) -> None:
+    project.build()
+    assert project.table("added").rows() == [(1, 1)]
+    project.build("--select", "added", variables={"number": 2})
+    project.build("--select", "added", variables={"text": "7"})
+    added = "select number, n, n_before from added order by all"  # a column more than at first
+    assert project.query(added).rows() == [(1, 7, 2), (2, 1, 1)]
+    project.build("--full-refresh")
+    assert project.table("added").rows() == [(1, 1)]
+
+
+def test_a_python_model_adds_rows(project: Project) -> None:
+    for _ in range(3):
+        project.build("--select", "added_by_python")
+    assert project.table("added_by_python").sort("number").rows() == [
+        (1, "first"),
+        (2, "new"),
+        (3, "new"),
+    ]
+    project.build("--select", "added_by_python", "--full-refresh")
+    assert project.table("added_by_python").rows() == [(1, "first")]
+
+
+@pytest.mark.parametrize("wrong", ["text", "hook"])
+def test_a_model_that_fails_adds_no_row_and_no_column(project: Project, wrong: str) -> None:
+    project.build()
+    run = project.dbt("build --select added", variables={"number": 2, wrong: "two"})
+    assert run.statuses["added"] == "error"
+    assert project.table("added").rows() == [(1, 1)]
+    project.build("--select", "added", variables={"number": 2})
+    assert project.value("select count(*) from added") == 2
+
+
+def test_a_view_of_that_name_becomes_a_table_to_add_to(project: Project) -> None:
+    project.build("--select", "added")
+    project.execute("drop table added; create view added as select 8 as number")
+    project.build("--select", "added")
+    assert project.table("added").rows() == [(1, 1)]
+
+
+def test_history_has_a_row_for_each_change(project: Project) -> None:
+    for number in (1, 1, 2):
+        project.dbt(
+            "build --select shaped history --exclude-resource-type test",
+            variables={"number": number},
+        )
+    history = "select n, dbt_valid_to is null from history order by all"
+    assert project.query(history).rows() == [(1, False), (2, True)]
+
+
 @pytest.mark.parametrize(
     ("number", "problem"),
     [
@@ -176,12 +253,16 @@ def test_a_null_that_is_not_agreed_leaves_the_table_as_it_was(project: Project) 
     assert project.value("select n from agreed") == 1
 
 
-def test_what_a_killed_build_left_of_a_python_model_is_no_hindrance(project: Project) -> None:
+def test_what_a_killed_build_left_behind_is_no_hindrance(project: Project) -> None:
     project.build()
-    project.execute("create table written__dbt_tmp as select 7 as n")
+    for name in ("written", "added", "added_by_python"):
+        project.execute(f"create table {name}__dbt_tmp as select 7 as n")
     project.build()
     assert project.value("select n from written") == 1
-    assert "written__dbt_tmp" not in project.query("show tables")["name"].to_list()
+    assert project.value("select count(*) from added_by_python") == 2
+    assert not project.query(
+        "select * from duckdb_tables() where table_name like '%dbt_tmp'"
+    ).rows()
 
 
 @pytest.mark.parametrize(("shape", "shown"), [("table", "BASE TABLE"), ("view", "VIEW")])
