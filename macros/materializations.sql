@@ -32,7 +32,7 @@
 
 {% materialization view, adapter='duckdb' %}
     {%- set existing = load_cached_relation(this) -%}
-    {%- if is_kept(existing, type='view') -%}
+    {%- if is_kept(existing) -%}
         {{ return(keep(existing)) }}
     {%- endif -%}
     {%- set new = this.incorporate(type='view') -%}
@@ -49,7 +49,7 @@
     `delete+insert`, `merge`) and dbt's `on_schema_change`. Batches, grants and indexes are left out. -#}
 {% materialization incremental, adapter='duckdb', supported_languages=['sql', 'python'] %}
     {%- set existing = load_cached_relation(this) -%}
-    {%- if is_kept(existing, adds=true) -%}
+    {%- if is_kept(existing) -%}
         {{ return(keep(existing)) }}
     {%- endif -%}
     {%- set new = this.incorporate(type='table') -%}
@@ -77,7 +77,7 @@
 {#- Where nothing has changed no row of history begins or ends. -#}
 {% materialization snapshot, adapter='duckdb' %}
     {%- set existing = load_cached_relation(this) -%}
-    {{ return(keep(existing) if is_kept(existing, adds=true) else dbt.materialization_snapshot_default()) }}
+    {{ return(keep(existing) if is_kept(existing) else dbt.materialization_snapshot_default()) }}
 {% endmaterialization %}
 
 
@@ -111,9 +111,11 @@
 
 
 {#- Whether a table or view stays as the last run left it: that run was made from the same (`keep_unchanged_tables`),
-    and it says nothing of the run itself. In what only `adds` rows a column may: it tells of the run that added them. -#}
-{% macro is_kept(existing, type='table', adds=false) -%}
-    {%- set described = [model] + ([] if adds else model.columns.values() | list) -%}
+    and it says nothing of the run itself. A column may where rows are added: it tells of the run that added them. -#}
+{% macro is_kept(existing) -%}
+    {%- set is_added_to = config.get('materialized') in ['incremental', 'snapshot'] -%}
+    {%- set described = [model] + ([] if is_added_to else model.columns.values() | list) -%}
+    {%- set type = 'view' if config.get('materialized') == 'view' else 'table' -%}
     {%- set runs = load_cached_relation(api.Relation.create(database=target.database, schema='governance', identifier='runs')) -%}
     {%- if not existing or existing.type != type or not runs or described | selectattr('config.meta.run_specific') | list -%}
         {{ return(false) }}

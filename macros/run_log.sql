@@ -103,6 +103,7 @@
             {{ sql_text(loaded | sort | join(' ')) }},
             input_stamps,
             facts.vars,
+            {{ sql_text(tojson(invocation_args_dict.get('vars') or {}, sort_keys=true)) }},
             facts.versions::varchar,
             facts.code_sha256,
             (select "value" from duckdb_settings() where "name" = 'TimeZone')
@@ -207,14 +208,10 @@
     run. Each model reads them anew, so what one table says need not fit the other. -#}
 {% macro refuse_changed_inputs() -%}
     {%- if execute and flags.WHICH in logged_commands() -%}
-        {%- set query -%}
-            select message
-            from {{ adapter.quote(target.database) }}.governance.runs
-            where run_id = {{ sql_text(invocation_id) }} and status = 'failed' and n_failed = 0
-        {%- endset -%}
-        {%- for row in run_query(query).rows -%}
-            {%- do exceptions.raise_compiler_error(row[0]) -%}
-        {%- endfor -%}
+        {%- set message = changed_inputs_message() -%}
+        {%- if message -%}
+            {%- do exceptions.raise_compiler_error(message) -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

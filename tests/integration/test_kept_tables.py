@@ -20,9 +20,12 @@ name: small
 profile: small
 config-version: 2
 flags: {send_anonymous_usage_stats: false}
-vars: {inputs: {}, external_sources: [], segmentation: {}}
+vars: {inputs: {}, external_sources: [], segmentation: {}, meanwhile: ""}
 on-run-start: ["{{ log_run_start() }}", "{{ keep_unchanged_tables() }}"]
-on-run-end: ["{{ log_run_end(results) }}", "{{ print_summary(results) }}"]
+on-run-end:
+  - "{{ log_run_end(results) }}"
+  - "{{ print_summary(results) }}"
+  - "{{ refuse_changed_inputs() }}"
 models:
   +materialized: table
   small:
@@ -54,7 +57,10 @@ models:
       - name: made_at
         config: {meta: {run_specific: true}}
 """,
-    "models/by_query.sql": "select get_current_timestamp() as made_at",
+    "models/by_query.sql": """
+{{ config(pre_hook=var('meanwhile')) }}
+select get_current_timestamp() as made_at
+""",
     "models/of_the_run.sql": "select get_current_timestamp() as made_at",
     "models/partly_of_the_run.sql": "select get_current_timestamp() as made_at",
     "models/by_python.py": """
@@ -216,6 +222,14 @@ def test_a_build_that_failed_is_not_gone_by(project: Project) -> None:
     assert run.lines_with("the next build makes everything anew")
     assert kept(project) == set()
     assert project.value("select count(*) from by_query") == 1
+
+
+def test_an_input_that_changed_is_told_also_where_a_model_failed(project: Project) -> None:
+    given = variables(project)
+    writes = f"copy (select 22 as store_id) to '{given['inputs']['sales']}' (format csv)"
+    run = project.dbt("build", variables={**given, "meanwhile": f"{writes}; select 'x'::integer"})
+    assert run.lines_with("Could not convert string 'x'")
+    assert run.lines_with("inputs.sales changed while the build read it")
 
 
 def test_a_build_without_rows_is_not_gone_by(project: Project) -> None:
