@@ -11,51 +11,58 @@ from pathlib import Path
 
 import duckdb
 
-from segmentation.pictures.catalog import KINDS
+from segmentation.pictures.catalog import KINDS, file_problem
 from segmentation.pictures.rendering import placeholder
+from segmentation.run.project import PICTURES
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
 DBT = Path(sys.executable).parent / "dbt"
 NO_MOVES = "No store has moved since the run before, or there is none."
-NOT_DRAWN = (
-    "The picture is not there: `make build` draws it, unless picture_formats is without png."
-)
-#: Where the pages of the docs look for pictures, in the site.
-PICTURES = Path("assets") / "pictures"
+NOT_DRAWN = "The build has not drawn this picture; picture_formats must include png."
 
 
 def copy_pictures(database: Path, site: Path) -> int:
     """Put the overview pictures of the last build into the site, return how many there are.
 
-    Where one is not there a picture that says so takes its place, so that no page is broken.
+    A picture that says why takes the place of one that is missing or is not the one that the build
+    drew, so that no page is broken and none shows another database.
     """
     folder = site / PICTURES
     folder.mkdir(parents=True, exist_ok=True)
+    n_shown = 0
     drawn = _drawn_pictures(database)
     for kind in KINDS:
         path = folder / f"{kind.name}.png"
-        if kind.name in drawn:
-            shutil.copyfile(drawn[kind.name], path)
-        else:
+        source, sha256 = drawn.get(kind.name, (None, ""))
+        if source is None:
             reason = NO_MOVES if drawn and kind.name == "movements" else NOT_DRAWN
-            path.write_bytes(placeholder(kind, reason))
-    return len(drawn)
+        else:
+            reason = file_problem(source, sha256)
+        if source and not reason:
+            shutil.copyfile(source, path)
+            n_shown += 1
+            continue
+        if source:
+            reason = f"{source}: {reason}; `make build` draws it again."
+            sys.stderr.write(f"docs: {reason}\n")
+        path.write_bytes(placeholder(kind, reason))
+    return n_shown
 
 
-def _drawn_pictures(database: Path) -> dict[str, Path]:
-    """Files of the overviews that are there, by kind."""
+def _drawn_pictures(database: Path) -> dict[str, tuple[str, str]]:
+    """Path and hash of the overviews that the last build drew, by kind."""
     if not database.is_file():
         return {}
     with duckdb.connect(str(database), read_only=True) as connection:
         try:
             found = connection.execute(
-                "select kind, path from segments.segment_plots"
+                "select kind, path, sha256 from segments.segment_plots"
                 " where status = 'drawn' and format = 'png' and scope = 'all'"
             ).fetchall()
         except duckdb.CatalogException:
             return {}
-    return {kind: Path(path) for kind, path in found if Path(path).is_file()}
+    return {kind: (path, sha256) for kind, path, sha256 in found}
 
 
 def main() -> int:

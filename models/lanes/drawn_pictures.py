@@ -3,10 +3,11 @@
 import segmentation.libraries  # noqa: F401 (first, see there)
 from segmentation.pictures.catalog import draw_all
 from segmentation.pictures.tables import picture_tables
+from segmentation.run.project import pictures_folder, project_folder
 from segmentation.settings import Settings
 
 
-def model(dbt, session):  # noqa: ARG001 (dbt's interface)
+def model(dbt, session):
     """Read what there is to show, return one row per picture."""
     tables = picture_tables(
         clusters={
@@ -28,4 +29,5 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
         movements=dbt.ref("latest_movements").pl(),
     )
     formats = Settings(dbt.config.get("segmentation")).project.picture_formats
-    return draw_all(tables, dbt.config.get("pictures_folder"), formats)
+    folder = dbt.config.get("pictures_folder") or pictures_folder(project_folder(), session)
+    return draw_all(tables, folder, formats)

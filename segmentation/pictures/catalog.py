@@ -305,6 +305,23 @@ def slug(lane: str, scope: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
+def file_problem(path: str | Path, sha256: str) -> str:
+    """Why a picture's file cannot be shown; empty if it is the file that the build wrote.
+
+    Parameters
+    ----------
+    path, sha256
+        As `segment_plots` has them.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return "the file is missing"
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return "the file has changed since the build wrote it"
+    return ""
+
+
 def _is_drawn(picture: Picture, path: Path, extension: Format) -> bool:
     """Whether the file is there and was drawn from the same."""
     try:
@@ -336,9 +353,11 @@ def _source_of(content: bytes, extension: Format) -> str | None:
         return None
     if extension == "svg":
         found = re.search(rb"<dc:source>([0-9a-f]{64})</dc:source>", content)
-        return found.group(1).decode() if found else None
+        is_whole = content.rstrip().endswith(b"</svg>")
+        return found.group(1).decode() if found and is_whole else None
     try:
         with Image.open(io.BytesIO(content)) as image:
+            image.load()  # fails if the file has been cut off
             return str(image.info.get(SOURCE_KEY))
-    except OSError:
+    except (OSError, SyntaxError):
         return None

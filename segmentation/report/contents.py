@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 from PIL import Image
 
-from segmentation.pictures.catalog import scope_tables
+from segmentation.pictures.catalog import file_problem, scope_tables
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
 from segmentation.settings import LANES
@@ -47,8 +47,8 @@ class ReportError(RuntimeError):
 class Picture:
     """A picture of the report; `data` is the file as base64.
 
-    Without data either `is_missing` is true, as the file is not where the build put it, or there is
-    no room for it. `width` and `height` are in pixels. `chart` is the same as JSON for the charting
+    Without data, `problem` says why the file cannot be shown; it is empty if there is no room for
+    the picture. `width` and `height` are in pixels. `chart` is the same as JSON for the charting
     library, where pointing at it says more.
     """
 
@@ -57,7 +57,7 @@ class Picture:
     description: str
     path: str
     data: str
-    is_missing: bool
+    problem: str
     width: int
     height: int
     chart: str = ""
@@ -230,10 +230,9 @@ def _embedded(pictures: list[Row]) -> dict[str, str]:
         ),
     )
     for picture in by_use:
-        path = Path(picture["path"])
-        if not path.is_file():
+        if file_problem(picture["path"], picture["sha256"]):
             continue
-        data = base64.b64encode(path.read_bytes()).decode()
+        data = base64.b64encode(Path(picture["path"]).read_bytes()).decode()
         if used + len(data) <= MAX_PICTURE_BYTES:
             found[picture["name"]] = data
             used += len(data)
@@ -272,7 +271,7 @@ def _picture(row: Row, embedded: dict[str, str], chart: str = "") -> Picture:
         description=row["description"],
         path=row["path"],
         data=data,
-        is_missing=not Path(row["path"]).is_file(),
+        problem=file_problem(row["path"], row["sha256"]),
         width=width,
         height=height,
         chart=chart,

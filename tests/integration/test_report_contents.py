@@ -57,10 +57,25 @@ def test_a_picture_that_is_gone_is_not_said_to_be_left_out_for_its_size(
     )
     said = text_of(read_contents(copied.database))
     assert "left out to keep this file small" not in said
-    assert f"the file {gone}/profiles-" in said
+    assert f"the file is missing ( {gone}/profiles-" in said
     monkeypatch.setattr(report_contents, "MAX_PICTURE_BYTES", 200_000)
     said = text_of(read_contents(seeds_build.project.database))
     assert "left out to keep this file small" in said
+
+
+def test_a_picture_that_another_build_has_replaced_is_not_shown(
+    copied: Project, tmp_path: Path
+) -> None:
+    (path,) = copied.query("select path from segments.segment_plots where name = 'components'")[
+        "path"
+    ]
+    foreign = tmp_path / "components.png"
+    foreign.write_bytes(Path(path).read_bytes() + b" ")
+    copied.execute(f"update segments.segment_plots set path = '{foreign}' where path = '{path}'")
+    contents = read_contents(copied.database)
+    (picture,) = [picture for picture in contents.overview if picture.name == "components"]
+    assert not picture.data
+    assert picture.problem == "the file has changed since the build wrote it"
 
 
 def test_a_build_without_pictures_has_a_small_report_that_says_so(copied: Project) -> None:

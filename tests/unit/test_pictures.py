@@ -24,6 +24,7 @@ from segmentation.pictures import drawings
 from segmentation.pictures.catalog import (
     KINDS,
     PICTURES_SCHEMA,
+    Format,
     draw_all,
     scope_tables,
     slug,
@@ -291,6 +292,16 @@ def test_a_damaged_file_is_drawn_again(drawn: Path) -> None:
     found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
     Path(found["path"]).write_bytes(b"no picture")
     again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+@pytest.mark.parametrize("extension", ["png", "svg"])
+def test_a_file_that_was_cut_off_is_drawn_again(tmp_path: Path, extension: Format) -> None:
+    given = only(tables(), "search")
+    found = draw_all(given, tmp_path, [extension]).filter(status="drawn").row(0, named=True)
+    path = Path(found["path"])
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
+    again = draw_all(given, tmp_path, [extension]).filter(name=found["name"]).row(0, named=True)
     assert again["sha256"] == found["sha256"]
 
 

@@ -1,0 +1,1 @@
+"""What surrounds a dbt run: where the project is, hooks, run log and summary."""
