@@ -119,10 +119,6 @@ lines (part, place, line) as (
     select 3, 0, format('  {} categories, {} segments', count(distinct category), count(*))
     from segments
     union all
-    select 4, 0, '  No sales row was accepted; governance.rejected_rows says why for each.'
-    from stores
-    where n_with_sales = 0
-    union all
     select 5, 0, ''
     union all
     select 6, 0, format(

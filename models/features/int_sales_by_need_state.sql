@@ -26,6 +26,35 @@ sales_by_divisor as (
     group by all
 )
 
+{%- if not flags.EMPTY %},
+
+-- Nothing downstream may replace good segments with none: without accepted sales the build fails here.
+reasons as (
+    select
+        coalesce(reason, 'the products have no need state') as reason,
+        sum(n_rows) as n_rows
+    from {{ ref('int_sales_outcomes') }}
+    group by all
+),
+
+no_accepted_sales as (
+    select
+        error(
+            'no sales row was accepted: '
+            || coalesce(
+                (
+                    select
+                        string_agg(format('{:,} rows: {}', n_rows::bigint, reason), '; ' order by n_rows desc, reason)
+                    from reasons
+                ),
+                'the input has no rows'
+            )
+            || '. governance.rejected_rows lists them. Nothing was published and the history is unchanged'
+        )::varchar as store_id
+    where not exists (select 1 from sales_by_divisor)
+)
+{%- endif %}
+
 select
     -- ids
     store_id,
@@ -44,4 +73,9 @@ select
     max(last_sold_on) as last_sold_on
 from sales_by_divisor
 group by all
+{%- if not flags.EMPTY %}
+union all by name
+select store_id
+from no_accepted_sales
+{%- endif %}
 order by category, store_id, need_state

@@ -105,21 +105,44 @@ def test_a_store_that_only_a_list_of_ids_knows_is_known_without_any_data(
     assert store.rows() == [(False, False)]
 
 
-def test_a_build_whose_sales_are_all_rejected_ends_in_words_and_empty_tables(
+def test_a_build_whose_sales_are_all_rejected_fails_and_changes_nothing_that_people_read(
     tmp_path: Path,
 ) -> None:
     # the database file is named like one of the schemas in it, which must not matter
     good = small_inputs()
-    other = good.products.with_columns(pl.format("X{}", "product_id").alias("product_id"))
-    variables = replace(good, products=other).write(tmp_path / "inputs")
     project = Project(tmp_path / "project", database_name="segments.duckdb")
-    run = project.build(*OWN_INPUTS, variables={**variables, "external_sources": []})
+    variables = {**good.write(tmp_path / "good"), "external_sources": []}
+    assert project.build(*OWN_INPUTS, variables=variables).success
+    kept = ("segments.segments.store_segments_history", "governance.model_registry")
+    before = [project.query(f"from {table} order by all") for table in kept]
+    published = project.published.read_bytes()
+    unknown = good.products.with_columns(pl.format("X{}", "product_id").alias("product_id"))
+    variables = {**replace(good, products=unknown).write(tmp_path / "bad"), "external_sources": []}
+    run = project.dbt("build", *OWN_INPUTS, variables=variables)
+    assert not run.success
     assert "Traceback" not in run.shown
-    assert len(run.lines_with("No sales row was accepted; governance.rejected_rows says why")) == 1
-    assert not [line for line in run.shown.splitlines() if line.split()[1:] == ["None"]]
+    assert run.lines_with("no sales row was accepted")
+    assert run.lines_with("rows: product_id has no accepted row in products")
     rejected = project.query("select distinct reason from governance.rejected_rows")
     assert rejected["reason"].to_list() == ["product_id has no accepted row in products"]
-    assert project.value("select count(*) from segments.segments.store_segments") == 0
+    assert project.published.read_bytes() == published
+    assert all(
+        project.query(f"from {table} order by all").equals(rows)
+        for table, rows in zip(kept, before, strict=True)
+    )
+
+
+def test_a_build_without_a_usable_model_fails_and_publishes_nothing(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    variables = {
+        **small_inputs().write(tmp_path / "inputs"),
+        "external_sources": [],
+        "segmentation": {"retrain": "never"},
+    }
+    run = project.dbt("build", *OWN_INPUTS, variables=variables)
+    assert not run.success
+    assert run.lines_with("no store has a segment")
+    assert not project.published.exists()
 
 
 # --- dialects and shapes ----------------------------------------------------------------------

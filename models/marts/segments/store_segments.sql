@@ -10,6 +10,25 @@ external_clusters as (
     select * from {{ ref('external_clusters') }}
 )
 
+{%- if not flags.EMPTY %},
+
+-- The history and the published file keep the last segments if there are none now.
+no_segments as (
+    select
+        error(
+            'no store has a segment: no category and no external input has a usable model;'
+            || ' governance.model_registry gives the reason for each.'
+            || ' Nothing was published and the history is unchanged'
+        )::varchar as store_id
+    where
+        not exists (
+            select 1
+            from merged
+            where internal_cluster is not null or external_cluster is not null
+        )
+)
+{%- endif %}
+
 select
     -- ids
     merged.store_id,
@@ -42,4 +61,9 @@ inner join {{ ref('segment_names') }} as segment_names
 left join internal_clusters
     on merged.category = internal_clusters.scope and merged.store_id = internal_clusters.store_id
 left join external_clusters on merged.store_id = external_clusters.store_id
-order by merged.category, merged.store_id
+{%- if not flags.EMPTY %}
+union all by name
+select store_id
+from no_segments
+{%- endif %}
+order by category, store_id
