@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 import numpy as np
 
-from segmentation.features import Matrix
+from segmentation.features.vectors import Matrix
 
 #: Changes when the SQL below does, so that nobody measures on old files.
 VERSION: Final = 2

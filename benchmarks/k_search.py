@@ -21,7 +21,7 @@ from benchmarks.harness import (
     ratio_row,
     row,
 )
-from segmentation.model import TrainingData
+from segmentation.fitting.model import TrainingData
 from segmentation.settings import ScopeSettings
 
 TARGET: Final = "k search"
@@ -63,8 +63,8 @@ def search(stores: int, features: int, max_k: int) -> dict[str, Any]:
     import pycaret.clustering  # noqa: F401, PLC0415
     from joblib import cpu_count  # noqa: PLC0415
 
-    from segmentation import cluster_search  # noqa: PLC0415
-    from segmentation.fitting import fit_scope  # noqa: PLC0415
+    from segmentation.fitting import cluster_search  # noqa: PLC0415
+    from segmentation.fitting.scope import fit_scope  # noqa: PLC0415
 
     settings = ScopeSettings.model_validate({"max_clusters": max_k})
     fit_scope(training(WARM_STORES, FEATURES), settings)
@@ -144,7 +144,7 @@ def silhouette_error(stores: int, features: int) -> dict[str, Any]:
     from sklearn.cluster import KMeans  # noqa: PLC0415
     from sklearn.metrics import silhouette_score  # noqa: PLC0415
 
-    from segmentation.silhouettes import mean_silhouettes  # noqa: PLC0415
+    from segmentation.fitting.silhouettes import mean_silhouettes  # noqa: PLC0415
 
     z = data.matrix(stores, features)[:, :8]
     sample = ScopeSettings.model_validate({}).silhouette_sample

@@ -22,7 +22,7 @@ OVERHEAD_LIMIT, RECIPE_LIMIT = 1.25, 10.0
 
 def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`feat_internal` and `scope_features` of the generated shops."""
-    from segmentation.features import internal_features  # noqa: PLC0415
+    from segmentation.features.vectors import internal_features  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     with duckdb.connect() as connection:
@@ -48,8 +48,8 @@ def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def lane(categories: int) -> dict[str, Any]:
     """Fit all categories as `internal_cluster_models` does, start of the processes included."""
-    from segmentation.processes import FITS  # noqa: PLC0415
-    from segmentation.registry import fit_lane  # noqa: PLC0415
+    from segmentation.fitting.registry import fit_lane  # noqa: PLC0415
+    from segmentation.run.processes import FITS  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     features, names = _features(categories)
@@ -70,8 +70,8 @@ def lane(categories: int) -> dict[str, Any]:
 
 def alone(categories: int, chosen: int) -> dict[str, Any]:
     """CPU time of a few of the fits, one after the other in one process that has its libraries."""
-    from segmentation.fitting import fit_scope  # noqa: PLC0415
-    from segmentation.registry import training_data  # noqa: PLC0415
+    from segmentation.fitting.registry import training_data  # noqa: PLC0415
+    from segmentation.fitting.scope import fit_scope  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     features, names = _features(categories)

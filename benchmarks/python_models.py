@@ -35,16 +35,16 @@ SHORT: Final = 1.0
 DRAWING: Final = "drawn_pictures"
 #: What each model calls of the package: all else is conversion and dbt-duckdb.
 CALLS: Final = {
-    "repeated_sales": ("segmentation.repetitions", "repeated_hashes"),
-    "feat_internal": ("segmentation.features", "internal_features"),
-    "feat_external": ("segmentation.features", "external_features"),
-    "internal_cluster_models": ("segmentation.registry", "fit_lane"),
-    "external_cluster_models": ("segmentation.registry", "fit_lane"),
-    "merged_segments": ("segmentation.merging", "merge_lanes"),
-    "cluster_rules": ("segmentation.rules", "cluster_rules"),
-    "store_cohesion": ("segmentation.cohesion", "cohesion"),
-    "store_peers": ("segmentation.peers", "segment_peers"),
-    "drift_scores": ("segmentation.drift", "lane_drift"),
+    "repeated_sales": ("segmentation.inputs.repetitions", "repeated_hashes"),
+    "feat_internal": ("segmentation.features.vectors", "internal_features"),
+    "feat_external": ("segmentation.features.vectors", "external_features"),
+    "internal_cluster_models": ("segmentation.fitting.registry", "fit_lane"),
+    "external_cluster_models": ("segmentation.fitting.registry", "fit_lane"),
+    "merged_segments": ("segmentation.segments.merging", "merge_lanes"),
+    "cluster_rules": ("segmentation.segments.rules", "cluster_rules"),
+    "store_cohesion": ("segmentation.segments.cohesion", "cohesion"),
+    "store_peers": ("segmentation.segments.peers", "segment_peers"),
+    "drift_scores": ("segmentation.segments.drift", "lane_drift"),
     DRAWING: ("segmentation.pictures.catalog", "draw_all"),
 }
 

@@ -12,7 +12,7 @@ import polars as pl
 from benchmarks import data
 from benchmarks.dbt_runs import dbt, scratch
 from benchmarks.harness import PAIRS, ROOT, Measurement, Suite, measure, ratio_row, row
-from segmentation.processes import FITS
+from segmentation.run.processes import FITS
 
 TARGET: Final = "No-change rebuild"
 EXTERNAL: Final = ("demographics", "foot_traffic", "competition")

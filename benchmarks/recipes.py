@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.recipes planted`` draws stores with known groups and needs nothing;
 ``external`` reads a database built from the seeds, ``real`` one built from the Complete Journey
-(``make demo``). All fits run through `segmentation.fitting.fit_scope`. Tables go to stdout; on one
+(``make demo``). All fits run through `segmentation.fitting.scope.fit_scope`. Tables go to stdout; on one
 core `planted` takes about 20 minutes, the others two.
 """
 
@@ -23,11 +23,11 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from segmentation.cluster_search import CANDIDATE_RESTARTS
-from segmentation.features import Matrix, closure, transform_shares
-from segmentation.fitting import fit_scope
-from segmentation.model import AffineModel, ModelRow, TrainingData
-from segmentation.registry import training_data
+from segmentation.features.vectors import Matrix, closure, transform_shares
+from segmentation.fitting.cluster_search import CANDIDATE_RESTARTS
+from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
+from segmentation.fitting.registry import training_data
+from segmentation.fitting.scope import fit_scope
 from segmentation.settings import ScopeSettings
 
 Labels = npt.NDArray[Any]

@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks import data
 from benchmarks.dbt_runs import compiled, dbt, scratch
 from benchmarks.harness import Stopwatch, Suite, measure, paired, ratio_row, row
-from segmentation.features import to_matrix
-from segmentation.model import MODEL_SCHEMA, AffineModel
+from segmentation.features.vectors import to_matrix
+from segmentation.fitting.model import MODEL_SCHEMA, AffineModel
 
 TARGET: Final = "SQL scoring"
 STORES, LARGE_STORES = 1_000_000, 10_000_000
@@ -38,7 +38,7 @@ LITERALS: Final = (
 
 def _model() -> pl.DataFrame:
     """A model of the generated vectors, fitted once and kept in the cache as the table has it."""
-    from segmentation.registry import fit_lane  # noqa: PLC0415
+    from segmentation.fitting.registry import fit_lane  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     path = data.cache() / "scoring-model.parquet"

@@ -20,7 +20,7 @@ from typing import Any, Final
 from benchmarks import fact_scale, k_search, many_scopes, python_models, rebuild, sql_scoring
 from benchmarks.harness import ROOT, Suite
 from benchmarks.tables import write_tables
-from segmentation.run_facts import versions
+from segmentation.run.facts import versions
 
 RESULTS: Final = ROOT / "benchmarks" / "results.json"
 TARGETS: Final[dict[str, ModuleType]] = {

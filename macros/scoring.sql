@@ -48,7 +48,7 @@
 
 {#- Vectors for a kept model whose category has other need states today: the shares of those that the
     model knows, closed again, a need state that nobody buys any more with 0, then the transform as
-    `segmentation.features` has it. A store that sells nothing of them has no values. -#}
+    `segmentation.features.vectors` has it. A store that sells nothing of them has no values. -#}
 {% macro recomposed_vectors(one_scope, features, transform, zero_replacement) -%}
     select
         scope,

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from segmentation.advisories import findings, locked_versions
+from segmentation.warehouse.advisories import findings, locked_versions
 
 REPOSITORY: Final = Path(__file__).parents[1]
 NOT_CHECKED: Final = """\

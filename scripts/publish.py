@@ -8,13 +8,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from segmentation.extensions import MissingPackageError
-from segmentation.lake import MANIFEST, LakeError, publish_to_lake
-from segmentation.postgres import PostgresError, publish_to_postgres
-from segmentation.published import PublishedFileError
-from segmentation.publishing import published_path
-from segmentation.run_facts import without_secrets
-from segmentation.workbook import ExportError, export
+from segmentation.publishing.lake import MANIFEST, LakeError, publish_to_lake
+from segmentation.publishing.postgres import PostgresError, publish_to_postgres
+from segmentation.publishing.publish import published_path
+from segmentation.publishing.published import PublishedFileError
+from segmentation.publishing.workbook import ExportError, export
+from segmentation.run.facts import without_secrets
+from segmentation.warehouse.extensions import MissingPackageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = os.environ.get("STORE_SEGMENTS_DB") or str(PROJECT / "store_segments.duckdb")

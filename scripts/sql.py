@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segmentation.extensions import MissingPackageError
-from segmentation.published import PublishedFileError, published_file
-from segmentation.publishing import published_path
+from segmentation.publishing.publish import published_path
+from segmentation.publishing.published import PublishedFileError, published_file
+from segmentation.warehouse.extensions import MissingPackageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = os.environ.get("STORE_SEGMENTS_DB") or str(PROJECT / "store_segments.duckdb")

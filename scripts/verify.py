@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from segmentation.fingerprints import Fingerprint, differing_tables, table_fingerprints
+from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
 PROJECT = Path(__file__).resolve().parents[1]
 DBT = Path(sys.executable).with_name("dbt")

@@ -1,7 +1,7 @@
 """Numeric columns and indicators of all external sources, as one vector per store."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.features import external_features
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.features.vectors import external_features
 
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)

@@ -1,9 +1,9 @@
 """Clusters of both lanes said again as a few if-then rules."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.database import rows_so_far
-from segmentation.rules import cluster_rules
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.segments.rules import cluster_rules
 from segmentation.settings import Settings
+from segmentation.warehouse.database import rows_so_far
 
 
 def model(dbt, session):

@@ -1,7 +1,7 @@
 """Internal and external clusters of every category joined, small cells dissolved."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.merging import merge_lanes
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.segments.merging import merge_lanes
 from segmentation.settings import Settings
 
 

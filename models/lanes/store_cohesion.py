@@ -1,7 +1,7 @@
 """How well each store fits its clusters and its segment."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.cohesion import cohesion
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.segments.cohesion import cohesion
 from segmentation.settings import Settings
 
 

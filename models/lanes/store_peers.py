@@ -1,7 +1,7 @@
 """Nearest stores in the same segment."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.peers import segment_peers
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.segments.peers import segment_peers
 
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)

@@ -1,8 +1,8 @@
 """Fitted models of the external lane; a scope whose model is in the table already is not fitted."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.progress import report
-from segmentation.registry import fit_lane
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.fitting.registry import fit_lane
+from segmentation.run.progress import report
 from segmentation.settings import Settings
 
 

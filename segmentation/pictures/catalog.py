@@ -15,9 +15,9 @@ from typing import Final, Literal
 import polars as pl
 from PIL import Image
 
-from segmentation.libraries import importing
 from segmentation.pictures.tables import Tables
-from segmentation.processes import PICTURES
+from segmentation.run.processes import PICTURES
+from segmentation.warehouse.libraries import importing
 
 PICTURES_SCHEMA: Final = pl.Schema(
     {

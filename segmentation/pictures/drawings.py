@@ -16,7 +16,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from segmentation.features import Matrix
+from segmentation.features.vectors import Matrix
 from segmentation.pictures.style import (
     DIVERGING,
     FAINT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -20,7 +20,8 @@ def project_folder() -> Path:
     """
     from dbt.flags import get_flags  # noqa: PLC0415 (only a running dbt has them)
 
-    return Path(get_flags().PROJECT_DIR).resolve()
+    flags: Any = get_flags()  # type: ignore[no-untyped-call]
+    return Path(flags.PROJECT_DIR).resolve()
 
 
 def pictures_folder(project: Path, connection: duckdb.DuckDBPyConnection) -> Path:

@@ -23,7 +23,7 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.adapters.factory import cleanup_connections, reset_adapters
 from dbt.cli.main import dbtRunner
 
-from segmentation.fingerprints import Fingerprint, table_fingerprints
+from segmentation.warehouse.fingerprints import Fingerprint, table_fingerprints
 
 REPOSITORY: Final = Path(__file__).parents[2]
 

@@ -20,8 +20,8 @@ from typing import Any, Final
 import duckdb
 import pytest
 
-from segmentation.fingerprints import Fingerprint, differing_tables, table_fingerprints
-from segmentation.registry import tampered_models
+from segmentation.fitting.registry import tampered_models
+from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
 from .helpers import OWN_INPUTS, THREE_CLUSTERS, Project, copy_of, small_inputs, with_noise
 

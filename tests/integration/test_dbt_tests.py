@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.registry import CONTENT_HASH_SQL
+from segmentation.fitting.registry import CONTENT_HASH_SQL
 
 from .conftest import SeedsBuild
 from .helpers import Project, small_inputs

@@ -13,7 +13,7 @@ from typing import Final
 import duckdb
 import pytest
 
-from segmentation.fingerprints import differing_tables
+from segmentation.warehouse.fingerprints import differing_tables
 
 from .helpers import OWN_INPUTS, REPOSITORY, THREE_CLUSTERS, Built, Project, small_inputs
 

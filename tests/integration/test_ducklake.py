@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from segmentation.extensions import load_extension
-from segmentation.fingerprints import relation_fingerprint
+from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.fingerprints import relation_fingerprint
 
 from .helpers import OWN_INPUTS, Built, Project
 from .postgres import Server, running_server

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from segmentation.features import Matrix
-from segmentation.model import AffineModel
+from segmentation.features.vectors import Matrix
+from segmentation.fitting.model import AffineModel
 
 from .conftest import SeedsBuild
 

@@ -13,9 +13,9 @@ import duckdb
 import openpyxl
 import pytest
 
-from segmentation import workbook
-from segmentation.published import published_file, published_tables
-from segmentation.workbook import export
+from segmentation.publishing import workbook
+from segmentation.publishing.published import published_file, published_tables
+from segmentation.publishing.workbook import export
 
 from .helpers import REPOSITORY, Built, is_listed
 

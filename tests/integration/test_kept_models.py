@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from segmentation.features import Matrix, centred_log_ratio, closure
-from segmentation.model import AffineModel
+from segmentation.features.vectors import Matrix, centred_log_ratio, closure
+from segmentation.fitting.model import AffineModel
 
 from .helpers import THREE_CLUSTERS, Built, Inputs, small_inputs
 

@@ -41,7 +41,7 @@ small:
       type: duckdb
       path: "{{ env_var('STORE_SEGMENTS_DB') }}"
       threads: 1
-      plugins: [{module: segmentation.duckdb_plugin, alias: segmentation}]
+      plugins: [{module: segmentation.run.plugin, alias: segmentation}]
     other: *duckdb
 """,
     "models/models.yml": """

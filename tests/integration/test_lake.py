@@ -17,10 +17,10 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from segmentation.extensions import load_extension
-from segmentation.fingerprints import relation_fingerprint
-from segmentation.lake import MANIFEST, MANIFESTS, LakeError, publish_to_lake
-from segmentation.published import published_file, published_tables
+from segmentation.publishing.lake import MANIFEST, MANIFESTS, LakeError, publish_to_lake
+from segmentation.publishing.published import published_file, published_tables
+from segmentation.warehouse.extensions import load_extension
+from segmentation.warehouse.fingerprints import relation_fingerprint
 
 from .helpers import Built
 

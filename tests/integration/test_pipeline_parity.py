@@ -15,9 +15,9 @@ import pytest
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from segmentation.cluster_search import CANDIDATE_RESTARTS
+from segmentation.fitting.cluster_search import CANDIDATE_RESTARTS
+from segmentation.fitting.weights import WeightCategories
 from segmentation.settings import LANES
-from segmentation.weights import WeightCategories
 
 from .conftest import SeedsBuild
 from .helpers import OWN_INPUTS, QUICK, Project, small_inputs

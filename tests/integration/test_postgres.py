@@ -11,8 +11,8 @@ import duckdb
 import psycopg
 import pytest
 
-from segmentation.postgres import LOG, PostgresError, postgres_type, publish_to_postgres
-from segmentation.published import Column, published_file, published_tables
+from segmentation.publishing.postgres import LOG, PostgresError, postgres_type, publish_to_postgres
+from segmentation.publishing.published import Column, published_file, published_tables
 
 from .helpers import Built
 from .postgres import Server, running_server

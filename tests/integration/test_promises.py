@@ -19,7 +19,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from segmentation.registry import CONTENT_HASH_SQL
+from segmentation.fitting.registry import CONTENT_HASH_SQL
 
 from .helpers import (
     OWN_INPUTS,
@@ -234,7 +234,7 @@ def test_only_the_owner_may_write_to_what_a_build_makes(small_build: Built, tmp_
 # --- secrets ----------------------------------------------------------------------------------
 
 _PROFILE: Final = """
-    plugins: [{module: segmentation.duckdb_plugin, alias: segmentation}]
+    plugins: [{module: segmentation.run.plugin, alias: segmentation}]
     attach:
       - {path: "{{ env_var('DBT_ENV_SECRET_SHOP') }}", alias: shop, read_only: true}
 """

@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 import pytest
 
-from segmentation.fingerprints import differing_tables
+from segmentation.warehouse.fingerprints import differing_tables
 
 from .helpers import (
     OWN_INPUTS,
@@ -31,7 +31,7 @@ _PROBE: Final = """
 import json, sys
 from dbt.cli.main import dbtRunner
 outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
-from segmentation.processes import FITS
+from segmentation.run.processes import FITS
 said = {
     "success": outcome.success, "pycaret": "pycaret" in sys.modules, "process": FITS.n_processes > 0
 }

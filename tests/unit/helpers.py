@@ -8,10 +8,10 @@ from typing import Any, cast
 import numpy as np
 from sklearn.cluster import KMeans
 
-from segmentation.cluster_search import Clusterer
-from segmentation.features import Matrix
-from segmentation.kmeans import first_centroids
-from segmentation.model import TrainingData
+from segmentation.features.vectors import Matrix
+from segmentation.fitting.cluster_search import Clusterer
+from segmentation.fitting.kmeans import first_centroids
+from segmentation.fitting.model import TrainingData
 from segmentation.settings import EXTERNAL_SCOPE, Lane, ScopeSettings, Settings
 
 #: Three centres so far apart that no reasonable method misses them.

@@ -1,7 +1,7 @@
 """Hashes that more than one row of the sales input has."""
 
-import segmentation.libraries  # noqa: F401 (first, see there)
-from segmentation.repetitions import repeated_hashes
+import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
+from segmentation.inputs.repetitions import repeated_hashes
 from segmentation.settings import Settings
 
 

@@ -1,0 +1,1 @@
+"""Store feature vectors, made from long tables."""

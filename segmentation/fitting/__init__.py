@@ -1,0 +1,1 @@
+"""One scope: selection of features, pipeline, search for k, model row."""

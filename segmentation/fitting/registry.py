@@ -1,0 +1,377 @@
+"""What is fitted again and what is not: one row per model, addressed by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from segmentation.features.vectors import Matrix, lane_features, to_matrix
+from segmentation.fitting.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
+from segmentation.run.processes import FITS, PICTURES
+from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
+from segmentation.warehouse.code import folder_sha256
+from segmentation.warehouse.libraries import importing
+
+#: Libraries whose version can move a number.
+_LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
+#: Settings that act after the fit; they do not belong to a model.
+_AFTER_FIT: Final = frozenset({"min_segment_size"})
+_ID_LENGTH: Final = 16
+#: Fits below which new processes, each of which imports PyCaret, cost more than they save.
+_MIN_PARALLEL: Final = 8
+#: Processes that get ready before there is anything to draw, at most.
+_EARLY_PICTURES: Final = 4
+#: Stores from which the K-means of one scope keeps several threads busy.
+_LARGE_SCOPE: Final = 5000
+
+#: Column with the hash of a model's row, and below the SQL that computes it. A row that comes into
+#: force again is the same model in another place.
+_HASH_COLUMN: Final = "content_sha256"
+_CONTENT: Final = [name for name in MODEL_SCHEMA if name not in {_HASH_COLUMN, "in_force_order"}]
+CONTENT_HASH_SQL: Final = (
+    "sha256(to_json(struct_pack("
+    + ", ".join(f'"{name}" := "{name}"' for name in _CONTENT)
+    + "))::varchar)"
+)
+
+Report = Callable[[str], None]
+
+
+def fit_lane(
+    lane: Lane,
+    features: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    settings: Settings,
+    existing: pl.DataFrame | None,
+    report: Report,
+) -> pl.DataFrame:
+    """Rows to add to `<lane>_cluster_models` so that every scope has the model of today's data.
+
+    A scope whose model stands in the table already is not fitted; if an older row of the table
+    fits today's data, that row comes back with a new place in the order. A scope whose fit fails
+    becomes a row with status `failed` and the reason, and is tried again by the next build; the
+    other scopes go on.
+
+    Parameters
+    ----------
+    lane
+        `internal` or `external`.
+    features
+        `feat_<lane>`: scope, store_id, sales_amount, x (and shares in the internal lane).
+    scope_features
+        `scope_features`: lane, scope, position, feature.
+    settings
+        Parsed settings.
+    existing
+        All rows of the table so far, None on the first build.
+    report
+        Called with one line of progress per scope.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `MODEL_SCHEMA`; no row where nothing is new.
+    """
+    known = pl.DataFrame(schema=MODEL_SCHEMA) if existing is None else existing
+    scopes = sorted(features["scope"].unique().to_list())
+    if lane == "external" and not scopes:
+        report("external: no external data")
+    if lane == "internal":
+        for scope in sorted(set(settings.project.scopes) - {*scopes, EXTERNAL_SCOPE}):
+            report(f"segmentation.scopes.{scope}: no such category; there are: {', '.join(scopes)}")
+    parts = {str(scope): part for (scope,), part in features.group_by("scope")}
+    found = [
+        _find_or_plan(
+            lane,
+            scope,
+            parts[scope],
+            scope_features.filter((pl.col("lane") == lane) & (pl.col("scope") == scope)),
+            settings,
+            known.filter(pl.col("scope") == scope).sort("in_force_order"),
+            partial(_report_place, report, f"{lane} lane {place}/{len(scopes)}"),
+        )
+        for place, scope in enumerate(scopes, start=1)
+    ]
+    fits = [one for one in found if isinstance(one, _Fit)]
+    fitted = _fit_all(fits)
+    rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
+    if fits and settings.project.picture_formats:
+        _expect_pictures()
+    return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
+
+
+def tampered_models(connection: duckdb.DuckDBPyConnection, lane: Lane) -> list[tuple[str, str]]:
+    """Scope and model id of rows of `<lane>_cluster_models` that are not as they were written.
+
+    A row whose hash is gone is one of them. A table of a version that had other columns cannot be
+    judged.
+    """
+    table = f"{lane}_cluster_models"
+    known = connection.execute(
+        "select column_name from duckdb_columns()"
+        " where database_name = current_database() and schema_name = 'lanes' and table_name = ?",
+        [table],
+    ).fetchall()
+    columns = {name for (name,) in known}
+    if not set(_CONTENT) <= columns:
+        return []
+    written = _HASH_COLUMN if _HASH_COLUMN in columns else "null"
+    return connection.execute(
+        f"select scope, model_id from lanes.{table}"  # noqa: S608
+        f" where {written} is distinct from {CONTENT_HASH_SQL} order by all"
+    ).fetchall()
+
+
+def _with_content_hash(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the hash of their content, as DuckDB writes it down."""
+    if rows.is_empty():
+        return rows
+    with duckdb.connect() as connection:
+        connection.register("rows", rows.to_arrow())
+        hashed = connection.sql(
+            f"select in_force_order, {CONTENT_HASH_SQL} as {_HASH_COLUMN}, model_id from rows"  # noqa: S608
+        ).pl()
+    return (
+        rows.drop(_HASH_COLUMN)
+        .join(hashed, on=["model_id", "in_force_order"], how="left", maintain_order="left")
+        .select(MODEL_SCHEMA.names())
+    )
+
+
+def training_data(
+    lane: Lane, features: pl.DataFrame, scope_features: pl.DataFrame, settings: ScopeSettings
+) -> TrainingData:
+    """Stores of one scope with enough sales to learn from, sorted by id.
+
+    `min_training_sales` above zero also keeps stores without any sales out of training.
+    """
+    chosen = features.sort("store_id")
+    if settings.min_training_sales > 0:
+        chosen = chosen.filter(pl.col("sales_amount").fill_null(0.0) >= settings.min_training_sales)
+    columns = scope_features.sort("position")
+    x = to_matrix(chosen["x"], len(columns))
+    raw = to_matrix(lane_features(chosen, lane), len(columns))
+    return TrainingData(
+        scope=str(features["scope"][0]),
+        store_ids=tuple(chosen["store_id"].to_list()),
+        names=tuple(columns["feature"].to_list()),
+        groups=tuple(columns["category_column"].to_list()),
+        raw=raw,
+        x=x,
+    )
+
+
+def training_data_sha256(data: TrainingData) -> str:
+    """Hash of stores, features and values; the same data gives the same hash on any machine."""
+    digest = hashlib.sha256()
+    groups = (group or "" for group in data.groups)
+    for part in (data.scope, *data.names, *groups, *data.store_ids):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "little") + encoded)
+    for matrix in (data.raw, data.x):
+        digest.update(_canonical(matrix))
+    return digest.hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """Version of the package and hash of the folder with the code of a fit."""
+    digest = folder_sha256(Path(__file__).parent)
+    return f"store-segments {metadata.version('store-segments')} {digest[:12]}"
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries whose release can move a number."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
+
+
+def fit_settings(lane: Lane, settings: ScopeSettings) -> dict[str, Any]:
+    """Settings that a model of the lane depends on."""
+    idle = _AFTER_FIT | ONLY_IN["external" if lane == "internal" else "internal"]
+    return {
+        key: value for key, value in settings.model_dump(mode="json").items() if key not in idle
+    }
+
+
+def model_id(training_sha256: str, settings: Mapping[str, Any], fitted_by: str) -> str:
+    """Address of a model: hash of data, settings, code and library versions."""
+    content = json.dumps(
+        [training_sha256, dict(settings), fitted_by, library_versions()], sort_keys=True
+    )
+    return hashlib.sha256(content.encode()).hexdigest()[:_ID_LENGTH]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fit that is to be made, with what becomes of the row whatever comes out."""
+
+    identity: dict[str, Any]
+    data: TrainingData
+    settings: ScopeSettings
+    previous: AffineModel | None
+    highest_used: int
+    report: Report
+
+    def tell(self, row: ModelRow) -> ModelRow:
+        """Report the outcome and give it back."""
+        failed = row["status"] == "failed"
+        outcome = (
+            f"FAILED, {row['reason']}" if failed else f"{row['status']}, {row['k']} cluster(s)"
+        )
+        self.report(f"{self.data.scope}: {outcome}")
+        return row
+
+
+def _expect_pictures() -> None:
+    """Let processes get ready to draw; before the fits they would take the cores from them."""
+    with importing():
+        from joblib import cpu_count  # noqa: PLC0415
+    if cpu_count() > 1:
+        PICTURES.start(min(cpu_count(), _EARLY_PICTURES))
+
+
+def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
+    """Rows of all fits, in order: many scopes in processes, a large one in threads."""
+    if not fits:
+        return
+    with importing():
+        from joblib import cpu_count  # noqa: PLC0415
+    n_jobs = cpu_count()
+    many = len(fits) >= _MIN_PARALLEL and n_jobs > 1
+    if many:
+        FITS.start(min(n_jobs, len(fits)))
+    at_once = min(max(FITS.n_processes, 1), len(fits))
+    orders = [
+        (
+            fit.identity,
+            fit.data,
+            fit.settings,
+            fit.previous,
+            fit.highest_used,
+            max(n_jobs // at_once, 1) if len(fit.data.store_ids) >= _LARGE_SCOPE else 1,
+        )
+        for fit in fits
+    ]
+    for fit, row in zip(fits, FITS.each(_fitted, orders), strict=True):
+        yield fit.tell(row)
+
+
+def _fitted(
+    identity: Mapping[str, Any],
+    data: TrainingData,
+    settings: ScopeSettings,
+    previous: AffineModel | None,
+    highest_used: int,
+    n_jobs: int,
+) -> ModelRow:
+    """Row of one fit; of one that fails the row says why."""
+    with importing():
+        from segmentation.fitting.scope import fit_scope  # noqa: PLC0415 (scikit-learn)
+    try:
+        return {**identity, **fit_scope(data, settings, previous, highest_used, n_jobs)}
+    except Exception as error:
+        reason = f"the fit failed with {type(error).__name__}: {' '.join(str(error).split())}"
+        return _failed(identity, data, reason)
+
+
+def _find_or_plan(
+    lane: Lane,
+    scope: str,
+    features: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    settings: Settings,
+    known: pl.DataFrame,
+    report: Report,
+) -> ModelRow | _Fit | None:
+    """Nothing where the newest model of the scope is the right one, else its row or the fit."""
+    chosen = settings.for_scope(lane, scope)
+    data = training_data(lane, features, scope_features, chosen)
+    given = fit_settings(lane, chosen)
+    sha256, fitted_by = training_data_sha256(data), code_version()
+    identity = {
+        "model_id": model_id(sha256, given, fitted_by),
+        "scope": scope,
+        "in_force_order": int(known["in_force_order"].max() or 0) + 1,  # type: ignore[arg-type]
+        "settings": _named(given),
+        "versions": _named(library_versions()),
+        "training_data_sha256": sha256,
+        "fitted_by": fitted_by,
+    }
+    usable = known.filter(pl.col("status") != "failed")
+    if settings.project.retrain == "never":
+        if not usable.is_empty():
+            report(f"{scope}: retrain is never, model {usable['model_id'][-1]} stays")
+            return None
+        return _failed(identity, data, "retrain is never and the scope has no model yet")
+    same = usable.filter(pl.col("model_id") == identity["model_id"])
+    if not same.is_empty():
+        if usable["model_id"][-1] == identity["model_id"]:
+            report(f"{scope}: unchanged, model {identity['model_id']}")
+            return None
+        report(f"{scope}: data and settings of an earlier model, {identity['model_id']} again")
+        return {**same.row(0, named=True), "in_force_order": identity["in_force_order"]}
+    report(f"{scope}: fitting {len(data.store_ids)} stores x {len(data.names)} features")
+    previous = AffineModel.from_row(usable.row(-1, named=True)) if len(usable) else None
+    return _Fit(identity, data, chosen, previous, _highest_cluster(usable), report)
+
+
+def _report_place(report: Report, place: str, text: str) -> None:
+    """Put the place in the work in front of a line of progress."""
+    report(f"{place}: {text}")
+
+
+def _failed(identity: Mapping[str, Any], data: TrainingData, reason: str) -> ModelRow:
+    """Row of a scope without a usable model: status and reason, no numbers."""
+    return {
+        **identity,
+        "status": "failed",
+        "reason": reason,
+        "n_stores": len(data.store_ids),
+        "n_outliers": 0,
+        "features": [],
+        "components": [],
+        "search": [],
+        "k": None,
+        "centroids": [],
+        "outlier_store_ids": [],
+        "means": [],
+        "distributions": [],
+    }
+
+
+def _highest_cluster(known: pl.DataFrame) -> int:
+    """Highest cluster number that any model of the scope has used."""
+    return max(
+        (
+            centroid["cluster"]
+            for centroids in known["centroids"].to_list()
+            for centroid in centroids
+        ),
+        default=0,
+    )
+
+
+def _named(values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Mapping to sorted name and value pairs; every value as JSON text unless it is text."""
+    return [
+        {"name": name, "value": value if isinstance(value, str) else json.dumps(value)}
+        for name, value in sorted(values.items())
+    ]
+
+
+def _canonical(matrix: Matrix) -> bytes:
+    """Bytes of a matrix in which every missing value and every zero is written one way."""
+    tidy = np.where(np.isnan(matrix), np.nan, matrix) + 0.0
+    shape = ",".join(str(length) for length in tidy.shape)
+    return shape.encode() + np.ascontiguousarray(tidy, dtype="<f8").tobytes()

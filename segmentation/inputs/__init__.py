@@ -1,0 +1,1 @@
+"""The files and tables that a retailer brings: reading and checking them."""

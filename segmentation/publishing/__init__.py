@@ -1,0 +1,1 @@
+"""Where finished builds go: published file, PostgreSQL, Parquet, workbook."""

@@ -1,0 +1,259 @@
+"""A finished build as a file of its own, that readers open while the next build runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import jinja2
+
+from segmentation.warehouse.database import is_file, sql_literal, sql_name
+
+_PICTURE: Final = re.compile(r"!\[[^\]]*\]\([^)]*\)")
+#: Name under which the unfinished file is attached.
+_ALIAS: Final = "store_segments_unfinished"
+#: Whoever may read the folder may read the file; nobody may write to it.
+_MODE: Final = 0o444
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to publish: where it is, and what dbt says of it.
+
+    `columns` are descriptions by name, `key` the columns that identify a row, where there are any.
+    `view` is the dbt model of a view; empty for a table.
+    """
+
+    schema: str
+    name: str
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    key: Sequence[str] = ()
+    view: str = ""
+
+    @property
+    def sql(self) -> str:
+        """Schema and name, quoted."""
+        return f"{sql_name(self.schema)}.{sql_name(self.name)}"
+
+    def as_view(self, tables: Mapping[str, str]) -> str | None:
+        """SQL that creates the view, None for a table and for a view of anything but `tables`."""
+        body = self.view and _rendered(self.view, tables, config=lambda **_: "")
+        return f"create view {self.sql} as (\n{body}\n)" if body else None
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A query as a macro: `sql` creates it, `example` calls it."""
+
+    sql: str
+    signature: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Query:
+    """A dbt analysis: it asks for tables with `ref(...)` and for values with `argument(...)`."""
+
+    name: str
+    description: str
+    template: str
+
+    def macro(self, tables: Mapping[str, str]) -> Macro | None:
+        """The query as a table macro, each `argument(name, example)` a parameter of it.
+
+        None if it asks for anything but `tables` (name to SQL) and arguments: what is not published
+        can only be asked for by dbt.
+        """
+        examples: dict[str, str] = {}
+
+        def argument(name: str, example: str) -> str:
+            examples.setdefault(name, example)
+            return name
+
+        body = _rendered(self.template, tables, argument=argument)
+        if body is None:
+            return None
+        signature = f"{self.name}({', '.join(examples)})"
+        example = f"{self.name}({', '.join(map(sql_literal, examples.values()))})"
+        return Macro(f"create macro main.{signature} as table (\n{body}\n)", signature, example)
+
+
+def _rendered(
+    template: str, tables: Mapping[str, str], **functions: Callable[..., str]
+) -> str | None:
+    """SQL of a dbt model or analysis, None if it asks for anything but `tables` and `functions`."""
+    sql = jinja2.Environment(undefined=jinja2.StrictUndefined)  # noqa: S701 (no HTML)
+    try:
+        return sql.from_string(template).render(ref=lambda *names: tables[names[-1]], **functions)
+    except (KeyError, TypeError, jinja2.TemplateError):
+        return None
+
+
+def plain_text(description: str) -> str:
+    """A description without pictures and line breaks."""
+    return " ".join(_PICTURE.sub("", description).split())
+
+
+def published_path(database: str, given: str) -> Path | None:
+    """Where the finished build of a database goes: what is given, else `published` beside it.
+
+    None for a database that is not a file, unless a path is given.
+    """
+    if given:
+        return Path(given)
+    if not is_file(database):
+        return None
+    return Path(database).parent / "published" / Path(database).name
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    queries: Sequence[Query],
+    path: Path,
+) -> None:
+    """Copy tables and views into a new file and put it in the place of the old one.
+
+    A view of nothing but published tables stays one. The file says of itself what is in it: tables
+    and columns have their descriptions as comments, `main.tables` lists the tables with their
+    keys, `main.queries` the queries, and each query is a macro. It is written under another name
+    and renamed when it is complete and on disk, so that a reader has the old one or the new one:
+    whoever has the old one open keeps it (POSIX `rename`).
+    If anything fails the old file stays as it is.
+
+    Parameters
+    ----------
+    connection
+        Connection to the database, without an open transaction.
+    tables
+        What is copied; other views become tables.
+    queries
+        What becomes a macro.
+    path
+        The published file.
+
+    Raises
+    ------
+    OSError, duckdb.Error
+        If the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    _remove(unfinished)
+    (database,) = connection.execute("select current_database()").fetchone() or ("",)
+    names = {table.name: table.sql for table in tables}
+    schemas = sorted({table.schema for table in tables})
+    copied = {table.name: table.sql for table in tables if not table.view}
+    views = {table.name: view for table in tables if (view := table.as_view(copied))}
+    if path.stem in schemas:  # `a.b` in a view could be the table b of the schema a or of the file
+        views = {}
+    try:
+        connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
+        try:
+            with _one_transaction(connection):
+                for schema in schemas:
+                    connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
+                for table in tables:
+                    if table.name in views:
+                        continue
+                    source = f"{sql_name(database)}.{table.sql}"
+                    connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
+        finally:
+            connection.execute(f"detach {_ALIAS}")
+        # by itself and under another name: a database may be called like one of its schemas
+        with duckdb.connect() as alone:
+            alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
+            alone.execute(f"use {_ALIAS}")
+            with _one_transaction(alone):
+                for view in views.values():
+                    alone.execute(view)
+                _describe(alone, tables, views)
+            _add_queries(alone, names, queries)
+        unfinished.chmod(_MODE)
+        _to_disk(unfinished)
+        unfinished.replace(path)
+        _to_disk(path.parent)
+    finally:
+        _remove(unfinished)
+
+
+@contextmanager
+def _one_transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Keep all statements or none, and wait for the disk once."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # the first error is the one to tell
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def _describe(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], views: Container[str]
+) -> None:
+    """Write down what the tables are, as comments for clients and as a table for programs."""
+    connection.execute(
+        "create table main.tables"
+        " (schema_name varchar, table_name varchar, description varchar, key_columns varchar[])"
+    )
+    for table in tables:
+        description = plain_text(table.description)
+        connection.execute(
+            "insert into main.tables values (?, ?, ?, ?)",
+            [table.schema, table.name, description, list(table.key)],
+        )
+        kind = "view" if table.name in views else "table"
+        comments = [f"comment on {kind} {table.sql} is {sql_literal(description)}"]
+        for name, *_ in connection.execute(f"describe {table.sql}").fetchall():
+            if text := plain_text(table.columns.get(name, "")):
+                column = f"{table.sql}.{sql_name(name)}"
+                comments.append(f"comment on column {column} is {sql_literal(text)}")
+        connection.execute(";".join(comments))
+
+
+def _add_queries(
+    connection: duckdb.DuckDBPyConnection, names: Mapping[str, str], queries: Sequence[Query]
+) -> None:
+    """Make a macro of every query, and a table that lists them with an example of their use.
+
+    A query that DuckDB refuses is listed with the reason: no slip in an analysis holds up a build.
+    """
+    connection.execute(
+        "create table main.queries (query varchar, description varchar, example varchar)"
+    )
+    for query in queries:
+        macro = query.macro(names)
+        if macro is None:
+            continue
+        description, example = plain_text(query.description), f"from {macro.example};"
+        try:
+            connection.execute(macro.sql)
+        except duckdb.Error as error:
+            description, example = f"cannot be asked: {plain_text(str(error))}", ""
+        connection.execute(
+            "insert into main.queries values (?, ?, ?)", [macro.signature, description, example]
+        )
+
+
+def _remove(unfinished: Path) -> None:
+    """Delete what an attempt has left, with DuckDB's log beside it."""
+    for path in (unfinished, Path(f"{unfinished}.wal")):
+        path.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

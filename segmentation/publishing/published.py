@@ -1,0 +1,118 @@
+"""What the published file says of itself, for everything that carries it elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from segmentation.warehouse.database import sql_literal, sql_name
+from segmentation.warehouse.fingerprints import Fingerprint, relation_fingerprint
+
+#: Name under which the published file is attached.
+SOURCE: Final = "published"
+
+
+class PublishedFileError(RuntimeError):
+    """There is no published file that can be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, its type in DuckDB and its description."""
+
+    name: str
+    type: str
+    description: str
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its values are lists, structs or maps."""
+        return self.type.endswith("]") or self.type.startswith(("STRUCT", "MAP"))
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of the published file, attached as `SOURCE`.
+
+    `key` are the columns that identify a row; empty where an expression does, or nothing.
+    """
+
+    schema: str
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    n_rows: int
+
+    @property
+    def sql(self) -> str:
+        """Database, schema and name, quoted."""
+        return f"{SOURCE}.{sql_name(self.schema)}.{sql_name(self.name)}"
+
+    def fingerprint(self, connection: duckdb.DuckDBPyConnection) -> Fingerprint:
+        """Number and hash of its rows, in whatever order they stand."""
+        return relation_fingerprint(connection, self.sql)
+
+
+@contextlib.contextmanager
+def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory that has the published file attached, to read.
+
+    Parameters
+    ----------
+    path
+        The published file.
+
+    Raises
+    ------
+    PublishedFileError
+        If it is not there, or is none.
+    """
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        try:
+            connection.execute(f"attach {sql_literal(str(path))} as {SOURCE} (read_only)")
+            connection.execute(f"from {SOURCE}.main.tables limit 0")
+        except duckdb.Error as error:
+            cause = " ".join(str(error).split())
+            raise PublishedFileError(
+                f"there is no published build at {path}: {cause}; make build publishes one, "
+                "STORE_SEGMENTS_PUBLISHED names another file"
+            ) from error
+        yield connection
+
+
+def published_tables(connection: duckdb.DuckDBPyConnection) -> list[PublishedTable]:
+    """All tables with their columns, by schema and name."""
+    columns: dict[tuple[str, str], list[Column]] = {}
+    for schema, table, *column in connection.execute(
+        "select schema_name, table_name, column_name, data_type, coalesce(comment, '')"
+        " from duckdb_columns() where database_name = ? order by table_oid, column_index",
+        [SOURCE],
+    ).fetchall():
+        columns.setdefault((schema, table), []).append(Column(*column))
+    tables = connection.execute(
+        f"select schema_name, table_name, description, key_columns from {SOURCE}.main.tables"
+        " order by schema_name, table_name"
+    ).fetchall()
+    found = []
+    for schema, name, description, key in tables:
+        relation = f"{SOURCE}.{sql_name(schema)}.{sql_name(name)}"
+        row = connection.execute(f"select count(*) from {relation}").fetchone()
+        assert row is not None  # noqa: S101 (an aggregate has one row)
+        content = tuple(columns[schema, name])
+        found.append(PublishedTable(schema, name, description, tuple(key), content, row[0]))
+    return found
+
+
+def last_run(connection: duckdb.DuckDBPyConnection) -> str:
+    """Id of the run that made the published file."""
+    row = connection.execute(
+        f"select arg_max(run_id, started_at) from {SOURCE}.governance.runs"
+    ).fetchone()
+    assert row is not None  # noqa: S101 (an aggregate has one row)
+    return str(row[0])

@@ -1,0 +1,123 @@
+"""What a run was made with: the project's code, the libraries, the vars."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+#: What the project consists of; data and notes that lie beside it do not count.
+_CODE: Final = (
+    "dbt_packages",
+    "dbt_project.yml",
+    "dependencies.yml",
+    "macros",
+    "models",
+    "packages.yml",
+    "profiles.yml",
+    "requirements.txt",
+    "seeds",
+    "selectors.yml",
+    "segmentation",
+    "snapshots",
+)
+_LIBRARIES: Final = (
+    "dbt-core",
+    "dbt-duckdb",
+    "duckdb",
+    "numpy",
+    "pandas",
+    "polars",
+    "pycaret-core",
+    "scikit-learn",
+    "scipy",
+    "store-segments",
+)
+_GIT_SECONDS: Final = 10
+_SECRET: Final = "***"  # noqa: S105 (what stands in place of one)
+
+
+def code_state(project_dir: str) -> tuple[str | None, bool | None]:
+    """Git revision of a folder, and whether the project's code in it is as committed.
+
+    Returns
+    -------
+    tuple
+        Revision, and True if no tracked or untracked file of the code differs from it; both None
+        where there is no git or no repository.
+    """
+    revision = _git(project_dir, "rev-parse", "HEAD")
+    if revision is None:
+        return None, None
+    changes = _git(project_dir, "status", "--porcelain", "--", *_CODE)
+    return revision.strip(), None if changes is None else not changes.strip()
+
+
+def code_sha256(project_dir: str) -> str:
+    """Hash of the names and contents of all files of the code, committed or not.
+
+    Counts the project's code in a folder, and this package wherever it is installed.
+    """
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for root in (*(Path(project_dir) / name for name in _CODE if name != package.name), package):
+        # links are followed, as dbt does
+        files = [
+            Path(folder, name)
+            for folder, _, names in os.walk(root, followlinks=True)
+            for name in names
+        ]
+        for path in [root] if root.is_file() else sorted(files):
+            if "__pycache__" not in path.parts and path.is_file():
+                digest.update(f"{root.name}/{path.relative_to(root).as_posix()}\n".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a run goes through, by name."""
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in _LIBRARIES
+    }
+
+
+def without_secrets(value: Any) -> Any:
+    """Copy of a JSON value or text in which no URL carries a password, a key or a signature.
+
+    Nor does a connection string of libpq (`host=... password=...`).
+
+    Examples
+    --------
+    >>> without_secrets({"sales": "https://me:pw@host/a.parquet?sig=1&v=2"})
+    {'sales': 'https://***@host/a.parquet?***'}
+    >>> without_secrets("postgres:dbname=lake password=pw user=me")
+    'postgres:dbname=lake password=*** user=me'
+    """
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    if isinstance(value, str):
+        without_password = re.sub(r"://[^/\s]*@", f"://{_SECRET}@", value)
+        without_password = re.sub(
+            r"\b(password\s*=\s*)('[^']*'|[^\s'\"]+)", rf"\1{_SECRET}", without_password
+        )
+        return re.sub(r"(://[^\s?]*)\?[^\s'\"]*", rf"\1?{_SECRET}", without_password)
+    return value
+
+
+def _git(folder: str, *arguments: str) -> str | None:
+    """Output of a git command that only reads; None where it cannot say anything."""
+    command = ["git", "-C", folder, "--no-optional-locks", *arguments]
+    try:
+        done = subprocess.run(  # noqa: S603 (fixed commands, no shell)
+            command, capture_output=True, text=True, check=True, timeout=_GIT_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,0 +1,1 @@
+"""Clusters of both lanes to segments: merging, rules, peers, cohesion, drift."""

@@ -1,0 +1,1 @@
+"""The DuckDB database: opening it, extensions, hashes of tables and code."""

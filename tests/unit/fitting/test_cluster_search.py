@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+
+from segmentation.features.vectors import Labels, Matrix
+from segmentation.fitting.cluster_search import (
+    CANDIDATE_RESTARTS,
+    RESAMPLE_RESTARTS,
+    SearchResult,
+    bootstrap_jaccard,
+    choose_clusters,
+)
+from segmentation.fitting.silhouettes import mean_silhouettes
+
+from ..helpers import FAR_CENTERS, blobs, kmeans, scope_settings
+
+#: Of 20 clouds without clusters so many may be split all the same (measured: none of 60).
+FALSE_POSITIVES_ALLOWED = 1
+
+
+def search(z: Matrix, **given_settings: Any) -> SearchResult:
+    """Search with few resamples and references unless a test asks for more."""
+    quick = {"max_clusters": 5, "stability_resamples": 6, "gap_references": 10}
+    return choose_clusters(z, scope_settings(**{**quick, **given_settings}), kmeans)
+
+
+def naive_stability(z: Matrix, labels: Labels, k: int, resamples: int, seed: int) -> list[float]:
+    """Hennig's bootstrap with sets and loops, over the same draws."""
+    random = np.random.default_rng(seed)
+    similarities: list[list[float]] = [[] for _ in range(k)]
+    for resample in range(resamples):
+        drawn = sorted(random.integers(0, len(z), size=len(z)).tolist())
+        again = kmeans(k, RESAMPLE_RESTARTS, seed + resample + 1).fit(z[drawn]).labels_.tolist()
+        new = [
+            {row for row, label in zip(drawn, again, strict=True) if label == c} for c in range(k)
+        ]
+        for cluster in range(k):
+            old = {row for row in drawn if labels[row] == cluster}
+            if old:
+                similarities[cluster].append(max(len(old & one) / len(old | one) for one in new))
+    return [sum(values) / len(values) if values else 0.0 for values in similarities]
+
+
+def naive_gap(z: Matrix, k: int, references: int, seed: int) -> tuple[float, float]:
+    """Gap(k) - Gap(1) and s_k as in sections 3 and 4 of Tibshirani et al. (2001)."""
+    random = np.random.default_rng(seed)
+    log_one, log_k = [], []
+    for reference in range(references):
+        uniform = random.uniform(z.min(axis=0), z.max(axis=0), size=z.shape)
+        log_one.append(np.log(kmeans(1, 1, 0).fit(uniform).inertia_))
+        log_k.append(
+            np.log(kmeans(k, RESAMPLE_RESTARTS, seed + reference + 1).fit(uniform).inertia_)
+        )
+    gap_one = np.mean(log_one) - np.log(kmeans(1, 1, 0).fit(z).inertia_)
+    gap_k = np.mean(log_k) - np.log(kmeans(k, CANDIDATE_RESTARTS, seed).fit(z).inertia_)
+    return float(gap_k - gap_one), float(np.std(log_k) * np.sqrt(1 + 1 / references))
+
+
+def test_three_clouds_far_apart_are_found_and_every_candidate_is_listed() -> None:
+    sizes = [30, 25, 20]
+    z = blobs(sizes, FAR_CENTERS)
+    result = search(z)
+    assert result.chosen is not None
+    assert result.chosen.k == 3
+    assert [candidate.k for candidate in result.candidates] == [2, 3, 4, 5]
+    planted = np.repeat([0, 1, 2], sizes)
+    pairs = set(zip(planted.tolist(), result.chosen.model.labels_.tolist(), strict=True))
+    assert len(pairs) == 3  # one cluster for each cloud
+    assert result.reason == "k = 3 chosen: best by rank sum of the three indices"
+    assert result.chosen.verdict == "chosen: best by rank sum of the three indices"
+    assert all(candidate.verdict for candidate in result.candidates)
+
+
+def test_the_figures_of_every_candidate_are_those_of_scikit_learn() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS, spread=3.0)
+    for candidate in search(z, seed=7).candidates:
+        model = kmeans(candidate.k, CANDIDATE_RESTARTS, 7).fit(z)
+        labels = model.labels_
+        assert candidate.silhouette == pytest.approx(silhouette_score(z, labels))
+        assert candidate.calinski_harabasz == pytest.approx(calinski_harabasz_score(z, labels))
+        assert candidate.davies_bouldin == pytest.approx(davies_bouldin_score(z, labels))
+        assert candidate.inertia == pytest.approx(model.inertia_)
+        assert candidate.smallest_cluster == min(np.bincount(labels))
+        stability = naive_stability(z, labels, candidate.k, 6, 7)
+        assert candidate.stability == pytest.approx(np.mean(stability))
+        assert candidate.least_stable_cluster == pytest.approx(min(stability))
+
+
+def test_the_vote_is_the_sum_of_the_three_ranks_among_the_candidates_that_pass() -> None:
+    result = search(blobs([30, 25, 20], FAR_CENTERS, spread=4.0), stability_threshold=0)
+    candidates = result.candidates
+    for one in candidates:
+        rank_sum = (
+            3
+            + sum(other.silhouette > one.silhouette for other in candidates)
+            + sum(other.calinski_harabasz > one.calinski_harabasz for other in candidates)
+            + sum(other.davies_bouldin < one.davies_bouldin for other in candidates)
+        )
+        assert one.rank_sum == rank_sum
+    best = min(candidates, key=lambda candidate: (candidate.rank_sum or 0, candidate.k))
+    assert "best by rank sum" in best.verdict
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1000), st.integers(2, 4))
+def test_stability_equals_hennigs_bootstrap_written_with_sets(seed: int, k: int) -> None:
+    z = np.random.default_rng(seed).normal(size=(14, 2))
+    labels = kmeans(k, 1, seed).fit(z).labels_
+    np.testing.assert_allclose(
+        bootstrap_jaccard(z, {k: labels}, 3, seed, kmeans)[k],
+        naive_stability(z, labels, k, 3, seed),
+        rtol=1e-12,
+    )
+
+
+def test_clusters_far_apart_are_found_again_in_every_resample() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    labels = kmeans(3, 10, 0).fit(z).labels_
+    np.testing.assert_array_equal(bootstrap_jaccard(z, {3: labels}, 10, 1, kmeans)[3], 1.0)
+
+
+def test_cutting_one_cloud_into_many_parts_is_not_stable() -> None:
+    z = blobs([80], np.zeros((1, 4)))
+    labels = kmeans(6, 10, 0).fit(z).labels_
+    assert bootstrap_jaccard(z, {6: labels}, 10, 1, kmeans)[6].mean() < 0.6
+
+
+def test_a_cluster_that_no_resample_contains_has_no_stability() -> None:
+    z = blobs([30, 30], FAR_CENTERS)
+    labels = np.repeat([0, 1], 30)
+    stability = bootstrap_jaccard(z, {3: labels}, 3, 0, kmeans)[3]
+    assert stability[2] == 0.0
+
+
+def silhouette(z: Matrix, labels: Labels, sample: int, seed: int) -> float:
+    """The mean silhouette of one labeling."""
+    (value,) = mean_silhouettes(z, [labels], sample, seed)
+    return value
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 40), st.integers(1, 4))
+def test_silhouettes_of_many_labelings_are_those_of_scikit_learn(
+    seed: int, rows: int, components: int
+) -> None:
+    random = np.random.default_rng(seed)
+    z = random.integers(0, 4, size=(rows, components)).astype(float)  # with equal rows
+    labelings = [random.integers(0, k, size=rows) for k in (1, 2, 3, 7)]
+    for labels, value in zip(labelings, mean_silhouettes(z, labelings, rows, 0), strict=True):
+        if 2 <= len(np.unique(labels)) < rows:
+            assert value == pytest.approx(silhouette_score(z, labels), abs=1e-7)
+        elif len(np.unique(labels)) < 2:
+            assert value == 0.0
+
+
+def test_more_rows_than_a_block_of_distances_change_nothing() -> None:
+    z = blobs([700, 800, 300], FAR_CENTERS, spread=4.0)
+    labels = kmeans(3, 1, 0).fit(z).labels_
+    expected = pytest.approx(silhouette_score(z, labels), abs=1e-12)
+    assert silhouette(z, labels, len(z), 0) == expected
+    assert mean_silhouettes(z, [labels], len(z), 0, n_jobs=2) == [silhouette(z, labels, len(z), 0)]
+
+
+def test_the_silhouette_is_exact_up_to_the_sample_size() -> None:
+    z = blobs([60, 60], FAR_CENTERS, spread=4.0)
+    labels = kmeans(2, 3, 0).fit(z).labels_
+    exact = pytest.approx(silhouette_score(z, labels), abs=1e-12)
+    assert silhouette(z, labels, 120, 0) == exact
+    assert silhouette(z, labels, 119, 0) != exact
+
+
+def test_a_sampled_silhouette_is_fixed_by_the_seed_and_close_to_the_exact_one() -> None:
+    z = blobs([600, 600], FAR_CENTERS, spread=4.0)
+    labels = kmeans(2, 3, 0).fit(z).labels_
+    sampled = silhouette(z, labels, 400, 5)
+    assert sampled == silhouette(z, labels, 400, 5)
+    assert sampled != silhouette(z, labels, 400, 6)
+    assert sampled == pytest.approx(silhouette_score(z, labels), abs=0.05)
+
+
+def test_a_sample_that_misses_all_but_one_cluster_has_no_silhouette() -> None:
+    z = blobs([5000, 1], FAR_CENTERS)
+    labels = np.repeat([0, 1], [5000, 1])
+    assert silhouette(z, labels, 100, 0) == 0.0
+
+
+@pytest.mark.parametrize("dimensions", [2, 4, 8])
+def test_one_cloud_is_seldom_split_even_without_the_stability_gate(dimensions: int) -> None:
+    split = [
+        search(
+            blobs([60], np.zeros((1, dimensions)), seed=seed),
+            seed=seed,
+            max_clusters=3,
+            stability_threshold=0,
+            stability_resamples=2,
+            gap_references=8,
+        ).chosen
+        is not None
+        for seed in range(20)
+    ]
+    assert sum(split) <= FALSE_POSITIVES_ALLOWED
+
+
+def test_one_cloud_keeps_its_candidates_and_the_best_of_them_says_why_it_was_not_taken() -> None:
+    result = search(blobs([80], np.zeros((1, 2)), seed=3), stability_threshold=0)
+    assert result.chosen is None
+    assert "one cluster explains the data as well" in result.reason
+    best = [candidate for candidate in result.candidates if candidate.gap is not None]
+    assert len(best) == 1
+    assert best[0].verdict == f"best of the candidates, but {result.reason}"
+    assert best[0].gap_standard_error is not None
+    assert (best[0].gap or 0.0) <= best[0].gap_standard_error
+
+
+@pytest.mark.parametrize("spread", [1.0, 4.0, 8.0])
+def test_the_gap_of_the_winner_is_that_of_tibshirani_and_decides(spread: float) -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS, spread=spread)
+    result = search(z, stability_threshold=0, seed=11)
+    (winner,) = [candidate for candidate in result.candidates if candidate.gap is not None]
+    gap, error = naive_gap(z, winner.k, 10, 11)
+    assert winner.gap == pytest.approx(gap, rel=1e-9)
+    assert winner.gap_standard_error == pytest.approx(error, rel=1e-9)
+    assert (result.chosen is not None) == (gap > error)
+
+
+def test_a_candidate_with_a_cluster_that_is_too_small_is_rejected_with_its_size() -> None:
+    z = blobs([40, 30, 4], FAR_CENTERS)
+    three = search(z, min_cluster_size=5).candidates[1]
+    assert three.verdict == "rejected: smallest cluster has 4 stores, fewer than 5"
+    assert three.rank_sum is None
+    accepted = search(z, min_cluster_size=4).chosen
+    assert accepted is not None
+    assert accepted.k == 3
+
+
+def test_an_unstable_candidate_is_rejected_with_its_stability() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    result = search(z, stability_threshold=0.99)
+    rejected = [candidate for candidate in result.candidates if candidate.stability < 0.99]
+    assert rejected
+    for candidate in rejected:
+        assert candidate.verdict == (f"rejected: stability {candidate.stability:.2f} is below 0.99")
+    assert result.chosen is not None
+    assert result.chosen.k == 3
+
+
+def test_if_no_candidate_passes_the_gates_there_is_no_winner_and_the_reason_names_the_gates() -> (
+    None
+):
+    result = search(blobs([80], np.zeros((1, 6))), stability_threshold=1, min_clusters=3)
+    assert result.chosen is None
+    assert result.reason == (
+        "no k from 3 to 5 passes the gates (smallest cluster at least 5 stores, "
+        "stability at least 1)"
+    )
+    assert [candidate.k for candidate in result.candidates] == [3, 4, 5]
+    assert all("rejected" in candidate.verdict for candidate in result.candidates)
+
+
+@pytest.mark.parametrize("selection", ["silhouette", "calinski_harabasz", "davies_bouldin"])
+def test_an_index_by_name_takes_its_own_best_value(selection: str) -> None:
+    z = blobs([20, 20, 20], FAR_CENTERS, spread=4.0)
+    result = search(z, selection=selection, stability_threshold=0, min_cluster_size=1)
+    sign = 1.0 if selection == "davies_bouldin" else -1.0
+    first, *others = sorted(
+        result.candidates, key=lambda candidate: sign * getattr(candidate, selection)
+    )
+    assert first.k == (3 if selection == "calinski_harabasz" else 2)  # the indices disagree here
+    assert f"best by {selection}" in first.verdict
+    assert [candidate.verdict for candidate in others] == [
+        f"place {place} by {selection}, behind k = {first.k}" for place in (2, 3, 4)
+    ]
+
+
+def test_a_tie_of_the_vote_goes_to_the_smaller_k() -> None:
+    z = blobs([20, 20, 20], FAR_CENTERS, spread=3.0, seed=7)
+    two, three, *others = search(z, stability_threshold=0, min_cluster_size=1).candidates
+    assert two.rank_sum == three.rank_sum
+    assert all((one.rank_sum or 0) > (two.rank_sum or 0) for one in others)
+    assert "best by rank sum" in two.verdict
+    assert three.verdict == "place 2 by rank sum of the three indices, behind k = 2"
+
+
+@pytest.mark.parametrize(
+    ("stores", "given_settings", "reason"),
+    [
+        (9, {}, "9 training stores (9 different ones) are too few for 2 clusters of at least 5"),
+        (
+            14,
+            {"min_clusters": 3},
+            "14 training stores (14 different ones) are too few for 3 clusters of at least 5",
+        ),
+        (
+            2,
+            {"min_cluster_size": 1},
+            "2 training stores (2 different ones) are too few for 2 clusters of at least 1",
+        ),
+    ],
+)
+def test_too_few_stores_have_no_candidates_and_the_reason_counts_them(
+    stores: int, given_settings: dict[str, int], reason: str
+) -> None:
+    result = search(blobs([stores], np.zeros((1, 2))), **given_settings)
+    assert result == SearchResult([], None, reason)
+
+
+def test_many_stores_that_are_all_the_same_are_too_few_different_ones() -> None:
+    z = np.repeat([[1.0, 2.0], [3.0, 4.0]], 40, axis=0)
+    result = search(z)
+    assert result.candidates == []
+    assert "80 training stores (2 different ones) are too few" in result.reason
+
+
+def test_no_k_is_tried_that_the_number_of_stores_or_of_different_ones_rules_out() -> None:
+    few = search(blobs([9, 8], FAR_CENTERS), max_clusters=10, min_cluster_size=5)
+    assert [candidate.k for candidate in few.candidates] == [2, 3]
+    repeated = np.repeat(blobs([2, 2], FAR_CENTERS), 20, axis=0)
+    assert [candidate.k for candidate in search(repeated, max_clusters=10).candidates] == [2, 3]
+
+
+def test_the_same_seed_gives_the_same_search_and_another_seed_other_resamples() -> None:
+    z = blobs([40, 40], FAR_CENTERS, spread=6.0)
+
+    def figures(seed: int) -> list[tuple[float, ...]]:
+        found = search(z, seed=seed).candidates
+        return [(one.silhouette, one.inertia, one.stability, one.gap or 0.0) for one in found]
+
+    assert figures(1) == figures(1)
+    assert figures(1) != figures(2)
+
+
+def test_threads_change_no_figure() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS, spread=4.0)
+    settings_of_both = scope_settings(max_clusters=4, stability_resamples=4, gap_references=4)
+    one, two = (choose_clusters(z, settings_of_both, kmeans, n_jobs) for n_jobs in (1, 2))
+    assert [vars(each) | {"model": None} for each in one.candidates] == [
+        vars(each) | {"model": None} for each in two.candidates
+    ]
+    for first, second in zip(one.candidates, two.candidates, strict=True):
+        np.testing.assert_array_equal(first.model.labels_, second.model.labels_)

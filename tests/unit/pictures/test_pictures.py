@@ -1,0 +1,452 @@
+"""Pictures: the same bytes from the same rows, and a row for each that could not be drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import FigureBase
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from scipy.spatial.distance import cdist
+
+from segmentation.pictures import drawings
+from segmentation.pictures.catalog import (
+    KINDS,
+    PICTURES_SCHEMA,
+    Format,
+    draw_all,
+    scope_tables,
+    slug,
+)
+from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
+from segmentation.pictures.rendering import DRAWINGS, few_colours, house_colours, placeholder
+from segmentation.pictures.style import (
+    DIVERGING,
+    FAINT,
+    INK,
+    PALETTE,
+    RC,
+    SEQUENTIAL,
+    is_light,
+)
+from segmentation.pictures.tables import where_stores_moved
+from segmentation.run.processes import PICTURES
+
+CATEGORY = "Snacks $1 & <b>"
+SEGMENTS = [f"{a}-{b}" for a in range(1, 4) for b in range(1, 4)]
+
+
+def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
+    """Everything the drawings read, for one category and the external lane."""
+    generator = np.random.default_rng(seed)
+    scopes = pl.DataFrame({"lane": ["external", "internal"], "scope": ["external", CATEGORY]})
+    ids = pl.DataFrame({"store_id": [f"S{number:03d}" for number in range(stores)]})
+    scored = scopes.join(ids, how="cross")
+    numbers = generator.normal(size=(scored.height, 3))
+    cells = [(a, b) for a in (1, 2, None) for b in (1, 2, None)]
+    features = pl.DataFrame(
+        {
+            "feature_lane": ["internal"] * 10 + ["external"] * 10,
+            "feature": [f"feature_{number}" for number in range(20)],
+            "label": [f"feature_{number}" for number in range(20)],
+            "effect_size": np.linspace(0, 1, 20),
+        }
+    )
+    segments = pl.DataFrame({"category": CATEGORY, "segment_id": SEGMENTS})
+    profiles = segments.join(features, how="cross").with_columns(
+        difference_in_sd=generator.normal(size=len(SEGMENTS) * 20), n_stores=pl.lit(10)
+    )
+    return {
+        "scopes": scopes.with_columns(model_id=pl.lit("m")),
+        "search": scopes.join(pl.DataFrame({"k": [2, 3, 4]}), how="cross").with_columns(
+            silhouette=pl.lit(0.3),
+            calinski_harabasz=pl.col("k") * 10.0,
+            davies_bouldin=1.0 / pl.col("k"),
+            passed=pl.col("k") < 4,
+            is_chosen=pl.col("k") == 3,
+        ),
+        "silhouettes": scored.with_columns(
+            label=pl.Series(generator.choice(["1", "2", "3"], scored.height)),
+            silhouette=pl.Series(generator.uniform(-0.2, 0.6, scored.height)),
+        ),
+        "components": scored.with_columns(
+            first=pl.Series(numbers[:, 0]),
+            second=pl.Series(numbers[:, 1]),
+            cluster=pl.Series(generator.integers(1, 4, scored.height)),
+            is_outlier=pl.Series(numbers[:, 2] > 1.5),
+            is_thin_history=pl.Series(numbers[:, 2] < -1.5),
+        ),
+        "centroids": scopes.join(pl.DataFrame({"cluster": [1, 2, 3]}), how="cross").with_columns(
+            first=pl.col("cluster") - 2.0, second=2.0 - pl.col("cluster")
+        ),
+        "variance": scopes.join(
+            pl.DataFrame({"component": [1, 2, 3], "share": [0.5, 0.2, 0.1]}), how="cross"
+        ),
+        "profiles": profiles,
+        "mix": profiles.filter(feature_lane="internal").select(
+            "category",
+            "segment_id",
+            "feature",
+            mean_value=pl.lit(0.1),
+            overall_mean=pl.lit(0.1),
+        ),
+        "segments": segments.with_columns(
+            segment_name=pl.lit("Organic high · $ave low | area type: town ")
+            + pl.col("segment_id"),
+            n_stores=pl.lit(10),
+            share_of_stores=pl.lit(1 / len(SEGMENTS)),
+            share_of_sales=pl.lit(None, dtype=pl.Float64),
+        ),
+        "cells": pl.DataFrame(
+            {
+                "category": CATEGORY,
+                "internal_cluster": [a for a, _ in cells],
+                "external_cluster": [b for _, b in cells],
+                "segment_id": SEGMENTS,
+                "n_stores": range(1, 10),
+            }
+        ),
+        "movements": pl.DataFrame(
+            {
+                "category": CATEGORY,
+                "from_segment_id": ["1-1", None, "1-1"],
+                "to_segment_id": ["1-1", "1-2", None],
+                "n_stores": [5, 2, 1],
+            }
+        ),
+    }
+
+
+def only(frames: dict[str, pl.DataFrame], *names: str) -> dict[str, pl.DataFrame]:
+    """The tables with rows in those of these names alone, for the pictures that they make."""
+    kept = {"scopes", *names}
+    return {name: frame if name in kept else frame.clear() for name, frame in frames.items()}
+
+
+@pytest.fixture(scope="module")
+def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    draw_all(tables(), folder, ["png"])
+    return folder
+
+
+@pytest.fixture
+def drawn(drawn_once: Path, tmp_path: Path) -> Path:
+    """The same, for one test alone."""
+    return shutil.copytree(drawn_once, tmp_path / "drawn")
+
+
+def test_every_kind_has_an_overview_and_a_picture_per_scope(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"])
+    assert found.schema == PICTURES_SCHEMA
+    assert found.filter(pl.col("status") != "drawn")["reason"].to_list() == []
+    for kind in KINDS:
+        scopes = found.filter(kind=kind.name)["scope"].to_list()
+        assert sorted(scopes) == sorted(
+            ["all", CATEGORY] if kind.of_segments else ["all", "external", CATEGORY]
+        )
+
+
+def test_the_hash_is_that_of_the_file_and_the_file_is_a_picture_of_docs_width(
+    drawn: Path,
+) -> None:
+    for row in draw_all(tables(), drawn, ["png"]).iter_rows(named=True):
+        path = Path(row["path"])
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        with Image.open(path) as image:
+            assert 900 <= image.width <= 1200
+            assert 200 <= image.height <= 3000
+
+
+def test_the_same_rows_give_the_same_bytes(drawn: Path, tmp_path: Path) -> None:
+    first = draw_all(tables(), drawn, ["png"])
+    assert first.drop("path").equals(draw_all(tables(), tmp_path / "again", ["png"]).drop("path"))
+
+
+def test_svg_comes_on_request_with_the_same_bytes_and_is_not_drawn_again(tmp_path: Path) -> None:
+    some = only(tables(), "search", "segments", "mix", "profiles", "cells")
+    first = draw_all(some, tmp_path / "a", ["svg"])
+    assert set(first.filter(status="drawn")["format"]) == {"svg"}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
+    assert first.equals(draw_all(some, tmp_path / "a", ["svg"]))
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
+    assert first.drop("path").equals(draw_all(some, tmp_path / "b", ["svg"]).drop("path"))
+
+
+def test_a_picture_of_the_same_rows_is_not_drawn_again(drawn: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in drawn.iterdir()}
+    draw_all(tables(), drawn, ["png"])
+    assert before == {path: path.stat().st_mtime_ns for path in drawn.iterdir()}
+
+
+def test_other_rows_of_a_scope_draw_its_pictures_and_the_overviews_again(drawn: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in drawn.iterdir()}
+    changed = tables()
+    changed["variance"] = changed["variance"].with_columns(
+        share=pl.when(pl.col("lane") == "external").then(0.3).otherwise("share")
+    )
+    draw_all(changed, drawn, ["png"])
+    again = {name for name, time in before.items() if (drawn / name).stat().st_mtime_ns != time}
+    external = slug("external", "external")
+    assert again == {
+        "variance.png",
+        f"variance-{external}.png",
+        # the axes say how much the components explain
+        "components.png",
+        f"components-{external}.png",
+    }
+
+
+def several(seeds: Sequence[int]) -> dict[str, pl.DataFrame]:
+    """The tables of as many categories, of which those with other seeds have other numbers."""
+    frames: dict[str, list[pl.DataFrame]] = {}
+    for number, seed in enumerate(seeds):
+        name = pl.lit(f"Category {number}")
+        for table, found in tables(seed=seed).items():
+            own = (
+                found.filter(lane="internal").with_columns(scope=name)
+                if "lane" in found.columns
+                else found.with_columns(category=name)
+            )
+            frames.setdefault(table, []).append(own)
+    return {table: pl.concat(found) for table, found in frames.items()}
+
+
+def test_an_overview_of_which_one_part_has_changed_is_as_if_drawn_anew(tmp_path: Path) -> None:
+    """Whatever stood in the file before: parts that have not changed are taken from there."""
+    again, anew = tmp_path / "again", tmp_path / "anew"
+    draw_all(several([0, 1, 9, 3]), again, ["png"])
+    before = {path.name: path.read_bytes() for path in again.iterdir()}
+    draw_all(several([0, 1, 2, 3]), again, ["png"])
+    draw_all(several([0, 1, 2, 3]), anew, ["png"])
+    after = {path.name: path.read_bytes() for path in again.iterdir()}
+    assert after == {path.name: path.read_bytes() for path in anew.iterdir()}
+    overviews = {f"{kind}.png" for kind in ("silhouettes", "components", "profiles")}
+    assert overviews <= {name for name, content in after.items() if content != before[name]}
+
+
+@pytest.mark.parametrize("change", ["size", "colours", "sources", "no sources"])
+def test_an_overview_in_a_file_that_is_not_as_written_is_drawn_anew(
+    tmp_path: Path, change: str
+) -> None:
+    given = only(several([0, 1]), "silhouettes")
+    draw_all(given, tmp_path / "anew", ["png"])
+    draw_all(only(several([9, 1]), "silhouettes"), tmp_path / "again", ["png"])
+    path = tmp_path / "again" / "silhouettes.png"
+    with Image.open(path) as image:
+        image.load()
+        sources = str(image.info["Parts"])
+        changed = {"size": image.resize((90, 90)), "colours": image.convert("RGB")}
+    metadata = PngInfo()
+    kept = {"sources": sources + " " + sources, "no sources": ""}
+    metadata.add_text("Parts", kept.get(change, sources))
+    changed.get(change, image).save(path, pnginfo=metadata)
+    draw_all(given, tmp_path / "again", ["png"])
+    assert path.read_bytes() == (tmp_path / "anew" / "silhouettes.png").read_bytes()
+
+
+def test_parts_that_have_not_changed_are_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = only(several(range(4)), "search")
+    draw_all(changed, tmp_path, ["png"])
+    PICTURES.stop()  # what happens here can be seen
+    changed["search"] = changed["search"].with_columns(
+        silhouette=pl.when(pl.col("scope") == "Category 2").then(0.9).otherwise("silhouette")
+    )
+    drawn: list[pl.DataFrame] = []
+
+    def draw_search(figure: FigureBase, tables: Mapping[str, pl.DataFrame]) -> None:
+        drawn.append(tables["search"])
+        drawings.draw_search(figure, tables)
+
+    monkeypatch.setitem(DRAWINGS, "search", draw_search)
+    draw_all(changed, tmp_path, ["png"])
+    # the overview's part and the picture of the category
+    assert [table["silhouette"].to_list() for table in drawn] == [[0.9] * 3] * 2
+
+
+def test_nothing_is_drawn_of_no_stores(tmp_path: Path) -> None:
+    """Matplotlib draws one dot of none, in the corner."""
+    some = only(tables(), "components", "centroids", "variance")
+    some["components"] = some["components"].with_columns(is_outlier=False, is_thin_history=False)
+    found = draw_all(some, tmp_path, ["png"]).filter(kind="components", scope=CATEGORY)
+    with Image.open(found["path"][0]) as image:
+        corner = np.asarray(image.convert("HSV"))[-40:, :20]
+    assert corner[..., 1].max() < 20, "there is a colour that is no grey"
+
+
+def test_a_damaged_file_is_drawn_again(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    Path(found["path"]).write_bytes(b"no picture")
+    again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+@pytest.mark.parametrize("extension", ["png", "svg"])
+def test_a_file_that_was_cut_off_is_drawn_again(tmp_path: Path, extension: Format) -> None:
+    given = only(tables(), "search")
+    found = draw_all(given, tmp_path, [extension]).filter(status="drawn").row(0, named=True)
+    path = Path(found["path"])
+    path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3])
+    again = draw_all(given, tmp_path, [extension]).filter(name=found["name"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+def test_a_library_that_changed_the_style_changes_no_picture(drawn: Path) -> None:
+    found = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    Path(found["path"]).unlink()
+    with mpl.rc_context({"lines.linewidth": 5, "axes.facecolor": "red", "xtick.direction": "in"}):
+        again = draw_all(tables(), drawn, ["png"]).row(0, named=True)
+    assert again["sha256"] == found["sha256"]
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_row_and_the_others_are_drawn(drawn: Path) -> None:
+    (drawn / "sizes.png").unlink()
+    (drawn / "sizes.png").mkdir()
+    broken = tables()
+    broken["variance"] = broken["variance"].with_columns(share=pl.lit("no number"))
+    found = draw_all(broken, drawn, ["png"])
+    failed = found.filter(status="failed")
+    assert set(failed["kind"]) == {"variance", "components", "sizes"}
+    assert failed["reason"].str.len_chars().min() > 10  # type: ignore[operator]
+    assert failed["sha256"].null_count() == failed.height
+    assert set(found.filter(status="drawn")["kind"]) == {kind.name for kind in KINDS} - {
+        *("variance", "components")
+    }
+
+
+def test_a_scope_without_rows_says_why_it_has_no_picture(drawn: Path) -> None:
+    empty = tables()
+    empty["movements"] = empty["movements"].clear()
+    found = draw_all(empty, drawn, ["png"]).filter(kind="movements")
+    (kind,) = (kind for kind in KINDS if kind.name == "movements")
+    assert found.select("scope", "status", "reason", "path").rows() == [
+        (CATEGORY, "nothing to draw", kind.if_empty, None)
+    ]
+
+
+def test_movements_are_shown_where_a_store_has_moved_come_or_gone() -> None:
+    movements = pl.DataFrame(
+        [
+            ("Tea", "1-1", "1-1", 5),
+            ("Snacks", "1-1", "2-1", 1),
+            ("Snacks", "1-1", "1-1", 4),
+            ("Milk", None, "1-1", 2),
+            ("Bread", "1-1", None, 2),
+        ],
+        schema=["category", "from_segment_id", "to_segment_id", "n_stores"],
+        orient="row",
+    )
+    shown = where_stores_moved(movements)
+    assert shown["category"].to_list() == ["Bread", "Milk", "Snacks", "Snacks"]
+    assert shown["n_stores"].to_list() == [2, 2, 4, 1]
+
+
+def test_without_formats_nothing_is_written(tmp_path: Path) -> None:
+    assert draw_all(tables(), tmp_path / "pictures", []).is_empty()
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_an_overview_says_how_many_scopes_it_leaves_out(tmp_path: Path) -> None:
+    many = tables()
+    names = pl.DataFrame({"scope": [f"Category {number}" for number in range(8)]})
+    many["scopes"] = names.with_columns(lane=pl.lit("internal"), model_id=pl.lit("m"))
+    many["variance"] = (
+        many["variance"].filter(lane="internal").drop("scope").join(names, how="cross")
+    )
+    titles = draw_all(many, tmp_path, ["svg"]).filter(name="variance")["title"]
+    assert titles.to_list() == ["What the components explain: the first 6 of 8"]
+
+
+def test_names_of_files_are_plain_and_different() -> None:
+    names = ["../../etc/passwd", "Käse", "käse", "", "a" * 500, "日本", "con"]
+    slugs = [slug("internal", name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9-]{6,60}", found) for found in slugs)
+    assert slug("internal", "external") != slug("external", "external")
+
+
+def test_a_scope_sees_its_own_rows_only() -> None:
+    here = scope_tables(tables(), ["variance", "cells"], "external", "external")
+    assert here["variance"].columns == ["component", "share"]
+    assert here["variance"].height == 3
+    assert here["cells"].is_empty()
+
+
+def test_the_colours_can_be_told_apart_by_lightness_or_marker_from_each_other() -> None:
+    assert len(set(PALETTE)) == len(PALETTE)
+    assert any(is_light(shade) for shade in PALETTE)
+    assert any(not is_light(shade) for shade in PALETTE)
+
+
+def test_the_house_style_is_not_left_behind(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    assert "drawn" in draw_all(only(tables(), "search"), tmp_path, ["png"])["status"].to_list()
+    assert dict(mpl.rcParams) == before
+    assert RC["text.parse_math"] is False
+
+
+def test_fewer_colours_keep_those_of_most_pixels_and_are_near_the_others() -> None:
+    generator = np.random.default_rng(1)
+    cells = np.repeat(generator.integers(0, 256, size=(100, 3)), 40, axis=0)
+    shades = generator.integers(0, 256, size=(3000, 3))
+    pixels = np.concatenate([cells, shades]).astype(np.uint8).reshape(70, 100, 3)
+    found = few_colours(pixels).reshape(-1, 3)
+    assert len(np.unique(found, axis=0)) <= 256
+    np.testing.assert_array_equal(found[:4000], cells)
+    away = np.linalg.norm(found[4000:] - shades.astype(float), axis=1)
+    assert away.mean() < 30
+
+
+def test_a_picture_of_few_colours_keeps_them_all() -> None:
+    pixels = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)
+    np.testing.assert_array_equal(few_colours(pixels), pixels)
+
+
+def test_the_colours_of_overviews_are_those_of_the_house_style_and_shades_of_them() -> None:
+    colours = house_colours()
+    assert len(colours) <= 256
+    known = {tuple(colour) for colour in colours.tolist()}
+    for shade in (*PALETTE, INK, FAINT, "white"):
+        assert tuple(round(255 * part) for part in to_rgb(shade)) in known
+    for name in (DIVERGING, SEQUENTIAL):
+        tints = 255 * mpl.colormaps[name](np.linspace(0, 1, 256))[:, :3]
+        assert cdist(tints, colours).min(axis=1).max() < 7
+
+
+def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_room() -> None:
+    low, high = np.array([0.0, 0.0]), np.array([100.0, 10.0])
+    centers = np.array([[50.0, 5.0], [50.0, 5.0], [52.0, 5.1], [90.0, 9.0]])
+    places = numbers_apart(centers, low, high)
+    np.testing.assert_array_equal(places[3], centers[3])
+    room = NUMBER_ROOM * (high - low)
+    for one, other in combinations(places / room, 2):
+        assert np.hypot(*(one - other)) > 0.95
+
+
+def test_the_frame_of_a_scatter_leaves_out_what_is_far_out_and_no_more() -> None:
+    stores = pl.DataFrame({"first": [*np.linspace(-1, 1, 300), 1000.0], "second": 0.0})
+    low, high = frame(stores)
+    assert (low[0], high[0]) == pytest.approx((-1.3, 1.3), abs=0.02)
+    assert (low[1], high[1]) == (-1.0, 1.0)
+
+
+def test_what_stands_for_a_missing_overview_has_docs_width_and_the_same_bytes() -> None:
+    content = placeholder(KINDS[0], "There is none yet.")
+    assert content == placeholder(KINDS[0], "There is none yet.")
+    assert content != placeholder(KINDS[0], "Another reason.")
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.width == 1080

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from segmentation.publishing.publish import Query, Table, plain_text, publish, published_path
+
+STORES = Table(
+    "segments",
+    "stores",
+    "One row per store.\n\n![Map](assets/map.png)",
+    {"store_id": "The 'id'.", "not_there": "Nothing."},
+    ["store_id"],
+)
+STORE = Query(
+    "store",
+    "One row per store.",
+    "select * from {{ ref('stores') }} where store_id = {{ argument('wanted', \"O'1\") }}",
+)
+
+
+def published(path: Path, queries: list[Query]) -> duckdb.DuckDBPyConnection:
+    """Publish a table of one store, open the file."""
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments")
+        connection.execute("create view segments.stores as select 'O''1' as store_id, 1 as n")
+        publish(connection, [STORES], queries, path)
+    return duckdb.connect(str(path), read_only=True)
+
+
+def test_the_file_says_what_is_in_it(tmp_path: Path) -> None:
+    with published(tmp_path / "stores.duckdb", [STORE]) as connection:
+        tables = connection.execute("from tables").fetchall()
+        comments = connection.execute(
+            "select column_name, comment from duckdb_columns() where table_name = 'stores'"
+        ).fetchall()
+        queries = connection.execute("from queries").fetchall()
+        answers = connection.execute("from store('O''1')").fetchall()
+    assert tables == [("segments", "stores", "One row per store.", ["store_id"])]
+    assert comments == [("store_id", "The 'id'."), ("n", None)]
+    assert queries == [("store(wanted)", "One row per store.", "from store('O''1');")]
+    assert answers == [("O'1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("template", "kind"),
+    [
+        ("{{ config(materialized='view') }}\nselect 2 * n as n from {{ ref('copied') }}", "VIEW"),
+        ("select 2 * n as n from {{ ref('not_published') }}", "BASE TABLE"),
+        ("select 2 * n as n from {{ ref('same') }}", "BASE TABLE"),
+        ("select {{ twice() }} as n", "BASE TABLE"),
+        ("{% do twice() %} select 2 * n as n from {{ ref('copied') }}", "BASE TABLE"),
+    ],
+)
+def test_a_view_of_published_tables_stays_a_view(tmp_path: Path, template: str, kind: str) -> None:
+    path = tmp_path / "stores.duckdb"
+    copied = Table("segments", "copied")
+    same = Table("segments", "same", "The same.", {"n": "Of it."}, view="from {{ ref('other') }}")
+    view = Table("segments", "doubled", "Twice.", {"n": "Twice it."}, view=template)
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments")
+        connection.execute("create table segments.copied as select 21 as n")
+        connection.execute("create view segments.same as from segments.copied")
+        connection.execute("create view segments.doubled as select 2 * n as n from segments.copied")
+        publish(connection, [view, copied, same], [], path)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{path}' as elsewhere (read_only)")
+        answers = connection.execute("from elsewhere.segments.doubled").fetchall()
+        kinds = connection.execute(
+            "select table_name, table_type from information_schema.tables"
+            " where table_schema = 'segments' order by all"
+        ).fetchall()
+        comments = connection.execute(
+            "select comment from duckdb_columns() where table_name in ('doubled', 'same')"
+            " order by table_name"
+        ).fetchall()
+    assert answers == [(42,)]
+    assert kinds == [("copied", "BASE TABLE"), ("doubled", kind), ("same", "BASE TABLE")]
+    assert comments == [("Twice it.",), ("Of it.",)]
+
+
+def test_a_file_that_is_called_like_a_schema_has_no_views(tmp_path: Path) -> None:
+    path = tmp_path / "segments.duckdb"
+    tables = [Table("segments", "a"), Table("segments", "b", view="from {{ ref('a') }}")]
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments; create table segments.a as select 1 as n")
+        connection.execute("create view segments.b as from segments.a")
+        publish(connection, tables, [], path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("from segments.segments.b").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["from {{ ref('not_published') }}", "select {{ var('x') }}", "from {{ source('a', 'b') }}"],
+)
+def test_an_analysis_of_what_is_not_published_stays_an_analysis(
+    tmp_path: Path, template: str
+) -> None:
+    with published(tmp_path / "stores.duckdb", [Query("other", "", template)]) as connection:
+        assert connection.execute("from queries").fetchall() == []
+
+
+def test_an_analysis_that_duckdb_refuses_is_listed_with_the_reason(tmp_path: Path) -> None:
+    broken = Query("broken", "", "select no_such_column from {{ ref('stores') }}")
+    with published(tmp_path / "stores.duckdb", [broken, STORE]) as connection:
+        ((_, reason, example), (_, _, other)) = connection.execute("from queries").fetchall()
+    assert reason.startswith("cannot be asked: Binder Error: ")
+    assert (example, other) == ("", "from store('O''1');")
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one_and_the_connection(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "stores.duckdb"
+    published(path, []).close()
+    before = path.read_bytes()
+    with duckdb.connect() as connection:
+        with pytest.raises(duckdb.Error):
+            publish(connection, [STORES], [], path)
+        databases = connection.execute("select database_name from duckdb_databases()").fetchall()
+    assert ("store_segments_unfinished",) not in databases
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_descriptions_lose_pictures_and_line_breaks() -> None:
+    assert plain_text("One row\n  per store.\n\n![A map](a/b.png)\nMore.") == (
+        "One row per store. More."
+    )
+
+
+@pytest.mark.parametrize(
+    ("database", "given", "expected"),
+    [
+        ("/a/b.duckdb", "", "/a/published/b.duckdb"),
+        ("/a/b.duckdb", "/c.duckdb", "/c.duckdb"),
+        (":memory:", "", None),
+        ("ducklake:/a/b", "", None),
+    ],
+)
+def test_the_published_file_is_beside_the_database(
+    database: str, given: str, expected: str | None
+) -> None:
+    assert published_path(database, given) == (Path(expected) if expected else None)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation.run.facts import code_sha256, code_state, versions, without_secrets
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Output of git in a folder, with an author of its own."""
+    author = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    return subprocess.run(
+        ["git", "-C", str(folder), *author, *arguments], check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one model, committed."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.sql").write_text("select 1")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "--message", "First")
+    return tmp_path
+
+
+def test_committed_code_is_clean(repository: Path) -> None:
+    assert code_state(str(repository)) == (git(repository, "rev-parse", "HEAD").strip(), True)
+
+
+def test_code_is_the_same_until_a_file_of_it_changes(repository: Path) -> None:
+    before = code_sha256(str(repository))
+    (repository / "notes.md").write_text("no code")
+    (repository / "models" / "__pycache__").mkdir()
+    (repository / "models" / "__pycache__" / "a.pyc").write_bytes(b"")
+    assert code_sha256(str(repository)) == before
+    (repository / "models" / "a.sql").write_text("select 2")
+    changed = code_sha256(str(repository))
+    (repository / "models" / "a.sql").rename(repository / "models" / "b.sql")
+    renamed = code_sha256(str(repository))
+    shared = repository / "shared"
+    shared.mkdir()
+    (repository / "macros").symlink_to(shared)
+    (shared / "more.sql").write_text("{% macro more() %}{% endmacro %}")
+    assert len({before, changed, renamed, code_sha256(str(repository))}) == 4
+
+
+def test_a_changed_file_is_not_clean(repository: Path) -> None:
+    (repository / "models" / "a.sql").write_text("select 2")
+    assert code_state(str(repository))[1] is False
+
+
+def test_a_new_file_in_the_code_is_not_clean(repository: Path) -> None:
+    (repository / "models" / "b.sql").write_text("select 2")
+    assert code_state(str(repository))[1] is False
+
+
+def test_data_beside_the_code_does_not_count(repository: Path) -> None:
+    (repository / "data").mkdir()
+    (repository / "data" / "sales.csv").write_text("store_id")
+    assert code_state(str(repository))[1] is True
+
+
+def test_a_folder_without_a_repository_has_no_revision(tmp_path: Path) -> None:
+    assert code_state(str(tmp_path)) == (None, None)
+
+
+def test_without_git_there_is_no_revision(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(repository / "nothing"))
+    assert code_state(str(repository)) == (None, None)
+
+
+def test_the_versions_are_those_of_this_environment() -> None:
+    found = versions()
+    assert found["python"] == platform.python_version()
+    assert found["duckdb"] == metadata.version("duckdb")
+    assert found["store-segments"] == metadata.version("store-segments")
+
+
+@pytest.mark.parametrize(
+    ("given_value", "expected"),
+    [
+        ("https://me:pw@host/a.parquet", "https://***@host/a.parquet"),
+        ("s3://bucket/a.parquet?X-Amz-Signature=1&b=2", "s3://bucket/a.parquet?***"),
+        ("https://me:pw@host/a?sig=1", "https://***@host/a?***"),
+        ("data/sales/*.parquet", "data/sales/*.parquet"),
+        ("what? no URL", "what? no URL"),
+        ({"a": ["https://k@h/x", 3, None, True]}, {"a": ["https://***@h/x", 3, None, True]}),
+        (
+            "cannot read 'https://me:pw@h/a?sig=1': not found, what now?",
+            "cannot read 'https://***@h/a?***': not found, what now?",
+        ),
+    ],
+)
+def test_urls_lose_passwords_and_signatures(given_value: object, expected: object) -> None:
+    assert without_secrets(given_value) == expected
+
+
+@given(st.text().filter(lambda text: "://" not in text))
+def test_a_text_without_a_url_stays_as_it_is(text: str) -> None:
+    assert without_secrets(text) == text
