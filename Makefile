@@ -83,7 +83,7 @@ bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benc
 bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes, 6 GB of disk)
 	python -m benchmarks.suite --large
 
-bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of DECISIONS.md on planted data (20 minutes)
+bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of docs/decisions on planted data (20 minutes)
 	python -m benchmarks.recipes planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history

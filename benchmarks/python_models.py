@@ -28,8 +28,8 @@ SEARCH: Final = {
     "gap_references": 3,
 }
 SHARE_LIMIT: Final = 0.15
-#: Seconds of the fastest run up to which a model does not count: the others depend on what else the
-#: machine does. `feat_internal`, which mostly converts, gets longer at larger sizes (DECISIONS.md).
+#: Models whose fastest run is shorter, in seconds, are left out: their times depend on what else the
+#: machine does. `feat_internal` mostly converts, and exceeds the limit from two million cells on.
 SHORT: Final = 1.0
 #: Drawing takes longer than all the rest, and is measured once.
 DRAWING: Final = "drawn_pictures"

@@ -17,7 +17,7 @@ Lane = Literal["internal", "external"]
 LANES: Final[tuple[Lane, Lane]] = ("internal", "external")
 EXTERNAL_SCOPE: Final = "external"
 
-#: Where the lanes differ by default; DECISIONS.md has the measurement behind each line.
+#: Where the lanes differ by default; docs/decisions 0001 and 0005 have the measurements.
 LANE_DEFAULTS: Final[dict[Lane, dict[str, Any]]] = {
     "internal": {"normalize_method": "none"},
     "external": {"normalize_method": "robust"},
