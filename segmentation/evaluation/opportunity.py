@@ -1,0 +1,319 @@
+"""Room of each store within its segment, after sampling noise is taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from segmentation.evaluation.periods import MIN_GROUP, Panel
+from segmentation.evaluation.validity import Z95
+from segmentation.features.vectors import Labels, Matrix, closure
+
+#: Least number of periods with sales that a sampling variance is estimated from.
+MIN_PERIODS: Final = 8
+#: Draws behind the null bound.
+_RESAMPLES: Final = 40
+#: How many standard deviations of chance the dispersion of the stores must exceed.
+_GATE: Final = 4.0
+_MONEY: Final = pl.Decimal(18, 2)
+
+OPPORTUNITY_SCHEMA: Final = pl.Schema(
+    {
+        "category": pl.String(),
+        "segment_id": pl.String(),
+        "store_id": pl.String(),
+        "need_state": pl.String(),
+        "sales_amount": _MONEY,
+        "share": pl.Float64(),
+        "shrunken_share": pl.Float64(),
+        "target_share": pl.Float64(),
+        "room": _MONEY,
+        "room_low": _MONEY,
+        "room_high": _MONEY,
+    }
+)
+ROOM_SCHEMA: Final = pl.Schema(
+    {
+        "category": pl.String(),
+        "segment_id": pl.String(),
+        "n_stores": pl.Int64(),
+        "sales_amount": _MONEY,
+        "room": _MONEY,
+        "room_low": _MONEY,
+        "room_high": _MONEY,
+        "null_bound": _MONEY,
+        "explanation": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Result of `room`; all arrays are stores x need states unless noted.
+
+    Attributes
+    ----------
+    shrunken, target
+        Shrunken share of each store, and the upper quartile of its segment.
+    amount, low, high
+        Room and the ends of its interval, in money.
+    deviation
+        Standard deviation of the room, in money.
+    """
+
+    shrunken: Matrix
+    target: Matrix
+    amount: Matrix
+    low: Matrix
+    high: Matrix
+    deviation: Matrix
+
+
+def sampling_variance(amounts: Matrix) -> Matrix:
+    """Variance of each store's shares, estimated from its periods.
+
+    ``V = B / (B - 1) sum_b (a_bn - p_n a_b)^2 / A^2`` with the sales a_bn of need state n in period
+    b, a_b of all need states, and A of all periods: the variance of a ratio of totals if periods
+    are independent. Two-week blocks keep most of a household's repeated visits together.
+
+    Parameters
+    ----------
+    amounts
+        ... x periods x need states; at least two periods, a positive total for each store.
+
+    Returns
+    -------
+    Matrix
+        ... x need states.
+
+    References
+    ----------
+    Cochran (1977), Sampling Techniques, section 6.4.
+    """
+    n_periods = amounts.shape[-2]
+    per_period = amounts.sum(axis=-1, keepdims=True)
+    total = per_period.sum(axis=-2, keepdims=True)
+    shares = amounts.sum(axis=-2, keepdims=True) / total
+    squares = ((amounts - shares * per_period) ** 2).sum(axis=-2)
+    variance: Matrix = n_periods / (n_periods - 1) * squares / total[..., 0] ** 2
+    return variance
+
+
+def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Matrix, Matrix]:
+    """Shares of the stores of one segment, pulled toward its mean by their sampling variance.
+
+    ``theta = mu + w (p - mu)`` with ``w = tau2 / (tau2 + V)`` and the variance between stores
+    ``tau2 = max(0, var p - mean V)``. V is pooled, ``kappa / A``, so that a store with few
+    eventful periods does not look certain by chance; a store whose own V is larger keeps it.
+    All stores get the mean unless the need state passes the gate ``Q / (n - 1) > 1 + 4 sqrt(2 /
+    (n - 1))``, where Q is the sum of the squared deviations over the pooled variance.
+
+    Parameters
+    ----------
+    shares, variance
+        ... x stores x need states.
+    sales
+        Stores, in money.
+
+    Returns
+    -------
+    tuple
+        Shrunken shares and their posterior variance ``w V``, both in the shape of `shares`.
+
+    References
+    ----------
+    Morris (1983), Parametric empirical Bayes inference, Journal of the American Statistical
+    Association 78. Cochran (1954), The combination of estimates from different experiments,
+    Biometrics 10 (Q).
+    """
+    n_stores = shares.shape[-2]
+    weights = sales[:, np.newaxis]
+    mean = (weights * shares).sum(axis=-2, keepdims=True) / weights.sum()
+    pooled = (weights * variance).mean(axis=-2, keepdims=True) / weights
+    own = np.maximum(variance, pooled)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = ((shares - mean) ** 2 / pooled).sum(axis=-2, keepdims=True)
+        dispersed = q / (n_stores - 1) > 1 + _GATE * np.sqrt(2 / (n_stores - 1))
+    between = np.maximum(
+        shares.var(axis=-2, keepdims=True, ddof=1) - own.mean(axis=-2, keepdims=True), 0.0
+    )
+    between = np.where(dispersed, between, 0.0)
+    known = between + own
+    weight = np.divide(between, known, out=np.zeros_like(known), where=known > 0)
+    return mean + weight * (shares - mean), weight * own
+
+
+def room(amounts: Matrix, labels: Labels) -> Room:
+    """Gap of each store to the upper quartile of its segment, both sides shrunken.
+
+    ``A max(0, Q75(theta) - theta)``: room within the category's sales. Shares sum to one, so more
+    of one need state is less of another: this is a ceiling for a change of mix, neither
+    incremental nor causal.
+
+    Parameters
+    ----------
+    amounts
+        Stores x periods x need states, in money; a positive total for each store.
+    labels
+        Segment of each store. Segments with fewer than 8 stores have no room.
+    """
+    sales = amounts.sum(axis=(1, 2))
+    shares = closure(np.maximum(amounts.sum(axis=1), 0.0))
+    return _room(shares, sampling_variance(amounts), sales, labels)
+
+
+def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMPLES) -> Matrix:
+    """Room that appears although all stores of a segment have the same mix.
+
+    Wild bootstrap: each store keeps its periods, and the deviations of their mix from the store's
+    own mix get random signs around the mean of the segment.
+
+    Returns
+    -------
+    Matrix
+        Draws x stores: room in money.
+
+    References
+    ----------
+    Liu (1988), Bootstrap procedures under some non-i.i.d. models, Annals of Statistics 16.
+    """
+    generator = np.random.default_rng(seed)
+    per_period = amounts.sum(axis=2, keepdims=True)
+    sales = per_period.sum(axis=1, keepdims=True)
+    residuals = amounts - amounts.sum(axis=1, keepdims=True) / sales * per_period
+    pooled = np.zeros((len(amounts), 1, amounts.shape[2]))
+    for label in np.unique(labels):
+        rows = labels == label
+        totals = amounts[rows].sum(axis=(0, 1))
+        pooled[rows] = totals / totals.sum()
+    results = np.empty((n_draws, len(amounts)))
+    for draw in range(n_draws):
+        signs = generator.choice([-1.0, 1.0], size=(*amounts.shape[:2], 1))
+        drawn = pooled * per_period + signs * residuals
+        shares = closure(np.maximum(drawn.sum(axis=1), 0.0))
+        found = _room(shares, sampling_variance(drawn), sales[:, 0, 0], labels)
+        results[draw] = found.amount.sum(axis=1)
+    return results
+
+
+def segment_opportunity(
+    whole: Panel, category: str, segments: dict[str, str], seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Room per store and need state, and its sums per segment.
+
+    Parameters
+    ----------
+    whole
+        Sales of the category.
+    category
+        Its name.
+    segments
+        Segment of each store; stores without one, or without sales, are left out.
+    seed
+        Of the draws behind the null bound.
+
+    Returns
+    -------
+    tuple
+        Two frames. Schema `OPPORTUNITY_SCHEMA`: one row per store and need state, sorted. Schema
+        `ROOM_SCHEMA`: one row per segment and, with a null `segment_id`, one for the category. Room
+        is rounded to cents per store and need state before it is summed, so the sums agree to the
+        cent. The null bound is the 95th percentile of `null_room`. With fewer than 8 periods there
+        are no rows of stores, and the row of the category explains why.
+    """
+    active = whole.amounts.sum(axis=(1, 2)) > 0
+    stores = [s for s, on in zip(whole.stores, active, strict=True) if on and s in segments]
+    n_periods = len(whole.starts)
+    if n_periods < MIN_PERIODS or not stores:
+        text = (
+            f"{category}: room cannot be estimated: the sales have {n_periods} periods; "
+            f"at least {MIN_PERIODS} are needed to tell differences between stores from chance"
+        )
+        row = (category, None, len(stores), None, None, None, None, None, text)
+        return pl.DataFrame(schema=OPPORTUNITY_SCHEMA), pl.DataFrame(
+            [row], schema=ROOM_SCHEMA, orient="row"
+        )
+    part = whole.take(stores)
+    names = np.array([segments[store] for store in stores])
+    known, labels = np.unique(names, return_inverse=True)
+    found = room(part.amounts, labels)
+    nulls = null_room(part.amounts, labels, seed)
+    width = len(part.need_states)
+    totals = part.amounts.sum(axis=1)
+    detail = pl.DataFrame(
+        {
+            "category": [category] * (len(stores) * width),
+            "segment_id": np.repeat(names, width),
+            "store_id": np.repeat(np.array(stores), width),
+            "need_state": np.tile(np.array(part.need_states), len(stores)),
+            "sales_amount": _cents(totals),
+            "share": closure(np.maximum(totals, 0.0)).ravel(),
+            "shrunken_share": found.shrunken.ravel(),
+            "target_share": found.target.ravel(),
+            "room": _cents(found.amount),
+            "room_low": _cents(found.low),
+            "room_high": _cents(found.high),
+        },
+        schema=OPPORTUNITY_SCHEMA,
+    ).sort("segment_id", "store_id", "need_state")
+    rows = []
+    for number, name in [*enumerate(known), (None, None)]:
+        chosen = np.ones(len(stores), dtype=bool) if number is None else labels == number
+        cells = detail if name is None else detail.filter(pl.col("segment_id") == name)
+        total = cells["room"].sum()
+        sales = cells["sales_amount"].sum()
+        margin = Z95 * float(np.sqrt((found.deviation[chosen] ** 2).sum()))
+        bound = float(np.quantile(nulls[:, chosen].sum(axis=1), 0.95))
+        part_of = 100 / float(sales) if sales else 0.0
+        text = (
+            f"{category}: room of {float(total) * part_of:.1f}% of sales; "
+            f"chance alone gives up to {bound * part_of:.1f}%"
+        )
+        rows.append(
+            (
+                category,
+                None if name is None else str(name),
+                int(chosen.sum()),
+                sales,
+                total,
+                _cent(max(float(total) - margin, 0.0)),
+                _cent(float(total) + margin),
+                _cent(bound),
+                text,
+            )
+        )
+    return detail, pl.DataFrame(rows, schema=ROOM_SCHEMA, orient="row")
+
+
+def _room(shares: Matrix, variance: Matrix, sales: Matrix, labels: Labels) -> Room:
+    shrunken, target = shares.copy(), shares.copy()
+    posterior = np.zeros_like(shares)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < MIN_GROUP:
+            continue
+        shrunken[rows], posterior[rows] = shrunken_shares(shares[rows], variance[rows], sales[rows])
+        target[rows] = np.quantile(shrunken[rows], 0.75, axis=0)
+    money = sales[:, np.newaxis]
+    margin = Z95 * np.sqrt(posterior)
+    gap = target - shrunken
+    return Room(
+        shrunken=shrunken,
+        target=target,
+        amount=money * np.maximum(gap, 0.0),
+        low=money * np.maximum(gap - margin, 0.0),
+        high=money * np.maximum(gap + margin, 0.0),
+        deviation=money * np.sqrt(posterior),
+    )
+
+
+def _cent(amount: float) -> Decimal:
+    return Decimal(repr(amount)).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+
+
+def _cents(amounts: Matrix) -> pl.Series:
+    return pl.Series([_cent(amount) for amount in amounts.ravel().tolist()], dtype=_MONEY)

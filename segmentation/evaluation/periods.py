@@ -1,0 +1,173 @@
+"""Sales of one category over time: stores x periods x need states, and the two halves of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+
+from segmentation.features.vectors import Matrix
+
+Period = Literal["day", "week", "two_weeks", "month"]
+
+#: A Monday, and the origin that DuckDB's `time_bucket` uses for widths in days.
+ORIGIN: Final = dt.date(2000, 1, 3)
+_DAYS: Final[dict[Period, int]] = {"day": 1, "week": 7, "two_weeks": 14}
+
+#: Least number of weeks in each half of the sales: one quarter.
+MIN_WEEKS: Final = 13
+#: Least number of stores with sales in both halves.
+MIN_STORES: Final = 30
+#: Least number of stores in a group whose mean is used to predict.
+MIN_GROUP: Final = 8
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Sales of one category.
+
+    Attributes
+    ----------
+    stores, need_states
+        Names of the first and the last axis of `amounts`, both sorted.
+    starts
+        First day of each period, sorted: names of the middle axis.
+    end
+        The day after the last period.
+    amounts
+        Stores x periods x need states, in money. A cell may be negative (returns).
+    """
+
+    stores: tuple[str, ...]
+    need_states: tuple[str, ...]
+    starts: tuple[dt.date, ...]
+    end: dt.date
+    amounts: Matrix
+
+    @property
+    def weeks(self) -> float:
+        """Length of time from the first day of the first period to the end, in weeks."""
+        return (self.end - self.starts[0]).days / 7 if self.starts else 0.0
+
+    def totals(self) -> Matrix:
+        """Stores x need states: sales of all periods; a negative total counts as zero."""
+        totals: Matrix = np.maximum(self.amounts.sum(axis=1), 0.0)
+        return totals
+
+    def take(self, stores: list[str]) -> Panel:
+        """Return the same panel for some of its stores, in the order given."""
+        rows = {store: row for row, store in enumerate(self.stores)}
+        amounts = self.amounts[[rows[store] for store in stores]]
+        return Panel(tuple(stores), self.need_states, self.starts, self.end, amounts)
+
+
+def period_start(dates: pl.Expr, period: Period) -> pl.Expr:
+    """First day of the period that a date belongs to.
+
+    Weeks start on Mondays. Two-week blocks are counted from Monday, January 3, 2000, so that every
+    build cuts time in the same places.
+
+    Examples
+    --------
+    >>> dates = pl.DataFrame({"sold_on": [dt.date(2025, 1, 1)]})
+    >>> dates.select(period_start(pl.col("sold_on"), "two_weeks")).item()
+    datetime.date(2024, 12, 30)
+    """
+    if period == "month":
+        return dates.dt.truncate("1mo")
+    days = (dates - pl.lit(ORIGIN)).dt.total_days()
+    width = _DAYS[period]
+    return dates - pl.duration(days=days - days.floordiv(width) * width)
+
+
+def period_end(start: dt.date, period: Period) -> dt.date:
+    """Day after the last day of the period that starts on `start`."""
+    if period == "month":
+        return (start.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    return start + dt.timedelta(days=_DAYS[period])
+
+
+def panel(sales: pl.DataFrame, category: str, period: Period = "two_weeks") -> Panel:
+    """Sales of one category as an array.
+
+    Parameters
+    ----------
+    sales
+        store_id, category, need_state, period_start, sales_amount (money). Rows without
+        `period_start` are left out.
+    category
+        The category to keep.
+    period
+        Length of the periods that `period_start` was cut into.
+
+    Returns
+    -------
+    Panel
+        Periods without sales in the whole category are left out, not filled with zeros.
+    """
+    cells = (
+        sales.filter(
+            pl.col("category") == category,
+            pl.col("period_start").is_not_null(),
+        )
+        .group_by("store_id", "period_start", "need_state")
+        .agg(pl.col("sales_amount").sum().cast(pl.Float64))
+    )
+    axes = [cells[name].unique().sort() for name in ("store_id", "period_start", "need_state")]
+    amounts = np.zeros([len(axis) for axis in axes])
+    places = [
+        cells[axis.name].replace_strict(axis, range(len(axis)), return_dtype=pl.Int64).to_numpy()
+        for axis in axes
+        if len(axis)
+    ]
+    if places:
+        amounts[tuple(places)] = cells["sales_amount"].to_numpy()
+    stores, starts, need_states = (tuple(axis.to_list()) for axis in axes)
+    end = period_end(starts[-1], period) if starts else ORIGIN
+    return Panel(stores, need_states, starts, end, amounts)
+
+
+def halves(whole: Panel) -> tuple[Panel, Panel]:
+    """Split a panel in the middle of its time.
+
+    A period belongs to the first half if it starts before the middle. Both halves keep all stores.
+    """
+    if not whole.starts:
+        return whole, whole
+    middle = whole.starts[0] + (whole.end - whole.starts[0]) / 2
+    cut = sum(start < middle for start in whole.starts)
+    between = whole.starts[cut] if cut < len(whole.starts) else whole.end
+    return (
+        Panel(whole.stores, whole.need_states, whole.starts[:cut], between, whole.amounts[:, :cut]),
+        Panel(
+            whole.stores, whole.need_states, whole.starts[cut:], whole.end, whole.amounts[:, cut:]
+        ),
+    )
+
+
+def seen_in_both(first: Panel, second: Panel) -> list[str]:
+    """Stores with positive sales in both halves, sorted."""
+    active = (first.totals().sum(axis=1) > 0) & (second.totals().sum(axis=1) > 0)
+    return [store for store, seen in zip(first.stores, active, strict=True) if seen]
+
+
+def too_little(first: Panel, second: Panel) -> str | None:
+    """Why two halves are not enough to compare them, or `None` if they are.
+
+    Each half needs at least 13 weeks and the halves need at least 30 stores in common.
+    """
+    shortest = min(first.weeks, second.weeks)
+    if not first.starts or not second.starts:
+        return "the sales have no dates or all fall into one period"
+    if shortest < MIN_WEEKS:
+        return (
+            f"the sales cover two halves of {shortest:.0f} weeks; "
+            f"at least {MIN_WEEKS} weeks each are needed"
+        )
+    n_stores = len(seen_in_both(first, second))
+    if n_stores < MIN_STORES:
+        return f"{n_stores} stores sold in both halves; at least {MIN_STORES} are needed"
+    return None
