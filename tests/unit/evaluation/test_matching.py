@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from segmentation.evaluation.matching import (
+    BALANCE_SCHEMA,
+    EFFECT_SCHEMA,
+    MATCHES_SCHEMA,
+    MatchedStores,
+    estimate,
+    growth,
+    matched_stores,
+    nearest_controls,
+    past_coordinates,
+)
+from segmentation.evaluation.periods import Panel
+from segmentation.evaluation.simulation import simulated_chain
+
+N_BEFORE = 13
+
+
+def chain(seed: int = 0, n_stores: int = 160) -> Panel:
+    """A chain whose stores also grow at their own pace."""
+    whole, _ = simulated_chain(n_stores=n_stores, group_spread=0.3, store_spread=0.1, seed=seed)
+    pace = np.random.default_rng(1000 + seed).normal(0, 0.1, n_stores)
+    whole.amounts[:, N_BEFORE:] *= np.exp(pace)[:, np.newaxis, np.newaxis]
+    return whole
+
+
+def measure(whole: Panel, tests: list[str], **options: bool) -> MatchedStores:
+    return matched_stores(whole, tests, whole.starts[N_BEFORE], seed=0, **options)  # type: ignore[arg-type]
+
+
+def test_a_thousand_placebo_tests_center_on_zero_and_are_covered() -> None:
+    effects, covered = [], []
+    for seed in range(100):
+        whole = chain(seed)
+        before, after = whole.amounts[:, :N_BEFORE], whole.amounts[:, N_BEFORE:]
+        points, _ = past_coordinates(before)
+        ratios = growth(before, after)
+        generator = np.random.default_rng(seed)
+        for _ in range(10):
+            tests = np.sort(generator.permutation(160)[:24])
+            found = estimate(ratios, points, tests, None, generator, n_placebos=80)
+            effects.append(found.effect)
+            covered.append(found.low <= 0 <= found.high)
+    assert len(effects) == 1000
+    assert abs(np.mean(effects)) < 0.003
+    assert 0.93 <= np.mean(covered) <= 0.98
+
+
+def test_an_effect_is_found() -> None:
+    whole = chain()
+    tests = list(whole.stores[::5])
+    whole.amounts[::5, N_BEFORE:] *= 1.2
+    (row,) = measure(whole, tests).effect.to_dicts()
+    assert row["effect_low"] > 0
+    assert row["effect_low"] < 0.2 < row["effect_high"]
+    assert "Warning" not in row["explanation"]
+
+
+def test_each_test_store_has_ten_controls_that_are_no_test_stores() -> None:
+    whole = chain()
+    tests = list(whole.stores[::5])
+    found = measure(whole, tests)
+    assert found.matches.schema == MATCHES_SCHEMA
+    assert found.balance.schema == BALANCE_SCHEMA
+    assert found.effect.schema == EFFECT_SCHEMA
+    assert set(found.matches["store_id"]) == set(tests)
+    assert not set(found.matches["control_store_id"]) & set(tests)
+    assert found.matches.group_by("store_id").len()["len"].to_list() == [10] * len(tests)
+
+
+def test_controls_are_nearer_to_the_test_stores_than_all_others_are() -> None:
+    whole, labels = simulated_chain(n_stores=400, group_spread=0.8, seed=1)
+    tests = [store for store, label in zip(whole.stores, labels, strict=True) if label == 0][:25]
+    balance = measure(whole, tests).balance.filter(pl.col("measure").str.starts_with("share"))
+    to_controls = (balance["tests"] - balance["controls"]).abs().sum()
+    to_others = (balance["tests"] - balance["others"]).abs().sum()
+    assert to_controls < to_others / 3
+
+
+def test_controls_come_from_the_same_segment_if_asked() -> None:
+    whole = chain()
+    segments = {store: str(number % 2) for number, store in enumerate(whole.stores)}
+    found = matched_stores(
+        whole, list(whole.stores[::5]), whole.starts[N_BEFORE], segments=segments, seed=0
+    )
+    for store, control in found.matches.select("store_id", "control_store_id").iter_rows():
+        assert segments[store] == segments[control]
+
+
+def test_a_store_that_closes_during_the_test_stays_in_it() -> None:
+    whole = chain()
+    whole.amounts[0, N_BEFORE + 2 :] = 0
+    found = measure(whole, list(whole.stores[::5]))
+    assert whole.stores[0] in set(found.matches["store_id"])
+
+
+def test_a_store_without_a_past_is_not_compared() -> None:
+    whole = chain()
+    whole.amounts[0, : N_BEFORE - 2] = 0
+    found = measure(whole, list(whole.stores[::5]))
+    assert whole.stores[0] not in set(found.matches["store_id"])
+
+
+def test_stores_with_a_weak_past_get_a_warning_instead_of_an_effect() -> None:
+    whole = chain()
+    _, measures = past_coordinates(whole.amounts[:, :N_BEFORE])
+    weakest = np.argsort(measures[:, 1])[:24]
+    (row,) = measure(whole, [whole.stores[store] for store in weakest]).effect.to_dicts()
+    assert row["past_is_unusual"]
+    assert "regression to the mean" in row["explanation"]
+
+
+def test_stores_that_are_said_to_be_chosen_by_their_past_get_the_warning() -> None:
+    whole = chain()
+    found = measure(whole, list(whole.stores[::5]), chosen_by_past=True)
+    assert "were chosen for their past sales" in found.effect["explanation"][0]
+
+
+def test_too_few_test_stores_are_explained() -> None:
+    whole = chain()
+    found = measure(whole, list(whole.stores[:5]))
+    assert found.matches.is_empty()
+    assert found.effect["explanation"].to_list() == [
+        "The test cannot be measured: 5 test stores that sold regularly before the test; "
+        "at least 20 are needed"
+    ]
+
+
+def test_an_unknown_test_store_is_an_error() -> None:
+    with pytest.raises(ValueError, match="1 test stores have no sales, for example nowhere"):
+        measure(chain(), ["nowhere"])
+
+
+def test_a_store_is_never_its_own_control() -> None:
+    points = np.arange(5.0)[:, np.newaxis]
+    rows = np.arange(5)
+    near, _ = nearest_controls(points, rows, rows, None, 4)
+    assert not (near == rows[:, np.newaxis]).any()
