@@ -13,8 +13,8 @@ from segmentation.publishing.postgres import PostgresError, publish_to_postgres
 from segmentation.publishing.publish import published_path
 from segmentation.publishing.published import PublishedFileError
 from segmentation.publishing.workbook import ExportError, export
-from segmentation.run.facts import without_secrets
 from segmentation.warehouse.extensions import MissingPackageError
+from segmentation.warehouse.secrets import without_secrets
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = os.environ.get("STORE_SEGMENTS_DB") or str(PROJECT / "store_segments.duckdb")

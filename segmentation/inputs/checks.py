@@ -11,9 +11,9 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from segmentation.run.facts import without_secrets
 from segmentation.warehouse.database import sql_literal
 from segmentation.warehouse.extensions import MissingPackageError, load_extension
+from segmentation.warehouse.secrets import without_secrets
 
 #: Columns without which an input says nothing; every other column is optional or passed through.
 REQUIRED_COLUMNS: Final[dict[str, tuple[str, ...]]] = {

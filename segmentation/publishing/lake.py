@@ -21,8 +21,8 @@ from segmentation.publishing.published import (
     published_file,
     published_tables,
 )
-from segmentation.run.facts import without_secrets
 from segmentation.warehouse.database import sql_literal
+from segmentation.warehouse.secrets import without_secrets
 
 #: The file that says which files are in force.
 MANIFEST: Final = "manifest.json"

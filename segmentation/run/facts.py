@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 #: What the project consists of; data and notes that lie beside it do not count.
 _CODE: Final = (
@@ -39,7 +38,6 @@ _LIBRARIES: Final = (
     "store-segments",
 )
 _GIT_SECONDS: Final = 10
-_SECRET: Final = "***"  # noqa: S105 (what stands in place of one)
 
 
 def code_state(project_dir: str) -> tuple[str | None, bool | None]:
@@ -84,31 +82,6 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         name: metadata.version(name) for name in _LIBRARIES
     }
-
-
-def without_secrets(value: Any) -> Any:
-    """Copy of a JSON value or text in which no URL carries a password, a key or a signature.
-
-    Nor does a connection string of libpq (`host=... password=...`).
-
-    Examples
-    --------
-    >>> without_secrets({"sales": "https://me:pw@host/a.parquet?sig=1&v=2"})
-    {'sales': 'https://***@host/a.parquet?***'}
-    >>> without_secrets("postgres:dbname=lake password=pw user=me")
-    'postgres:dbname=lake password=*** user=me'
-    """
-    if isinstance(value, dict):
-        return {key: without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(item) for item in value]
-    if isinstance(value, str):
-        without_password = re.sub(r"://[^/\s]*@", f"://{_SECRET}@", value)
-        without_password = re.sub(
-            r"\b(password\s*=\s*)('[^']*'|[^\s'\"]+)", rf"\1{_SECRET}", without_password
-        )
-        return re.sub(r"(://[^\s?]*)\?[^\s'\"]*", rf"\1?{_SECRET}", without_password)
-    return value
 
 
 def _git(folder: str, *arguments: str) -> str | None:

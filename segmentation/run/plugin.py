@@ -21,12 +21,13 @@ import duckdb
 from segmentation.fitting.registry import tampered_models
 from segmentation.inputs.checks import Reader, check_inputs, input_stamps, load_readers
 from segmentation.publishing.publish import Query, Table, publish, published_path
-from segmentation.run.facts import code_sha256, code_state, versions, without_secrets
+from segmentation.run.facts import code_sha256, code_state, versions
 from segmentation.run.processes import FITS
 from segmentation.settings import Lane, Settings, SettingsError
 from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
 from segmentation.warehouse.extensions import MissingPackageError, load_extension
 from segmentation.warehouse.libraries import COLLECT_AFTER, importing
+from segmentation.warehouse.secrets import without_secrets
 
 #: Processes that get ready for a first build at most; it is not known yet how many scopes it has.
 MOST_FIRST_FITS: Final = 4
@@ -114,7 +115,7 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
     -------
     str
         Keys `git_revision`, `is_clean`, `code_sha256`, `versions` (list of name and value) and
-        `vars`, the given ones as JSON text without secrets in URLs.
+        `vars`, the given ones as JSON text without secrets.
     """
     revision, is_clean = code_state(project_dir)
     return json.dumps(
@@ -129,7 +130,7 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
 
 
 def segmentation_without_secrets(text: str) -> str:
-    """Text in which no URL carries a password, a key or a signature."""
+    """Text with its secrets masked (`warehouse.secrets`)."""
     return str(without_secrets(text))
 
 

@@ -100,17 +100,31 @@ def test_a_failed_node_is_logged_and_the_run_with_it(small_build: Built, tmp_pat
     assert "configured to fail" in node[0]["message"]
 
 
-def test_no_secret_of_a_location_is_logged(small_build: Built, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://me:canary-password@localhost:1/sales.parquet?signature=canary-signature",
+        "https://me:canary/pass#word@localhost:1/sales.parquet?signature=canary-signature",
+        "https://localhost:1/sales.parquet#token=canary-token",
+        "postgres:host=localhost PASSWORD='canary password' sslpassword=canary dbname=sales.csv",
+        "md:sales.csv?motherduck_token=canary-token",
+    ],
+)
+def test_no_secret_of_a_location_is_shown_or_logged(
+    small_build: Built, tmp_path: Path, location: str
+) -> None:
     project = copy_of(small_build.project, tmp_path / "secret")
-    location = "https://me:canary-password@localhost:1/sales.parquet?signature=canary-signature"
     run = project.dbt(
         "build",
         variables={"inputs": {"sales": location, "products": location}, "external_sources": []},
     )
     assert not run.success
-    logged = project.query("select vars, message from governance.runs").rows()
-    assert "localhost:1/sales.parquet" in str(logged)
-    assert "canary" not in str(logged)
+    logged = str(project.query("select vars, message from governance.runs").rows())
+    assert "***" in logged
+    assert "***" in run.shown
+    log = project.folder / "logs" / "dbt.log"
+    for text in (logged, run.shown, log.read_text()):
+        assert "canary" not in text
 
 
 def killed_while_fitting(process: subprocess.Popen[str]) -> Iterator[str]:

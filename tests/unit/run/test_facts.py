@@ -6,10 +6,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from segmentation.run.facts import code_sha256, code_state, versions, without_secrets
+from segmentation.run.facts import code_sha256, code_state, versions
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -84,27 +82,3 @@ def test_the_versions_are_those_of_this_environment() -> None:
     assert found["python"] == platform.python_version()
     assert found["duckdb"] == metadata.version("duckdb")
     assert found["store-segments"] == metadata.version("store-segments")
-
-
-@pytest.mark.parametrize(
-    ("given_value", "expected"),
-    [
-        ("https://me:pw@host/a.parquet", "https://***@host/a.parquet"),
-        ("s3://bucket/a.parquet?X-Amz-Signature=1&b=2", "s3://bucket/a.parquet?***"),
-        ("https://me:pw@host/a?sig=1", "https://***@host/a?***"),
-        ("data/sales/*.parquet", "data/sales/*.parquet"),
-        ("what? no URL", "what? no URL"),
-        ({"a": ["https://k@h/x", 3, None, True]}, {"a": ["https://***@h/x", 3, None, True]}),
-        (
-            "cannot read 'https://me:pw@h/a?sig=1': not found, what now?",
-            "cannot read 'https://***@h/a?***': not found, what now?",
-        ),
-    ],
-)
-def test_urls_lose_passwords_and_signatures(given_value: object, expected: object) -> None:
-    assert without_secrets(given_value) == expected
-
-
-@given(st.text().filter(lambda text: "://" not in text))
-def test_a_text_without_a_url_stays_as_it_is(text: str) -> None:
-    assert without_secrets(text) == text
