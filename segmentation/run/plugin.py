@@ -81,8 +81,8 @@ def segmentation_problems(
         cursor.execute("create or replace table governance.unreadable_lines as from lines")
     return json.dumps(
         {
-            "problems": check.problems,
-            "unread": check.unread,
+            "problems": without_secrets(check.problems),
+            "unread": without_secrets(check.unread),
             "options": check.options,
             "n_lines": dict(check.lines["input"].value_counts(sort=True).iter_rows()),
         }
