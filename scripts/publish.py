@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from segmentation.publishing.lake import MANIFEST, LakeError, publish_to_lake
+from segmentation.publishing.lake import LATEST, LakeError, publish_to_lake, runs_to_keep
 from segmentation.publishing.postgres import PostgresError, publish_to_postgres
 from segmentation.publishing.publish import published_path
 from segmentation.publishing.published import PublishedFileError
@@ -32,13 +32,13 @@ def to_postgres(path: Path) -> str:
 
 
 def to_lake(path: Path) -> str:
-    """Publish to the lake, say what was written."""
+    """Publish to the lake, report what was written."""
     location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(PROJECT / "target" / "lake")
-    publication = publish_to_lake(path, location)
-    n_tables = len(publication.manifest["tables"])
+    n_runs = runs_to_keep(os.environ.get("STORE_SEGMENTS_PARQUET_RUNS", ""))
+    publication = publish_to_lake(path, location, n_runs)
     return (
-        f"{without_secrets(location)}: {publication.n_written} of {n_tables} tables written,"
-        f" the others are as they were; start from {MANIFEST}"
+        f"{without_secrets(location)}: {publication.n_tables} tables written to"
+        f" {publication.folder}; {LATEST} points to it"
     )
 
 

@@ -143,7 +143,7 @@ class _Publication:
             " many rows it has, what they hash to, and the run that wrote them.';"
             f" lock table {{schema}}.{LOG} in share row exclusive mode"
         )
-        run_id = last_run(self.connection)
+        run_id = last_run(self.connection).run_id
         logged = self._logged()
         tables = published_tables(self.connection)
         outcomes = [self._publish(table, logged.get(table.name), run_id) for table in tables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,14 @@ SOURCE: Final = "published"
 
 class PublishedFileError(RuntimeError):
     """There is no published file that can be read; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the build; it started at a time in UTC."""
+
+    run_id: str
+    started_at: datetime.datetime
 
 
 @dataclass(frozen=True)
@@ -109,10 +118,15 @@ def published_tables(connection: duckdb.DuckDBPyConnection) -> list[PublishedTab
     return found
 
 
-def last_run(connection: duckdb.DuckDBPyConnection) -> str:
-    """Id of the run that made the published file."""
+def last_run(connection: duckdb.DuckDBPyConnection) -> Run:
+    """The run that made the published file."""
     row = connection.execute(
-        f"select arg_max(run_id, started_at) from {SOURCE}.governance.runs"
+        f"select run_id, started_at from {SOURCE}.governance.runs"
+        " order by started_at desc, run_id desc limit 1"
     ).fetchone()
-    assert row is not None  # noqa: S101 (an aggregate has one row)
-    return str(row[0])
+    if row is None:
+        raise PublishedFileError(
+            "the published file does not say which run made it: governance.runs has no rows;"
+            " make build publishes it again"
+        )
+    return Run(*row)
