@@ -18,7 +18,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes clean
+.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,24 +43,24 @@ docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in
 report: $(VENV)/.installed  ## Write the report of the segments to target/report.html
 	python scripts/report.py
 
-sql: $(VENV)/.installed-connect  ## Open a SQL prompt on the published build, with ready queries
+sql: $(VENV)/.installed-extras  ## Open a SQL prompt on the published build, with ready queries
 	@python scripts/sql.py
 
-export: $(VENV)/.installed-connect  ## Write an Excel workbook and CSV files of all marts to target/export
+export: $(VENV)/.installed-extras  ## Write an Excel workbook and CSV files of all marts to target/export
 	@python scripts/publish.py export
 
-publish-postgres: $(VENV)/.installed-connect  ## Publish the marts to PostgreSQL (PGHOST, PGDATABASE, ...)
+publish-postgres: $(VENV)/.installed-extras  ## Publish the marts to PostgreSQL (PGHOST, PGDATABASE, ...)
 	@python scripts/publish.py postgres
 
-publish-lake: $(VENV)/.installed-connect  ## Publish the marts as Parquet files (STORE_SEGMENTS_PARQUET=folder or URL)
+publish-lake: $(VENV)/.installed-extras  ## Publish the marts as Parquet files (STORE_SEGMENTS_PARQUET=folder or URL)
 	@python scripts/publish.py lake
 
-demo: $(VENV)/.installed-demo  ## Segment a real grocery panel, The Complete Journey
+demo: $(VENV)/.installed-extras  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
 	STORE_SEGMENTS_DB=$(DEMO_DATABASE) STORE_SEGMENTS_PICTURES=$(DEMO_PICTURES) \
 		dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
 
-lineage: $(VENV)/.installed-lineage  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
+lineage: $(VENV)/.installed-extras  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
 	@mkdir -p target && rm -f $(LINEAGE_EVENTS)
 	OPENLINEAGE__TRANSPORT='{"type": "file", "log_file_path": "$(LINEAGE_EVENTS)", "append": true}' \
 		OPENLINEAGE_NAMESPACE=store_segments dbt-ol build --vars "$(VARS)"
@@ -68,8 +68,10 @@ lineage: $(VENV)/.installed-lineage  ## dbt build that also writes OpenLineage e
 verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the same tables (VARS=...)
 	python scripts/verify.py --vars "$(VARS)"
 
-lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons anew
-	scripts/lock.sh
+extras: $(VENV)/.installed-extras  ## Install the packages for connections, the demo and OpenLineage
+
+lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons (UPGRADE=1 for newer versions)
+	python scripts/lock.py $(if $(UPGRADE),--upgrade)
 
 audit: $(VENV)/.installed  ## List locked packages with known vulnerabilities (OSV_DATA=path/to/all.zip)
 	python scripts/audit.py --data "$(OSV_DATA)"
@@ -83,7 +85,7 @@ bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benc
 bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes, 6 GB of disk)
 	python -m benchmarks.suite --large
 
-bench-recipes: $(VENV)/.installed-demo  ## Measure the recipes of docs/decisions on planted data (20 minutes)
+bench-recipes: $(VENV)/.installed-extras  ## Measure the recipes of docs/decisions on planted data (20 minutes)
 	python -m benchmarks.recipes planted
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
@@ -95,26 +97,28 @@ $(VENV)/bin/activate:
 	$(PYTHON) -m venv $(VENV)
 	@printf '\nexport DBT_PROJECT_DIR="%s" DBT_PROFILES_DIR="%s"\n' "$(CURDIR)" "$(CURDIR)" >> $@
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/activate
-	@echo "Installing the locked packages into $(VENV) (two to three minutes, once) ..."
-	@pip install --quiet --require-hashes -r requirements.txt
+# uv installs the locked packages in a fraction of pip's time. Without it (no wheel for this machine,
+# or an index that only pip is configured for) pip installs the same files.
+define install
+	@if [ -x $(BIN)/uv ] && uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1); then :; else \
+		echo "uv cannot install the packages here; pip does it instead (a few minutes) ..."; \
+		pip install --quiet --require-hashes -r $(1); \
+	fi
+endef
+
+$(VENV)/.installed: requirements.txt requirements-uv.txt pyproject.toml | $(VENV)/bin/activate
+	@echo "Installing the locked packages into $(VENV) (about a minute, once) ..."
+	@pip install --quiet --require-hashes -r requirements-uv.txt 2>/dev/null || true
+	$(call install,requirements.txt)
 	@pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-connect: requirements-connect.txt $(VENV)/.installed
-	@echo "Installing the packages that connect to other systems ..."
-	@pip install --quiet --require-hashes -r requirements-connect.txt
+$(VENV)/.installed-extras: requirements-extras.txt $(VENV)/.installed
+	@echo "Installing the packages for connections, the demo and OpenLineage ..."
+	$(call install,requirements-extras.txt)
 	@touch $@
 
-$(VENV)/.installed-demo: requirements-demo.txt $(VENV)/.installed
-	@pip install --quiet --require-hashes -r requirements-demo.txt
-	@touch $@
-
-$(VENV)/.installed-lineage: requirements-lineage.txt $(VENV)/.installed
-	@pip install --quiet --require-hashes -r requirements-lineage.txt
-	@touch $@
-
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-extras
 	@echo "Installing the packages for tests and checks ..."
-	@pip install --quiet --require-hashes -r requirements-dev.txt
+	$(call install,requirements-dev.txt)
 	@touch $@

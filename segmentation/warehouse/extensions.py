@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Final
 
 import duckdb
 
-#: Extra of the package that brings what other systems need.
-EXTRA: Final = "connect"
-
 
 class MissingPackageError(RuntimeError):
-    """A package of the extra is not installed; the message says which and how to get it."""
+    """An optional package is not installed; the message says which and how to get it."""
 
     @classmethod
     def of(cls, what: str) -> MissingPackageError:
         """The error for a package, an extension or a program."""
         return cls(
-            f"{what} is not installed; it comes with the extra {EXTRA}:"
-            f" pip install --require-hashes -r requirements-{EXTRA}.txt"
+            f"{what} is not installed; run make extras,"
+            " or pip install --require-hashes -r requirements-extras.txt"
         )
 
 

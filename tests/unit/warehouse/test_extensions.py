@@ -17,11 +17,11 @@ def test_extensions_load_from_their_packages(name: str) -> None:
     assert "site-packages" in str(extension_file(name))
 
 
-def test_a_missing_extension_names_its_package_and_the_extra() -> None:
+def test_a_missing_extension_names_its_package_and_how_to_install_it() -> None:
     with pytest.raises(MissingPackageError) as raised:
         extension_file("no_such_extension")
     assert str(raised.value) == (
         f"the extension no_such_extension for DuckDB {duckdb.__version__}"
-        " (duckdb-extension-no-such-extension) is not installed; it comes with the extra connect:"
-        " pip install --require-hashes -r requirements-connect.txt"
+        " (duckdb-extension-no-such-extension) is not installed; run make extras,"
+        " or pip install --require-hashes -r requirements-extras.txt"
     )
