@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, LiteralString
 
 import psycopg
-import pytest
+
+from .available import unavailable
 
 #: Where Debian's packages put the programs of each version.
 _PROGRAMS: Final = Path("/usr/lib/postgresql")
@@ -72,7 +73,7 @@ def running_server() -> Iterator[Server]:
     """Run a new, empty cluster on loopback and a free port until the block ends."""
     binaries = programs()
     if binaries is None:
-        pytest.skip("no PostgreSQL: its tests did not run; install the package postgresql")
+        unavailable("no PostgreSQL: install the package postgresql")
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         as_account: list[str] = []
         if os.geteuid() == 0:

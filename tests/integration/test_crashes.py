@@ -23,6 +23,7 @@ import pytest
 from segmentation.fitting.registry import tampered_models
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
+from .available import unavailable
 from .helpers import OWN_INPUTS, THREE_CLUSTERS, Project, copy_of, small_inputs, with_noise
 
 N_POINTS: Final = 32 if os.environ.get("STORE_SEGMENTS_STRESS") else 5
@@ -138,7 +139,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         check=False,
     )
     if mounted.returncode != 0:
-        pytest.skip(f"no small disk: {mounted.stderr.strip()}; mounting one takes root")
+        unavailable(f"no small disk: {mounted.stderr.strip()}; mounting one takes root")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 

@@ -23,6 +23,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from ..available import unavailable
 from ..conftest import SeedsBuild
 from ..helpers import REPOSITORY, Project
 
@@ -35,18 +36,6 @@ SCREENSHOTS = REPOSITORY / "target" / "screenshots"
 #: longer than it has to.
 PATIENCE = 120_000
 expect.set_options(timeout=PATIENCE)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a browser the tests say so instead of failing."""
-    if CHROMIUM:
-        return
-    missing = pytest.mark.skip(
-        reason=f"no browser: the browser tests did not run; install one of {', '.join(NAMES)}"
-    )
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(missing)
 
 
 @dataclass
@@ -66,6 +55,8 @@ class Visit:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's or anyone's Chromium, driven by Playwright."""
+    if CHROMIUM is None:
+        unavailable(f"no browser: install one of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM,
