@@ -4,65 +4,91 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
-
 from segmentation.pictures.catalog import KINDS, file_problem
 from segmentation.pictures.rendering import placeholder
 from segmentation.run.project import PICTURES
+from segmentation.warehouse.database import DatabaseError, opened_to_read
+from segmentation.warehouse.files import FileError, write_file
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
 DBT = Path(sys.executable).parent / "dbt"
+ENVIRONMENT = {**os.environ, "DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 NO_MOVES = "No store has moved since the run before, or there is none."
 NOT_DRAWN = "The build has not drawn this picture; picture_formats must include png."
 
 
-def copy_pictures(database: Path, site: Path) -> int:
-    """Put the overview pictures of the last build into the site, return how many there are.
+class DocsError(RuntimeError):
+    """dbt could not generate the site; the message says why."""
+
+
+def drawn_pictures(database: Path) -> dict[str, tuple[str, str]]:
+    """Path and hash of the overviews that the last build drew, by kind.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be read.
+    """
+    with opened_to_read(database) as connection:
+        found = connection.execute(
+            "select kind, path, sha256 from segments.segment_plots"
+            " where status = 'drawn' and format = 'png' and scope = 'all'"
+        ).fetchall()
+    return {kind: (path, sha256) for kind, path, sha256 in found}
+
+
+def generate(site: Path) -> None:
+    """Let dbt write the site.
+
+    Raises
+    ------
+    DocsError
+        If it does not succeed.
+    """
+    command = [str(DBT), "--quiet", "docs", "generate", "--target-path", str(site)]
+    made = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shown = _COLORS.sub("", made.stdout + made.stderr)
+        lines = [line.strip() for line in shown.splitlines() if line.strip()]
+        cause = lines[-1] if "Traceback (most recent call last):" in lines else " ".join(lines)
+        raise DocsError(f"dbt docs generate failed: {cause or 'see logs/dbt.log'}")
+
+
+def copy_pictures(drawn: dict[str, tuple[str, str]], site: Path) -> int:
+    """Copy overview pictures into the site and return how many are shown.
 
     A picture that says why takes the place of one that is missing or is not the one that the build
     drew, so that no page is broken and none shows another database.
+
+    Raises
+    ------
+    FileError
+        If a picture cannot be written.
     """
-    folder = site / PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
     n_shown = 0
-    drawn = _drawn_pictures(database)
     for kind in KINDS:
-        path = folder / f"{kind.name}.png"
+        path = site / PICTURES / f"{kind.name}.png"
         source, sha256 = drawn.get(kind.name, (None, ""))
         if source is None:
             reason = NO_MOVES if drawn and kind.name == "movements" else NOT_DRAWN
         else:
             reason = file_problem(source, sha256)
         if source and not reason:
-            shutil.copyfile(source, path)
+            write_file(path, Path(source).read_bytes())
             n_shown += 1
             continue
         if source:
             reason = f"{source}: {reason}; `make build` draws it again."
             sys.stderr.write(f"docs: {reason}\n")
-        path.write_bytes(placeholder(kind, reason))
+        write_file(path, placeholder(kind, reason))
     return n_shown
-
-
-def _drawn_pictures(database: Path) -> dict[str, tuple[str, str]]:
-    """Path and hash of the overviews that the last build drew, by kind."""
-    if not database.is_file():
-        return {}
-    with duckdb.connect(str(database), read_only=True) as connection:
-        try:
-            found = connection.execute(
-                "select kind, path, sha256 from segments.segment_plots"
-                " where status = 'drawn' and format = 'png' and scope = 'all'"
-            ).fetchall()
-        except duckdb.CatalogException:
-            return {}
-    return {kind: (path, sha256) for kind, path, sha256 in found}
 
 
 def main() -> int:
@@ -72,17 +98,18 @@ def main() -> int:
     parser.add_argument("--serve", action="store_true", help="show it until interrupted")
     parser.add_argument("--port", type=int, default=8080, help="default: %(default)s")
     arguments = parser.parse_args()
-    folders = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
-    environment = {**os.environ, **folders}
-    target = ["--target-path", str(arguments.target_path)]
-    made = subprocess.run([str(DBT), "docs", "generate", *target], env=environment, check=False)
-    if made.returncode != 0:
-        return made.returncode
-    if not copy_pictures(DATABASE, arguments.target_path):
-        sys.stderr.write("docs: no pictures yet, `make build` draws them\n")
+    try:
+        drawn = drawn_pictures(DATABASE)  # first: dbt would create a database that is missing
+        generate(arguments.target_path)
+        n_shown = copy_pictures(drawn, arguments.target_path)
+    except (DatabaseError, DocsError, FileError) as error:
+        sys.stderr.write(f"docs: {error}\n")
+        return 2
+    sys.stdout.write(f"{arguments.target_path / 'index.html'} ({n_shown} pictures)\n")
     if arguments.serve:
-        command = [str(DBT), "docs", "serve", "--port", str(arguments.port), *target]
-        return subprocess.run(command, env=environment, check=False).returncode
+        command = [str(DBT), "docs", "serve", "--port", str(arguments.port)]
+        command += ["--target-path", str(arguments.target_path)]
+        return subprocess.run(command, env=ENVIRONMENT, check=False).returncode
     return 0
 
 

@@ -7,8 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from segmentation.report.contents import ReportError, read_contents
+from segmentation.report.contents import read_contents
 from segmentation.report.page import report_html
+from segmentation.warehouse.database import DatabaseError
+from segmentation.warehouse.files import FileError, write_file
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
@@ -26,14 +28,12 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        contents = read_contents(arguments.database)
-    except ReportError as error:
+        html = report_html(read_contents(arguments.database)).encode()
+        write_file(arguments.output, html)
+    except (DatabaseError, FileError) as error:
         sys.stderr.write(f"report: {error}\n")
         return 2
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    html = report_html(contents)
-    arguments.output.write_text(html, encoding="utf-8")
-    sys.stdout.write(f"{arguments.output} ({len(html.encode()) / 1e6:.1f} MB)\n")
+    sys.stdout.write(f"{arguments.output} ({len(html) / 1e6:.1f} MB)\n")
     return 0
 
 

@@ -17,6 +17,7 @@ from segmentation.pictures.catalog import file_problem, scope_tables
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
 from segmentation.settings import LANES
+from segmentation.warehouse.database import opened_to_read
 
 #: The file stays below ten megabytes: what is shown is cut in this order.
 MAX_PICTURE_BYTES: Final = 6_000_000
@@ -37,10 +38,6 @@ PICTURE_PRIORITY: Final = (
 MAX_TRAITS: Final = 4
 
 Row = dict[str, Any]
-
-
-class ReportError(RuntimeError):
-    """The database is not there or has no segments; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -104,19 +101,11 @@ def read_contents(database: Path) -> Contents:
 
     Raises
     ------
-    ReportError
-        If there is no such file, or no segments in it.
+    DatabaseError
+        If the file cannot be read, or has no complete build in it.
     """
-    if not database.is_file():
-        raise ReportError(f"there is no database {database}; run `make build` first")
-    with duckdb.connect(str(database), read_only=True) as connection:
-        try:
-            return _read(connection)
-        except duckdb.CatalogException as error:
-            raise ReportError(
-                f"{database} has no segments yet ({str(error).splitlines()[0]}); "
-                "run `make build` first"
-            ) from error
+    with opened_to_read(database) as connection:
+        return _read(connection)
 
 
 def _read(connection: duckdb.DuckDBPyConnection) -> Contents:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -104,12 +107,54 @@ def wait_until_free(path: str, seconds: float) -> None:
             return
 
 
+@contextmanager
+def opened_to_read(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connection that reads a built database, closed at the end of the block.
+
+    Parameters
+    ----------
+    path
+        DuckDB file; it is not changed.
+
+    Raises
+    ------
+    DatabaseError
+        If there is no such file, if another process has it open, if it is damaged or no DuckDB
+        file, or if it lacks a table that the block reads.
+    """
+    if not path.is_file():
+        raise DatabaseError(f"there is no database {path}; run make build first")
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            yield connection
+    except duckdb.CatalogException as error:
+        raise DatabaseError(
+            f"{path} has no complete build yet ({str(error).splitlines()[0]}); run make build first"
+        ) from error
+    except duckdb.Error as error:
+        cause = " ".join(str(error).split())
+        if "Conflicting lock" in cause:
+            raise DatabaseError(
+                f"another process has the database {path} open{_holder(cause)}; "
+                "wait for the build to end and try again"
+            ) from error
+        raise DatabaseError(
+            f"cannot read the database {path}: {cause}; "
+            "restore it from a backup, or build another one (STORE_SEGMENTS_DB names it)"
+        ) from error
+
+
+def _holder(cause: str) -> str:
+    """Program and process that have a file open, as DuckDB names them; empty if it does not."""
+    holder = re.search(r"held in (\S+) \(PID (\d+)\)", cause)
+    return f" ({holder[1]}, process {holder[2]})" if holder else ""
+
+
 def _in_use(path: str, cause: str) -> str:
     """Who has the file, and what to do about it."""
-    holder = re.search(r"held in (\S+) \(PID (\d+)\)", cause)
-    who = f" ({holder[1]}, process {holder[2]})" if holder else ""
     return (
-        f"another process has the database {path} open{who}: a build, or a client that reads it. "
+        f"another process has the database {path} open{_holder(cause)}: "
+        "a build, or a client that reads it. "
         "Let it end and build again, or set STORE_SEGMENTS_WAIT to the seconds to wait for it; "
         "readers open the published file instead"
     )

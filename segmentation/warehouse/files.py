@@ -1,0 +1,32 @@
+"""Files that appear under their name only when they are complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class FileError(RuntimeError):
+    """A file cannot be written; the message says which and why."""
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file and the folders above it; a file that is there is replaced at the end.
+
+    The content goes into a hidden file beside it first, so that a full disk leaves neither an empty
+    file nor half of one.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written. A file of that name is then unchanged.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
