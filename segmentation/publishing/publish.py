@@ -18,6 +18,11 @@ from segmentation.warehouse.database import is_file, sql_literal, sql_name
 _PICTURE: Final = re.compile(r"!\[[^\]]*\]\([^)]*\)")
 #: Name under which the unfinished file is attached.
 _ALIAS: Final = "store_segments_unfinished"
+#: Format of the file, which decides what may open it: DuckDB 2.0 writes a newer one by default
+#: (https://duckdb.org/docs/stable/internals/storage).
+STORAGE_VERSION: Final = "v1.0.0"
+#: Oldest version of DuckDB that a test opens the file with; 1.0 cannot load the table macros.
+OLDEST_CLIENT: Final = "1.1.3"
 #: Whoever may read the folder may read the file; nobody may write to it.
 _MODE: Final = 0o444
 
@@ -155,7 +160,10 @@ def publish(
     if path.stem in schemas:  # `a.b` in a view could be the table b of the schema a or of the file
         views = {}
     try:
-        connection.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
+        connection.execute(
+            f"attach {sql_literal(str(unfinished))} as {_ALIAS}"
+            f" (storage_version {sql_literal(STORAGE_VERSION)})"
+        )
         try:
             with _one_transaction(connection):
                 for schema in schemas:
