@@ -18,7 +18,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes extras clean
+.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the 
 	python scripts/verify.py --vars "$(VARS)"
 
 extras: $(VENV)/.installed-extras  ## Install the packages for connections, the demo and OpenLineage
+
+doctor:  ## Check versions, paths and permissions, and list what is missing
+	@$$(command -v $(BIN)/python || command -v $(PYTHON)) scripts/doctor.py
 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons (UPGRADE=1 for newer versions)
 	python scripts/lock.py $(if $(UPGRADE),--upgrade)

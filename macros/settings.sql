@@ -77,7 +77,8 @@
             {%- do problems.extend(kept_model_problems('external', ['max_categories', 'log_skewness_threshold'])) -%}
         {%- endif -%}
         {%- if problems -%}
-            {%- set message = 'the build cannot start:\n  ' ~ problems | join('\n  ') -%}
+            {%- set shown = 'the build cannot start:\n  ' ~ problems | join('\n  ') -%}
+            {%- set message = run_query('select segmentation_without_secrets(' ~ sql_text(shown) ~ ')').rows[0][0] -%}
             {%- do close_run('failed', message) -%}
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
