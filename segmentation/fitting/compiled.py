@@ -11,11 +11,11 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep that where files can be kept.
+    """Compile a function on its first call, and cache the result on disk if possible.
 
-    It works without Python's lock, so that threads may call it at once.
+    The function runs without the global interpreter lock, so threads can call it in parallel.
     """
     try:
         return cast("_Function", njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's folder nor the user's can be written
+    except RuntimeError:  # neither the package's folder nor the user's cache folder is writable
         return cast("_Function", njit(nogil=True)(function))

@@ -1,4 +1,4 @@
-"""The compiled K-means against scikit-learn's, which is slower and independent of it."""
+"""The compiled K-means against scikit-learn's, which is independent of it."""
 
 from __future__ import annotations
 
@@ -72,15 +72,12 @@ def test_a_weight_is_a_repeated_row(k: int, distance: float) -> None:
 
 @pytest.mark.parametrize("kind", ["overlapping", "close", "far from most", "equal rows"])
 @pytest.mark.parametrize("k", [2, 3, 7])
-def test_single_precision_decides_nothing_that_it_cannot_tell(kind: str, k: int) -> None:
-    """With values so large that single precision has no numbers for them all is done in double.
-
-    A power of two changes no digit, so the clusters have to be the same at every size.
-    """
+def test_the_unit_of_the_rows_does_not_change_the_clusters(kind: str, k: int) -> None:
+    """A power of two changes no digit, so the clusters have to be the same at every size."""
     for seed in range(5):
         random = np.random.default_rng(seed)
         points = clouds(seed, 700, 6, distance=1.0)
-        if kind == "close":  # neighbours that single precision takes for equal
+        if kind == "close":  # neighbours that differ in the last digits only
             points = np.repeat(points[:350], 2, axis=0) + 1e-9 * random.normal(size=(700, 6))
         elif kind == "far from most":
             points[:3] *= 1e7
@@ -145,17 +142,17 @@ def test_values_whose_distances_overflow_are_left_to_scikit_learn(value: float) 
     assert partition(weighted_rows(points), 3, RESTARTS, 0) is None
 
 
-def test_where_no_file_can_be_kept_it_is_compiled_each_time() -> None:
-    # numba looks for a folder in IPython alone, where the package is not
+def test_without_a_writable_cache_folder_the_loops_are_compiled_each_time() -> None:
+    # numba then looks for a cache folder in IPython alone, where the package is not
     environment = os.environ | {"NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}
     program = (
-        "import numpy as np; from segmentation.fitting.kmeans import _norms;"
-        "print(_norms(np.ones((2, 3))), type(_norms._cache).__name__)"
+        "import numpy as np; from segmentation.fitting.kmeans import _are_same;"
+        "print(_are_same(np.arange(3), np.arange(3)[::-1], 3), type(_are_same._cache).__name__)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split("\n")[0] == "[2. 2. 2.] NullCache"
+    assert done.stdout.split("\n")[0] == "True NullCache"
 
 
 def test_rounding_does_not_choose_between_equal_clusters() -> None:
