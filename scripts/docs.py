@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from segmentation.pictures.catalog import KINDS, file_problem
+from segmentation.pictures.catalog import file_problem
+from segmentation.pictures.kinds import KINDS
 from segmentation.pictures.rendering import placeholder
 from segmentation.run.project import PICTURES
 from segmentation.warehouse.database import DatabaseError, opened_to_read
@@ -20,7 +21,6 @@ DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments
 DBT = Path(sys.executable).parent / "dbt"
 ENVIRONMENT = {**os.environ, "DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
-NO_MOVES = "No store has moved since the run before, or there is none."
 NOT_DRAWN = "The build has not drawn this picture; picture_formats must include png."
 
 
@@ -77,7 +77,7 @@ def copy_pictures(drawn: dict[str, tuple[str, str]], site: Path) -> int:
         path = site / PICTURES / f"{kind.name}.png"
         source, sha256 = drawn.get(kind.name, (None, ""))
         if source is None:
-            reason = NO_MOVES if drawn and kind.name == "movements" else NOT_DRAWN
+            reason = kind.if_empty if drawn and kind.name == "movements" else NOT_DRAWN
         else:
             reason = file_problem(source, sha256)
         if source and not reason:

@@ -14,6 +14,7 @@ import polars as pl
 from PIL import Image
 
 from segmentation.pictures.catalog import file_problem, scope_tables
+from segmentation.pictures.kinds import KINDS
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
 from segmentation.settings import LANES
@@ -22,18 +23,8 @@ from segmentation.warehouse.database import opened_to_read
 #: The file stays below ten megabytes: what is shown is cut in this order.
 MAX_PICTURE_BYTES: Final = 6_000_000
 MAX_LOOKUP_BYTES: Final = 2_500_000
-#: Which pictures are worth most when not all of them fit.
-PICTURE_PRIORITY: Final = (
-    "profiles",
-    "sizes",
-    "mix",
-    "crosstab",
-    "movements",
-    "components",
-    "search",
-    "silhouettes",
-    "variance",
-)
+#: Place of each kind of picture; the last ones are left out if not all of them fit.
+_PLACES: Final = {kind.name: place for place, kind in enumerate(KINDS)}
 #: Traits on a segment's card, per lane.
 MAX_TRAITS: Final = 4
 
@@ -158,7 +149,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                     if picture["kind"] == "components"
                     else "",
                 )
-                for picture in sorted(own, key=lambda row: PICTURE_PRIORITY.index(row["kind"]))
+                for picture in sorted(own, key=lambda row: _PLACES[row["kind"]])
             ],
             rules=[row for row in rules if (row["lane"], row["scope"]) == (lane, scope)],
             segments=[row for row in segments if lane == "internal" and row["category"] == scope],
@@ -214,7 +205,7 @@ def _embedded(pictures: list[Row]) -> dict[str, str]:
         (row for row in pictures if row["status"] == "drawn"),
         key=lambda row: (
             row["scope"] != "all",
-            PICTURE_PRIORITY.index(row["kind"]),
+            _PLACES[row["kind"]],
             row["name"],
         ),
     )

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from segmentation.pictures.catalog import KINDS
+from segmentation.pictures.kinds import KINDS
 
 from .conftest import SeedsBuild
 from .helpers import OWN_INPUTS, REPOSITORY, THREE_CLUSTERS, Built, Project, copy_of

@@ -6,7 +6,6 @@ import hashlib
 import io
 import re
 import shutil
-from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -14,34 +13,16 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
-from matplotlib.colors import to_rgb
-from matplotlib.figure import FigureBase
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-from scipy.spatial.distance import cdist
 
-from segmentation.pictures import drawings
-from segmentation.pictures.catalog import (
-    KINDS,
-    PICTURES_SCHEMA,
-    Format,
-    draw_all,
-    scope_tables,
-    slug,
-)
+from segmentation.pictures.catalog import PICTURES_SCHEMA, draw_all, scope_tables, slug
 from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
-from segmentation.pictures.rendering import DRAWINGS, few_colours, house_colours, placeholder
-from segmentation.pictures.style import (
-    DIVERGING,
-    FAINT,
-    INK,
-    PALETTE,
-    RC,
-    SEQUENTIAL,
-    is_light,
-)
+from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.rendering import Format, placeholder
+from segmentation.pictures.style import PALETTE, RC, is_light
 from segmentation.pictures.tables import where_stores_moved
-from segmentation.run.processes import PICTURES
+
+REPOSITORY = Path(__file__).parents[3]
 
 CATEGORY = "Snacks $1 & <b>"
 SEGMENTS = [f"{a}-{b}" for a in range(1, 4) for b in range(1, 4)]
@@ -209,75 +190,6 @@ def test_other_rows_of_a_scope_draw_its_pictures_and_the_overviews_again(drawn: 
     }
 
 
-def several(seeds: Sequence[int]) -> dict[str, pl.DataFrame]:
-    """The tables of as many categories, of which those with other seeds have other numbers."""
-    frames: dict[str, list[pl.DataFrame]] = {}
-    for number, seed in enumerate(seeds):
-        name = pl.lit(f"Category {number}")
-        for table, found in tables(seed=seed).items():
-            own = (
-                found.filter(lane="internal").with_columns(scope=name)
-                if "lane" in found.columns
-                else found.with_columns(category=name)
-            )
-            frames.setdefault(table, []).append(own)
-    return {table: pl.concat(found) for table, found in frames.items()}
-
-
-def test_an_overview_of_which_one_part_has_changed_is_as_if_drawn_anew(tmp_path: Path) -> None:
-    """Whatever stood in the file before: parts that have not changed are taken from there."""
-    again, anew = tmp_path / "again", tmp_path / "anew"
-    draw_all(several([0, 1, 9, 3]), again, ["png"])
-    before = {path.name: path.read_bytes() for path in again.iterdir()}
-    draw_all(several([0, 1, 2, 3]), again, ["png"])
-    draw_all(several([0, 1, 2, 3]), anew, ["png"])
-    after = {path.name: path.read_bytes() for path in again.iterdir()}
-    assert after == {path.name: path.read_bytes() for path in anew.iterdir()}
-    overviews = {f"{kind}.png" for kind in ("silhouettes", "components", "profiles")}
-    assert overviews <= {name for name, content in after.items() if content != before[name]}
-
-
-@pytest.mark.parametrize("change", ["size", "colours", "sources", "no sources"])
-def test_an_overview_in_a_file_that_is_not_as_written_is_drawn_anew(
-    tmp_path: Path, change: str
-) -> None:
-    given = only(several([0, 1]), "silhouettes")
-    draw_all(given, tmp_path / "anew", ["png"])
-    draw_all(only(several([9, 1]), "silhouettes"), tmp_path / "again", ["png"])
-    path = tmp_path / "again" / "silhouettes.png"
-    with Image.open(path) as image:
-        image.load()
-        sources = str(image.info["Parts"])
-        changed = {"size": image.resize((90, 90)), "colours": image.convert("RGB")}
-    metadata = PngInfo()
-    kept = {"sources": sources + " " + sources, "no sources": ""}
-    metadata.add_text("Parts", kept.get(change, sources))
-    changed.get(change, image).save(path, pnginfo=metadata)
-    draw_all(given, tmp_path / "again", ["png"])
-    assert path.read_bytes() == (tmp_path / "anew" / "silhouettes.png").read_bytes()
-
-
-def test_parts_that_have_not_changed_are_not_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changed = only(several(range(4)), "search")
-    draw_all(changed, tmp_path, ["png"])
-    PICTURES.stop()  # what happens here can be seen
-    changed["search"] = changed["search"].with_columns(
-        silhouette=pl.when(pl.col("scope") == "Category 2").then(0.9).otherwise("silhouette")
-    )
-    drawn: list[pl.DataFrame] = []
-
-    def draw_search(figure: FigureBase, tables: Mapping[str, pl.DataFrame]) -> None:
-        drawn.append(tables["search"])
-        drawings.draw_search(figure, tables)
-
-    monkeypatch.setitem(DRAWINGS, "search", draw_search)
-    draw_all(changed, tmp_path, ["png"])
-    # the overview's part and the picture of the category
-    assert [table["silhouette"].to_list() for table in drawn] == [[0.9] * 3] * 2
-
-
 def test_nothing_is_drawn_of_no_stores(tmp_path: Path) -> None:
     """Matplotlib draws one dot of none, in the corner."""
     some = only(tables(), "components", "centroids", "variance")
@@ -399,34 +311,6 @@ def test_the_house_style_is_not_left_behind(tmp_path: Path) -> None:
     assert RC["text.parse_math"] is False
 
 
-def test_fewer_colours_keep_those_of_most_pixels_and_are_near_the_others() -> None:
-    generator = np.random.default_rng(1)
-    cells = np.repeat(generator.integers(0, 256, size=(100, 3)), 40, axis=0)
-    shades = generator.integers(0, 256, size=(3000, 3))
-    pixels = np.concatenate([cells, shades]).astype(np.uint8).reshape(70, 100, 3)
-    found = few_colours(pixels).reshape(-1, 3)
-    assert len(np.unique(found, axis=0)) <= 256
-    np.testing.assert_array_equal(found[:4000], cells)
-    away = np.linalg.norm(found[4000:] - shades.astype(float), axis=1)
-    assert away.mean() < 30
-
-
-def test_a_picture_of_few_colours_keeps_them_all() -> None:
-    pixels = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)
-    np.testing.assert_array_equal(few_colours(pixels), pixels)
-
-
-def test_the_colours_of_overviews_are_those_of_the_house_style_and_shades_of_them() -> None:
-    colours = house_colours()
-    assert len(colours) <= 256
-    known = {tuple(colour) for colour in colours.tolist()}
-    for shade in (*PALETTE, INK, FAINT, "white"):
-        assert tuple(round(255 * part) for part in to_rgb(shade)) in known
-    for name in (DIVERGING, SEQUENTIAL):
-        tints = 255 * mpl.colormaps[name](np.linspace(0, 1, 256))[:, :3]
-        assert cdist(tints, colours).min(axis=1).max() < 7
-
-
 def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_room() -> None:
     low, high = np.array([0.0, 0.0]), np.array([100.0, 10.0])
     centers = np.array([[50.0, 5.0], [50.0, 5.0], [52.0, 5.1], [90.0, 9.0]])
@@ -450,3 +334,31 @@ def test_what_stands_for_a_missing_overview_has_docs_width_and_the_same_bytes() 
     assert content != placeholder(KINDS[0], "Another reason.")
     with Image.open(io.BytesIO(content)) as image:
         assert image.width == 1080
+
+
+def test_the_documentation_shows_the_overview_of_every_kind() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in REPOSITORY.glob("models/**/*.md"))
+    assert [kind.name for kind in KINDS if f"(assets/pictures/{kind.name}.png)" not in pages] == []
+
+
+@pytest.mark.parametrize("extension", ["png", "svg"])
+def test_a_picture_of_another_version_of_the_code_is_drawn_again(
+    tmp_path: Path, extension: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = only(tables(), "search")
+    before = draw_all(given, tmp_path, [extension]).filter(status="drawn")
+    monkeypatch.setattr("segmentation.pictures.rendering._drawn_by", lambda: "another version")
+    after = draw_all(given, tmp_path, [extension]).filter(status="drawn")
+    assert before["path"].to_list() == after["path"].to_list()
+    assert not set(before["sha256"]) & set(after["sha256"])
+
+
+def test_pictures_drawn_in_processes_have_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = only(tables(), "search", "variance")
+    alone = draw_all(given, tmp_path / "alone", ["png"])
+    monkeypatch.setattr("segmentation.pictures.catalog.cpu_count", lambda: 2)
+    monkeypatch.setattr("segmentation.pictures.catalog._PARTS_PER_PROCESS", 1)
+    together = draw_all(given, tmp_path / "together", ["png"])
+    assert together.drop("path").equals(alone.drop("path"))
