@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import segmentation.warehouse.libraries  # noqa: F401 (a build imports them once, whatever it does)
+import segmentation.run.plugin  # noqa: F401 (dbt imports it once, whatever a build does)
 from benchmarks.harness import ROOT, Stopwatch
 from tests.integration.helpers import close_database
 

@@ -48,16 +48,17 @@ def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def lane(categories: int) -> dict[str, Any]:
     """Fit all categories as `internal_cluster_models` does, start of the processes included."""
+    from joblib.externals.loky import get_reusable_executor  # noqa: PLC0415
+
     from segmentation.fitting.registry import fit_lane  # noqa: PLC0415
-    from segmentation.run.processes import FITS  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
     features, names = _features(categories)
-    settings = Settings({"picture_formats": []})  # none follow, for which processes get ready
+    settings = Settings(None)
     watch = Stopwatch.start()
     rows = fit_lane("internal", features, names, settings, None, lambda _: None)
     measured = watch.read()
-    FITS.stop(wait=True)
+    get_reusable_executor().shutdown(wait=True)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     measured["cpu_seconds"] += children.ru_utime + children.ru_stime
     return {

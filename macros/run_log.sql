@@ -49,38 +49,6 @@
 {%- endmacro %}
 
 
-{#- Let another process import what fits need, if this run has models to fit and something they depend on is
-    not as in the last run that succeeded. Where the guess is wrong, nothing but time is lost. -#}
-{% macro expect_fits() -%}
-    {%- set models = ['model.store_segments.external_cluster_models', 'model.store_segments.internal_cluster_models'] -%}
-    {%- if models | select('in', selected_resources) | list and (var('segmentation') or {}).get('retrain') != 'never' -%}
-        {%- set runs = adapter.quote(target.database) ~ '.governance.runs' -%}
-        {%- set query -%}
-            with last_success as (
-                select
-                    vars,
-                    versions,
-                    input_stamps
-                from {{ runs }}
-                where status = 'success' and command in ('build', 'run', 'retry')
-                order by started_at desc
-                limit 1
-            )
-
-            select segmentation_expect_fits(last_success.vars is null)
-            from {{ runs }} as this_run
-            left join last_success on true
-            where
-                this_run.run_id = {{ sql_text(invocation_id) }}
-                and (this_run.vars, this_run.versions, this_run.input_stamps) is distinct from (
-                    last_success.vars, last_success.versions, last_success.input_stamps
-                )
-        {%- endset -%}
-        {%- do run_query(query) -%}
-    {%- endif -%}
-{%- endmacro %}
-
-
 {#- SQL expression: hash of all that this run's tables are made from. NULL if it does not make every table, or if the
     changes of an input cannot be told: a file has a stamp, a table or an address would have to be read. (Without own
     inputs the example is read, which is part of the code.) -#}

@@ -82,7 +82,6 @@
             {%- do close_run('failed', message) -%}
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
-        {%- do expect_fits() -%}
         {%- do log_unread_inputs(unread) -%}
         {%- do keep_unchanged_tables() -%}
         {%- do log_reader_options(found.options, found.n_lines) -%}

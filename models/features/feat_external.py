@@ -1,6 +1,5 @@
 """Numeric columns and indicators of all external sources, as one vector per store."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.features.vectors import external_features
 
 

@@ -1,6 +1,5 @@
 """Need-state shares of every category and store, as one vector each."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.features.vectors import internal_features
 from segmentation.settings import Settings
 

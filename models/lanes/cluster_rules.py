@@ -1,12 +1,10 @@
 """Clusters of both lanes said again as a few if-then rules."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.segments.rules import cluster_rules
 from segmentation.settings import Settings
-from segmentation.warehouse.database import rows_so_far
 
 
-def model(dbt, session):
+def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read clusters and what the models use, return one row per lane, scope and rule."""
     columns = "scope, store_id, cluster"
     external_cells = dbt.ref("int_external_features")
@@ -20,5 +18,4 @@ def model(dbt, session):
         feature_usage=dbt.ref("feature_usage").pl(),
         scope_features=dbt.ref("scope_features").pl(),
         settings=Settings(dbt.config.get("segmentation")),
-        earlier=rows_so_far(session, str(dbt.this)),
     )

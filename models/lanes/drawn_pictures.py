@@ -1,6 +1,5 @@
 """Pictures of clusters and segments, drawn into a folder."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.pictures.catalog import draw_all
 from segmentation.pictures.tables import picture_tables
 from segmentation.run.project import pictures_folder, project_folder

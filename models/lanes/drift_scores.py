@@ -1,6 +1,5 @@
 """Population stability index of every feature and of the sizes of clusters and segments."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.segments.drift import lane_drift
 from segmentation.settings import Settings
 

@@ -1,6 +1,5 @@
 """Internal and external clusters of every category joined, small cells dissolved."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.segments.merging import merge_lanes
 from segmentation.settings import Settings
 

@@ -1,6 +1,5 @@
 """How well each store fits its clusters and its segment."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.segments.cohesion import cohesion
 from segmentation.settings import Settings
 

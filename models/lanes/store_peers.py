@@ -1,6 +1,5 @@
 """Nearest stores in the same segment."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.segments.peers import segment_peers
 
 

@@ -1,6 +1,5 @@
 """Fitted models of the internal lane; a scope whose model is in the table already is not fitted."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.fitting.registry import fit_lane
 from segmentation.run.progress import report
 from segmentation.settings import Settings

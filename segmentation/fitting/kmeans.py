@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.compiled import compiled

@@ -14,23 +14,21 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import polars as pl
+from joblib import cpu_count
 
 from segmentation.features.vectors import Matrix, lane_features, to_matrix
 from segmentation.fitting.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
-from segmentation.run.processes import FITS, PICTURES
+from segmentation.fitting.processes import each_in_processes
 from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 from segmentation.warehouse.code import folder_sha256
-from segmentation.warehouse.libraries import importing
 
 #: Libraries whose version can move a number.
 _LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
 #: Settings that act after the fit; they do not belong to a model.
 _AFTER_FIT: Final = frozenset({"min_segment_size"})
 _ID_LENGTH: Final = 16
-#: Fits below which new processes, each of which imports PyCaret, cost more than they save.
+#: Fewer fits are done in this process: each worker process imports PyCaret, which takes seconds.
 _MIN_PARALLEL: Final = 8
-#: Processes that get ready before there is anything to draw, at most.
-_EARLY_PICTURES: Final = 4
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
 
@@ -105,8 +103,6 @@ def fit_lane(
     fits = [one for one in found if isinstance(one, _Fit)]
     fitted = _fit_all(fits)
     rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
-    if fits and settings.project.picture_formats:
-        _expect_pictures()
     return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
 
 
@@ -233,25 +229,11 @@ class _Fit:
         return row
 
 
-def _expect_pictures() -> None:
-    """Let processes get ready to draw; before the fits they would take the cores from them."""
-    with importing():
-        from joblib import cpu_count  # noqa: PLC0415
-    if cpu_count() > 1:
-        PICTURES.start(min(cpu_count(), _EARLY_PICTURES))
-
-
 def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
-    """Rows of all fits, in order: many scopes in processes, a large one in threads."""
-    if not fits:
-        return
-    with importing():
-        from joblib import cpu_count  # noqa: PLC0415
+    """Rows of all fits, in order: many scopes in worker processes, a large one in threads."""
     n_jobs = cpu_count()
-    many = len(fits) >= _MIN_PARALLEL and n_jobs > 1
-    if many:
-        FITS.start(min(n_jobs, len(fits)))
-    at_once = min(max(FITS.n_processes, 1), len(fits))
+    n_workers = min(n_jobs, len(fits)) if len(fits) >= _MIN_PARALLEL else 1
+    n_threads = max(n_jobs // n_workers, 1)
     orders = [
         (
             fit.identity,
@@ -259,11 +241,11 @@ def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
             fit.settings,
             fit.previous,
             fit.highest_used,
-            max(n_jobs // at_once, 1) if len(fit.data.store_ids) >= _LARGE_SCOPE else 1,
+            n_threads if len(fit.data.store_ids) >= _LARGE_SCOPE else 1,
         )
         for fit in fits
     ]
-    for fit, row in zip(fits, FITS.each(_fitted, orders), strict=True):
+    for fit, row in zip(fits, each_in_processes(_fitted, orders, n_workers), strict=True):
         yield fit.tell(row)
 
 
@@ -276,8 +258,8 @@ def _fitted(
     n_jobs: int,
 ) -> ModelRow:
     """Row of one fit; of one that fails the row says why."""
-    with importing():
-        from segmentation.fitting.scope import fit_scope  # noqa: PLC0415 (scikit-learn)
+    from segmentation.fitting.scope import fit_scope  # noqa: PLC0415 (PyCaret, only for a fit)
+
     try:
         return {**identity, **fit_scope(data, settings, previous, highest_used, n_jobs)}
     except Exception as error:

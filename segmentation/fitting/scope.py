@@ -28,7 +28,6 @@ from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
 from segmentation.fitting.selection import FeatureDecision, select_features
 from segmentation.fitting.weights import WeightCategories
 from segmentation.settings import ScopeSettings
-from segmentation.warehouse.libraries import importing
 
 #: PyCaret counts from the end: the step before the last one.
 _BEFORE_PCA: Final = -2
@@ -181,8 +180,8 @@ def pycaret_experiment() -> Any:
     """The class `ClusteringExperiment` of PyCaret, which takes 2 to 13 seconds to import."""
     # without this PyCaret writes logs.log into the working directory, whatever system_log says
     os.environ.setdefault("PYCARET_CUSTOM_LOGGING_PATH", os.devnull)
-    with importing():
-        from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415
+    from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415 (after the variable is set)
+
     return ClusteringExperiment
 
 

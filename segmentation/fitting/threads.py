@@ -1,13 +1,12 @@
-"""The same function of many values, in threads."""
+"""One function applied to many values in threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
-
-from segmentation.warehouse.libraries import importing
 
 _Given = TypeVar("_Given")
 _Result = TypeVar("_Result")
@@ -16,7 +15,7 @@ _Result = TypeVar("_Result")
 def each(
     function: Callable[[_Given], _Result], given: Iterable[_Given], n_jobs: int
 ) -> list[_Result]:
-    """Results in order; threads share what they read, and numpy works without Python's lock.
+    """Results in order; the threads share memory, and numpy releases the interpreter lock.
 
     Parameters
     ----------
@@ -25,13 +24,11 @@ def each(
     given
         The values.
     n_jobs
-        Threads that work at once; they change no result.
+        Number of threads; it does not change a result.
     """
     if n_jobs == 1:
         return [function(one) for one in given]
-    with importing():
-        from joblib import Parallel, delayed  # noqa: PLC0415
-    # the limit on OpenMP that is in force elsewhere holds for one thread only
+    # OpenMP's limit belongs to a thread; the one of the calling thread does not reach these
     limit = ThreadpoolController().wrap(limits=1)
     return list(
         Parallel(n_jobs=n_jobs, backend="threading")(delayed(limit(function))(one) for one in given)

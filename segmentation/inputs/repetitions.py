@@ -11,8 +11,6 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from segmentation.warehouse.libraries import importing
-
 if TYPE_CHECKING:
     from segmentation.inputs.hash_tables import Hashes
 
@@ -90,13 +88,13 @@ def found_in_tables(batches: Iterable[Hashes], n_hashes: int, n_threads: int) ->
     n_threads
         Threads that look at parts; they change no result.
     """
-    with importing():
-        from segmentation.inputs.hash_tables import (  # noqa: PLC0415
-            LARGEST_AVERAGE,
-            TABLE_BITS,
-            deal_out,
-            move_repeated,
-        )
+    from segmentation.inputs.hash_tables import (  # noqa: PLC0415
+        LARGEST_AVERAGE,
+        TABLE_BITS,
+        deal_out,
+        move_repeated,
+    )
+
     part_bits = max(1, (n_hashes // LARGEST_AVERAGE).bit_length())
     size = n_hashes // 2**part_bits * 9 // 8 + 1024
     # (NumPy asks for huge pages, which the system may have to clear first, for seconds)

@@ -7,8 +7,6 @@ package needs no import of dbt.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -18,19 +16,24 @@ from typing import Any, Final, cast
 
 import duckdb
 
+# dbt runs Python models in threads. SciPy and scikit-learn import their parts in circles, and two
+# threads that do so at the same time can fail ("partially initialized module"). dbt-duckdb imports
+# this module before the first model runs, so the libraries that models share are imported here.
+import scipy.spatial.distance
+import scipy.special  # noqa: F401
+import sklearn.metrics
+import sklearn.tree  # noqa: F401
+from threadpoolctl import threadpool_limits
+
 from segmentation.fitting.registry import tampered_models
 from segmentation.inputs.checks import Reader, check_inputs, input_stamps, load_readers
 from segmentation.publishing.publish import Query, Table, publish, published_path
 from segmentation.run.facts import code_sha256, code_state, versions
-from segmentation.run.processes import FITS
 from segmentation.settings import Lane, Settings, SettingsError
 from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
 from segmentation.warehouse.extensions import MissingPackageError, load_extension
-from segmentation.warehouse.libraries import COLLECT_AFTER, importing
 from segmentation.warehouse.secrets import without_secrets
 
-#: Processes that get ready for a first build at most; it is not known yet how many scopes it has.
-MOST_FIRST_FITS: Final = 4
 #: Opens a cursor on the database that is built; the caller closes it.
 OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
 
@@ -134,17 +137,6 @@ def segmentation_without_secrets(text: str) -> str:
     return str(without_secrets(text))
 
 
-def segmentation_expect_fits(is_first: bool) -> str:
-    """Let other processes get ready to fit: one, or several for a first build.
-
-    The answer is empty.
-    """
-    with importing():
-        from joblib import cpu_count  # noqa: PLC0415 (not in a build without changes)
-    FITS.start(min(cpu_count(), MOST_FIRST_FITS) if is_first else 1)
-    return ""
-
-
 def segmentation_tampered_models(open_cursor: OpenCursor, lane: str) -> str:
     """Models of a lane whose row is not as it was written, as JSON list of scope and model id.
 
@@ -203,10 +195,8 @@ class Plugin:
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object) -> None:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
-        gc.set_threshold(COLLECT_AFTER)
-        # a process that ends frees its memory anyway: no last look for cycles, which takes a second
-        atexit.unregister(gc.freeze)
-        atexit.register(gc.freeze)
+        # dbt's threads share the cores, and a sum over several threads differs in its last bits
+        threadpool_limits(limits=1)
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials
@@ -252,9 +242,6 @@ class Plugin:
                 "varchar",
                 side_effects=True,
             )
-        conn.create_function(
-            segmentation_expect_fits.__name__, segmentation_expect_fits, side_effects=True
-        )
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from sklearn.tree import DecisionTreeClassifier
 
 from segmentation.features.vectors import Matrix, external_features, to_matrix
-from segmentation.run.processes import FITS
 from segmentation.settings import Lane, Settings
 from segmentation.warehouse.database import sql_literal
-from segmentation.warehouse.libraries import importing
-
-if TYPE_CHECKING:
-    from sklearn.tree import DecisionTreeClassifier
 
 RULES_SCHEMA: Final = pl.Schema(
     {
@@ -36,7 +28,6 @@ RULES_SCHEMA: Final = pl.Schema(
         "n_right": pl.Int64(),
         "cluster_stores": pl.Int64(),
         "fidelity": pl.Float64(),
-        "sha256": pl.String(),
     }
 )
 
@@ -102,8 +93,6 @@ def tree_rules(values: Matrix, clusters: npt.NDArray[np.int64], seed: int) -> li
     n_clusters = len(np.unique(clusters))
     if n_clusters < 2:  # noqa: PLR2004 (nothing to tell apart)
         return []
-    with importing():
-        from sklearn.tree import DecisionTreeClassifier  # noqa: PLC0415
     tree = DecisionTreeClassifier(
         max_depth=MAX_DEPTH,
         max_leaf_nodes=n_clusters + SPARE_RULES,
@@ -214,7 +203,6 @@ def cluster_rules(
     feature_usage: pl.DataFrame,
     scope_features: pl.DataFrame,
     settings: Settings,
-    earlier: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Rules of every scope of both lanes.
 
@@ -232,21 +220,14 @@ def cluster_rules(
         lane, scope, feature, label, category_column, position (1-based).
     settings
         For the `seed` of each scope.
-    earlier
-        The table of the build before. A scope keeps its rules if they were made from the same.
 
     Returns
     -------
     polars.DataFrame
         Schema `RULES_SCHEMA`, one row per lane, scope and rule. `n_stores` fulfil the rule,
         `n_right` of them are in its cluster, which has `cluster_stores`; `fidelity` is the share of
-        all stores whose rule leads to their cluster; `sha256` is the hash of what the rules of the
-        scope were made from and of themselves. A scope with a single cluster has no rows.
+        all stores whose rule leads to their cluster. A scope with a single cluster has no rows.
     """
-    known: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
-    if earlier is not None and set(RULES_SCHEMA) <= set(earlier.columns):
-        for row in earlier.select(RULES_SCHEMA.names()).sort("rule").iter_rows():
-            known.setdefault(row[:2], []).append(row)
     rows: list[tuple[object, ...]] = []
     used = (
         feature_usage.filter(pl.col("is_used"))
@@ -267,20 +248,12 @@ def cluster_rules(
             described = used.get((lane, scope))
             if described is not None:
                 seed = settings.for_scope(lane, str(scope)).seed
-                made = _scope_rules(
-                    lane, str(scope), part, described, seed, known.get((lane, scope), [])
-                )
-                rows.extend(made)
+                rows.extend(_scope_rules(lane, str(scope), part, described, seed))
     return pl.DataFrame(rows, schema=RULES_SCHEMA, orient="row").sort("lane", "scope", "rule")
 
 
 def _scope_rules(
-    lane: Lane,
-    scope: str,
-    stores: pl.DataFrame,
-    described: pl.DataFrame,
-    seed: int,
-    earlier: list[tuple[object, ...]],
+    lane: Lane, scope: str, stores: pl.DataFrame, described: pl.DataFrame, seed: int
 ) -> list[tuple[object, ...]]:
     """Rows of one scope; `stores` has cluster and x, `described` the features in use."""
     values = to_matrix(stores["x"])[:, described["position"].to_numpy() - 1]
@@ -299,49 +272,17 @@ def _scope_rules(
     ]
     values = np.where(np.isnan(values), medians, values)[stores["cluster"].is_not_null().to_numpy()]
     clusters = stores["cluster"].drop_nulls().to_numpy().astype(np.int64)
-    model = described["model_id"][0]
-    source = _source((lane, scope, model, seed, features), values, clusters)
-    if earlier and all(row[-1] == _hash(source, earlier) for row in earlier):
-        return earlier
-    (made,) = FITS.each(_rows, [((lane, scope, model), features, values, clusters, seed)])
-    return [(*row, _hash(source, made)) for row in made]
-
-
-def _source(facts: object, values: Matrix, clusters: npt.NDArray[np.int64]) -> bytes:
-    """What rules depend on: these facts, the stores, this file and the version of the library."""
-    return b"".join((repr((facts, _made_by())).encode(), values.tobytes(), clusters.tobytes()))
-
-
-@cache
-def _made_by() -> tuple[bytes, str]:
-    """Code of the rules, and the version of the library that grows their trees."""
-    return Path(__file__).read_bytes(), metadata.version("scikit-learn")
-
-
-def _hash(source: bytes, rows: Sequence[tuple[object, ...]]) -> str:
-    """Hash of what the rules of a scope were made from and of their rows."""
-    bare = [row[: len(RULES_SCHEMA) - 1] for row in rows]
-    return hashlib.sha256(source + repr(bare).encode()).hexdigest()
-
-
-def _rows(
-    whose: tuple[object, ...],
-    features: Sequence[Feature],
-    values: Matrix,
-    clusters: npt.NDArray[np.int64],
-    seed: int,
-) -> list[tuple[object, ...]]:
-    """Rows without their hash; `whose` are lane, scope and model."""
-    lane, scope, _ = whose
     rules = tree_rules(values, clusters, seed)
     right = [(rule.holds(values) & (clusters == rule.cluster)).sum() for rule in rules]
     return [
         (
-            *whose,
+            lane,
+            scope,
+            described["model_id"][0],
             number,
             rule.cluster,
             condition(rule, features) or "always",
-            rule_sql(rule, features, str(lane), str(scope)),
+            rule_sql(rule, features, lane, scope),
             int(rule.holds(values).sum()),
             int(n_right),
             int((clusters == rule.cluster).sum()),

@@ -26,16 +26,12 @@ from .helpers import (
     with_noise,
 )
 
-#: Runs dbt, then says whether PyCaret was imported on the way, here or in a process.
+#: Runs dbt, then says whether PyCaret was imported on the way.
 _PROBE: Final = """
 import json, sys
 from dbt.cli.main import dbtRunner
 outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
-from segmentation.run.processes import FITS
-said = {
-    "success": outcome.success, "pycaret": "pycaret" in sys.modules, "process": FITS.n_processes > 0
-}
-print(json.dumps(said))
+print(json.dumps({"success": outcome.success, "pycaret": "pycaret" in sys.modules}))
 """
 #: Stores of the first kind, of which there are 14, one more than of the others.
 GONE: Final = ("S001", "S004", "S007", "S010")
@@ -124,21 +120,10 @@ def test_unchanged_inputs_give_the_same_tables_without_a_fit_and_without_pycaret
     again = copy_of(first.project, folder / "again")
     arguments = [*again.command("build", first.variables), *OWN_INPUTS]
     said, shown = probed(arguments, again, folder / "probe")
-    assert said == {"success": True, "pycaret": False, "process": False}, shown
+    assert said == {"success": True, "pycaret": False}, shown
     assert shown.count("Kept: ") == 1
     assert ": fitting " not in shown
     assert differing_tables(first.project.fingerprints(), again.fingerprints()) == []
-
-
-def test_changed_inputs_are_fitted_by_a_process_that_was_ready_before(
-    first: Built, folder: Path
-) -> None:
-    changed = copy_of(first.project, folder / "expected")
-    inputs = with_noise(small_inputs(), "Bread", 0.03).write(folder / "expected-inputs")
-    arguments = [*changed.command("build", {**first.variables, **inputs}), *OWN_INPUTS]
-    said, shown = probed(arguments, changed, folder / "expected-probe")
-    assert said == {"success": True, "pycaret": False, "process": True}, shown
-    assert shown.count(": fitting ") == 1
 
 
 def test_changed_sales_of_one_category_fit_that_category_only(

@@ -1,6 +1,5 @@
 """Hashes that more than one row of the sales input has."""
 
-import segmentation.warehouse.libraries  # noqa: F401 (first, see there)
 from segmentation.inputs.repetitions import repeated_hashes
 from segmentation.settings import Settings
 

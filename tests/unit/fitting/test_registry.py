@@ -383,7 +383,7 @@ def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
     alone = run(scopes, **quick)
     lines: list[str] = []
     monkeypatch.setattr("segmentation.fitting.registry._MIN_PARALLEL", 2)
-    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr("segmentation.fitting.registry.cpu_count", lambda: 2)
     together = run(scopes, report=lines.append, **quick)
     assert together.equals(alone)
     assert together["status"].to_list()[-1] == "failed"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -26,7 +23,6 @@ from segmentation.segments.rules import (
     tree_rules,
 )
 from segmentation.settings import Settings
-from segmentation.warehouse.database import rows_so_far
 
 SHARE = Feature("Late Night", "Late Night", "share", is_level=False, imputed=0.1)
 NUMBER = Feature("a.parking", "parking", "raw_value", is_level=False, imputed=100.0)
@@ -194,77 +190,3 @@ def test_rules_of_the_external_lane_read_long_values_of_which_some_are_missing()
         ("rent usd up to 60", 4, 4),
         ("rent usd above 60", 2, 2),
     ]
-
-
-def of_six_stores(
-    clusters: Sequence[int], earlier: pl.DataFrame | None = None, seed: int = 1
-) -> pl.DataFrame:
-    """Rules of a scope of six stores and one feature."""
-    stores = [f"S{number}" for number in range(6)]
-    frame = pl.DataFrame({"scope": "Snacks", "store_id": stores, "cluster": clusters})
-    described = pl.DataFrame(
-        {
-            "lane": "internal",
-            "scope": "Snacks",
-            "feature": "Late Night",
-            "label": "Late Night",
-            "category_column": pl.Series([None], dtype=pl.String),
-            "position": [1],
-        }
-    )
-    return cluster_rules(
-        {"internal": frame, "external": frame.clear()},
-        pl.DataFrame(
-            {"scope": "Snacks", "store_id": stores, "shares": [[0.1 * n] for n in range(6)]}
-        ),
-        pl.DataFrame(schema={"store_id": pl.String, "feature": pl.String, "value": pl.Float64}),
-        described.select(
-            "lane", "scope", todays_feature="feature", model_id=pl.lit("m"), is_used=True
-        ),
-        described,
-        Settings({"seed": seed}),
-        earlier,
-    )
-
-
-def test_a_scope_keeps_its_rules_and_no_tree_is_grown(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = of_six_stores([1, 1, 1, 2, 2, 2])
-    assert made.height == 2
-    monkeypatch.setattr("segmentation.segments.rules.tree_rules", None)
-    assert of_six_stores([1, 1, 1, 2, 2, 2], earlier=made).equals(made)
-
-
-def test_rules_are_made_anew_where_anything_they_come_from_differs() -> None:
-    made = of_six_stores([1, 1, 1, 2, 2, 2])
-    assert of_six_stores([1, 1, 2, 2, 2, 2], made).equals(of_six_stores([1, 1, 2, 2, 2, 2]))
-    other_seed = of_six_stores([1, 1, 1, 2, 2, 2], made, seed=2)
-    assert other_seed.drop("sha256").equals(made.drop("sha256"))
-    assert set(other_seed["sha256"]).isdisjoint(made["sha256"])
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        pl.col("condition").str.replace("up to", "above"),
-        pl.col("n_right") + 1,
-        pl.lit("", dtype=pl.String).alias("sha256"),
-    ],
-)
-def test_rules_that_are_not_as_they_were_written_are_made_anew(damaged: pl.Expr) -> None:
-    made = of_six_stores([1, 1, 1, 2, 2, 2])
-    assert of_six_stores([1, 1, 1, 2, 2, 2], made.with_columns(damaged)).equals(made)
-
-
-def test_a_table_of_another_version_and_one_with_a_row_gone_are_made_anew() -> None:
-    made = of_six_stores([1, 1, 1, 2, 2, 2])
-    for earlier in (made.drop("sha256"), made.head(1)):
-        assert of_six_stores([1, 1, 1, 2, 2, 2], earlier).equals(made)
-
-
-def test_rows_so_far_are_those_of_the_table_or_none() -> None:
-    with duckdb.connect() as connection:
-        assert rows_so_far(connection, '"memory"."main"."rules"') is None
-        connection.execute("create table rules as select 1 as rule")
-        found = rows_so_far(connection, '"memory"."main"."rules"')
-    assert found is not None
-    assert found.rows() == [(1,)]
