@@ -29,10 +29,11 @@ build: $(VENV)/.installed  ## Build the store segments (dbt build) and print a s
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile
 
-check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, sqlfluff, dbt metadata
+check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, import layers, sqlfluff, dbt metadata
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 	dbt --quiet parse --target-path target/check
 	sqlfluff lint models analyses tests/dbt
 	dbt-bouncer run --config-file dbt-bouncer.yml
