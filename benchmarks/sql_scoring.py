@@ -32,7 +32,7 @@ MODELS: Final = ("external_components", "external_clusters")
 #: Inline query that reads the numbers of the model as the scoring macros do.
 LITERALS: Final = (
     "{{ duckdb__scoring_literals_query('external', ref('external_cluster_models'),"
-    " ref('feature_usage'), ref('current_cluster_models')) }}"
+    " ref('int_feature_usage'), ref('int_current_cluster_models')) }}"
 )
 
 
@@ -124,7 +124,7 @@ def _prepared(stores: int, variables: dict[str, Any]) -> Iterator[Path]:
     """A folder whose database has vectors, a model, and what the scoring SQL is compiled from."""
     with scratch() as folder:
         _database(folder, stores)
-        selected = ("current_cluster_models", "feature_usage")
+        selected = ("int_current_cluster_models", "int_feature_usage")
         dbt(folder, "run", "--select", *selected, variables=variables)
         yield folder
 

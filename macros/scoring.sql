@@ -8,8 +8,8 @@
     model uses, in its order; the `value` of each reads a column `x` of the query `vectors`. -#}
 {% macro scoring_literals(lane) -%}
     {%- set models = ref(lane ~ '_cluster_models') -%}
-    {%- set usage = ref('feature_usage') -%}
-    {%- set in_force = ref('current_cluster_models') -%}
+    {%- set usage = ref('int_feature_usage') -%}
+    {%- set in_force = ref('int_current_cluster_models') -%}
     {%- set vectors = ref('feat_' ~ lane) -%}
     {%- if not execute or not all_exist([models, usage, in_force]) -%}
         {{ return([]) }}

@@ -23,7 +23,7 @@ rejected as (
     select
         store_id,
         count(*) as n_rejected_rows
-    from {{ ref('rejected_rows') }}
+    from {{ ref('int_rejected_rows') }}
     where store_id is not null
     group by all
 ),

@@ -15,7 +15,7 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
         },
         shares=dbt.ref("feat_internal").select("scope, store_id, shares").pl(),
         external_values=external_cells.select("store_id, feature, raw_value as value").pl(),
-        feature_usage=dbt.ref("feature_usage").pl(),
+        feature_usage=dbt.ref("int_feature_usage").pl(),
         scope_features=dbt.ref("scope_features").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )

@@ -10,7 +10,7 @@ segmented as (
         category,
         store_id,
         count(*) as n_rows
-    from {{ ref('store_segments') }}
+    from {{ ref('int_store_segments') }}
     group by all
 ),
 

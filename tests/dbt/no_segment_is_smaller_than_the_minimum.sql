@@ -5,7 +5,7 @@ with segments as (
         segment_id,
         count(*) as n_stores,
         count(*) over (partition by category) as n_segments
-    from {{ ref('store_segments') }}
+    from {{ ref('int_store_segments') }}
     group by category, segment_id
 ),
 

@@ -27,7 +27,7 @@ rejected as (
     select
         count(*) as n_rows,
         coalesce(sum(sales_amount), 0) as sales_amount
-    from {{ ref('rejected_rows') }}
+    from {{ ref('int_rejected_rows') }}
     where input = 'sales'
 )
 

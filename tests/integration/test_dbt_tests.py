@@ -31,10 +31,10 @@ DAMAGES = {
         where rowid = (select min(rowid) from features.feat_internal)
     """,
     "every_store_has_a_segment_where_it_sells": f"""
-        delete from segments.store_segments where store_id = {FIRST_STORE}
+        delete from lanes.int_store_segments where store_id = {FIRST_STORE}
     """,
     "no_segment_is_smaller_than_the_minimum": f"""
-        update segments.store_segments set segment_id = 'alone' where store_id = {FIRST_STORE}
+        update lanes.int_store_segments set segment_id = 'alone' where store_id = {FIRST_STORE}
     """,
     "every_store_of_a_lane_is_scored_once": f"""
         delete from lanes.internal_clusters where store_id = {FIRST_STORE}

@@ -66,7 +66,7 @@ def test_every_table_has_an_event_that_names_what_it_was_made_of(
 ) -> None:
     made = outputs(events)
     assert len(made) >= 40
-    assert "lanes.merged_segments" in made["segments.store_segments"]
+    assert "lanes.merged_segments" in made["lanes.int_store_segments"]
     assert made["lanes.internal_cluster_models"] == [
         "features.feat_internal",
         "features.scope_features",

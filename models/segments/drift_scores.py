@@ -7,6 +7,6 @@ from segmentation.settings import Settings
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read the counts per bin, return one row per subject with index and threshold."""
     return lane_drift(
-        bins=dbt.ref("drift_bins").pl(),
+        bins=dbt.ref("int_drift_bins").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )

@@ -3,7 +3,7 @@
 -- Cells of about the same size (the same power of two) keep the order they had under the pair before.
 with external_model as (
     select model_id
-    from {{ ref('current_cluster_models') }}
+    from {{ ref('int_current_cluster_models') }}
     where lane = 'external'
 ),
 

@@ -5,7 +5,7 @@ with runs as (
     select
         run_started_at,
         row_number() over (order by run_started_at desc) as place
-    from (select distinct run_started_at from {{ ref('segment_changes') }})
+    from (select distinct run_started_at from {{ ref('int_segment_changes') }})
 ),
 
 before_this_run as (
@@ -38,7 +38,7 @@ select
 
     -- numbers
     count(*) as n_stores
-from {{ ref('store_segments') }} as now
+from {{ ref('int_store_segments') }} as now
 full outer join before_this_run as earlier
     on now.category = earlier.category and now.store_id = earlier.store_id
 where

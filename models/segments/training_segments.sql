@@ -7,7 +7,7 @@ with runs as (
         category,
         run_started_at,
         (internal_model_id, external_model_id, min_segment_size) as made_of
-    from {{ ref('segment_changes') }}
+    from {{ ref('int_segment_changes') }}
 ),
 
 today as (
@@ -43,7 +43,7 @@ training_segments as (
         today.category,
         today.segment_id,
         count(*) as n_stores
-    from {{ ref('store_segments') }} as today
+    from {{ ref('int_store_segments') }} as today
     inner join baselines on today.category = baselines.category
     where baselines.run_started_at = {{ run_started() }}
     group by all

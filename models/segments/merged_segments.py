@@ -13,6 +13,6 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
         internal_components=dbt.ref("internal_components").select("scope, store_id, z").pl(),
         external_components=dbt.ref("external_components").select("scope, store_id, z").pl(),
         precedence=dbt.ref("cell_precedence").pl(),
-        in_force=dbt.ref("current_cluster_models").pl(),
+        in_force=dbt.ref("int_current_cluster_models").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )
