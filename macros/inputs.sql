@@ -37,21 +37,18 @@
 {%- endmacro %}
 
 
-{#- Names of the external inputs that have a staging model, whether they take part or not. -#}
-{% macro known_external_sources() -%}
-    {{ return(['demographics', 'foot_traffic', 'competition', 'promotions']) }}
+{#- External inputs in use. A name without a staging model is left out here: the project can then be parsed, and
+    check_project() reports the name. -#}
+{% macro external_sources() -%}
+    {%- set given = var('external_sources') -%}
+    {{ return((given if given is iterable else []) | select('in', known_external_sources()) | list) }}
 {%- endmacro %}
 
 
-{#- The external inputs that take part. (A name without a staging model is left out here, so that the
-    project parses and check_project can say so in words.) -#}
-{% macro external_sources() -%}
-    {%- set names = [] -%}
-    {%- set given = var('external_sources') -%}
-    {%- for name in (given if given is iterable else []) if name in known_external_sources() -%}
-        {%- do names.append(name) -%}
-    {%- endfor -%}
-    {{ return(names) }}
+{#- External inputs that have a staging model, in use or not. dbt knows no other models while it parses one, so the
+    var has the list. -#}
+{% macro known_external_sources() -%}
+    {{ return(var('known_external_sources', [])) }}
 {%- endmacro %}
 
 
