@@ -497,13 +497,13 @@ select
 from {{ ref(lane ~ '_clusters') }} as clusters
 inner join {{ ref(lane ~ '_scaled_features') }} as scaled
     on clusters.scope = scaled.scope and clusters.store_id = scaled.store_id
-inner join {{ ref('centroid_features') }} as nearest
+inner join {{ ref('int_centroid_features') }} as nearest
     on
         nearest.lane = '{{ lane }}'
         and clusters.model_id = nearest.model_id
         and clusters.cluster = nearest.cluster
         and scaled.feature = nearest.feature
-inner join {{ ref('centroid_features') }} as second_nearest
+inner join {{ ref('int_centroid_features') }} as second_nearest
     on
         second_nearest.lane = '{{ lane }}'
         and clusters.model_id = second_nearest.model_id
