@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
 from scipy.stats import rankdata
+from threadpoolctl import threadpool_limits
 
 from benchmarks import data
 from benchmarks.harness import (
@@ -21,12 +23,18 @@ from benchmarks.harness import (
     ratio_row,
     row,
 )
+from segmentation.features.vectors import Matrix
 from segmentation.fitting.model import TrainingData
 from segmentation.settings import ScopeSettings
 
 TARGET: Final = "k search"
 STORES, LARGE_STORES, WARM_STORES, FEATURES, MAX_K = 20_000, 100_000, 500, 40, 10
 LARGE_RUNS = 3
+#: Libraries with a K-means of their own and their modules; faiss is in the extra `bench`.
+PEERS: Final = {"scikit-learn": "sklearn", "faiss": "faiss"}
+K_MEANS_STORES: Final = (2_000, STORES)
+#: Starts of K-means for each k, and their seed.
+STARTS, SEED = 10, 42
 #: The loop goes over all k once, which says what it chooses, and over some in the other pairs.
 SOME_K: Final = (2, 6, MAX_K)
 STORES_LIMIT: Final = 1.1
@@ -154,6 +162,42 @@ def silhouette_error(stores: int, features: int) -> dict[str, Any]:
     return {"largest": float(np.abs(errors).max()), "mean": float(np.mean(errors))}
 
 
+def k_means(library: str, stores: int, features: int) -> dict[str, Any]:
+    """CPU time and inertias of K-means for every k from 2 to 10 with ten starts, in one library.
+
+    `library` is `ours`, `scikit-learn` or `faiss`. One thread each; a small data set comes first,
+    so that imports and compilation do not count.
+    """
+    z = data.matrix(stores, features)
+
+    def ours(x: Matrix, k: int) -> float:
+        from segmentation.fitting.kmeans import partition, weighted_rows  # noqa: PLC0415
+
+        found = partition(weighted_rows(x), k, STARTS, SEED)
+        return found.inertia_ if found else float("nan")
+
+    def scikit_learn(x: Matrix, k: int) -> float:
+        from sklearn.cluster import KMeans  # noqa: PLC0415
+
+        return float(KMeans(k, n_init=STARTS, random_state=SEED).fit(x).inertia_)
+
+    def faiss(x: Matrix, k: int) -> float:
+        from faiss import Kmeans  # noqa: PLC0415
+
+        fitted = Kmeans(
+            x.shape[1], k, niter=300, nredo=STARTS, seed=SEED, max_points_per_centroid=len(x)
+        )
+        fitted.train(x.astype(np.float32))
+        return float(fitted.obj[-1])
+
+    fit = {"ours": ours, "faiss": faiss}.get(library, scikit_learn)
+    with threadpool_limits(limits=1):
+        fit(z[:WARM_STORES], 2)
+        watch = Stopwatch.start()
+        inertias = [fit(z, k) for k in range(2, MAX_K + 1)]
+        return {**watch.read(), "inertias": inertias}
+
+
 def _search(stores: int = STORES, features: int = FEATURES, max_k: int = MAX_K) -> Measurement:
     return measure(search, stores=stores, features=features, max_k=max_k)
 
@@ -207,7 +251,7 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 [(stores, one) for stores, one in points if stores >= STORES],
             ),
         ]
-    for stores in {STORES, EXACT_STORES, WARM_STORES, *GROWTH_STORES}:
+    for stores in {*K_MEANS_STORES, EXACT_STORES, WARM_STORES, *GROWTH_STORES}:
         data.vectors(stores, FEATURES)
     for features in GROWTH_FEATURES:
         data.vectors(GROWTH_AT, features)
@@ -220,6 +264,26 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     if len(chosen) > 1:
         same = f"K DIFFERS: {sorted(chosen)}"
     note = f"{same}; the loop ran over all nine k once, then over {len(SOME_K)} of them, scaled"
+    peers = [
+        ratio_row(
+            TARGET,
+            f"K-means alone, {stores:,} stores x {FEATURES} features, against {library}",
+            suite,
+            [
+                (
+                    measure(k_means, library="ours", stores=stores, features=FEATURES),
+                    measure(k_means, library=library, stores=stores, features=FEATURES),
+                )
+                for _ in range(PAIRS)
+            ],
+            None,
+            "at least",
+            f"k 2 to {MAX_K}, {STARTS} starts each, one thread",
+        )
+        for stores in K_MEANS_STORES
+        for library, module in PEERS.items()
+        if find_spec(module)
+    ]
     error = measure(silhouette_error, stores=EXACT_STORES, features=FEATURES).result
     return [
         ratio_row(
@@ -249,6 +313,7 @@ def results(suite: Suite) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             "at most",
             note="largest over k 2 to 10",
         ),
+        *peers,
     ], [
         curve(
             TARGET,

@@ -2,8 +2,8 @@
 
 For a thousand rows, scikit-learn's `KMeans` spends more time on validation and calls than on
 arithmetic. The loops here use the same random draws and the same steps as scikit-learn, so they end
-in the same clusters. `docs/decisions/0201-compiled-k-means.md` compares the time with scikit-learn,
-scikit-learn-intelex and faiss. The candidates themselves are fitted by PyCaret's estimator, which
+in the same clusters. `docs/decisions/0201-compiled-k-means.md` compares the time with scikit-learn
+and faiss. The candidates themselves are fitted by PyCaret's estimator, which
 starts from the best start found here.
 """
 
