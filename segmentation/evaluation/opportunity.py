@@ -18,7 +18,7 @@ MIN_PERIODS: Final = 8
 #: Draws behind the null bound.
 _RESAMPLES: Final = 40
 #: How many standard deviations of chance the dispersion of the stores must exceed.
-_GATE: Final = 4.0
+_GATE: Final = 6.0
 _MONEY: Final = pl.Decimal(18, 2)
 
 OPPORTUNITY_SCHEMA: Final = pl.Schema(
@@ -78,7 +78,8 @@ def sampling_variance(amounts: Matrix) -> Matrix:
 
     ``V = B / (B - 1) sum_b (a_bn - p_n a_b)^2 / A^2`` with the sales a_bn of need state n in period
     b, a_b of all need states, and A of all periods: the variance of a ratio of totals if periods
-    are independent. Two-week blocks keep most of a household's repeated visits together.
+    are independent. Where a panel of households is all that was observed, periods share the same
+    households and look too certain: put random groups of households in the place of the periods.
 
     Parameters
     ----------
@@ -92,7 +93,8 @@ def sampling_variance(amounts: Matrix) -> Matrix:
 
     References
     ----------
-    Cochran (1977), Sampling Techniques, section 6.4.
+    Cochran (1977), Sampling Techniques, section 6.4. Wolter (2007), Introduction to Variance
+    Estimation, chapter 2 (random groups).
     """
     n_periods = amounts.shape[-2]
     per_period = amounts.sum(axis=-1, keepdims=True)
@@ -109,8 +111,10 @@ def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Ma
     ``theta = mu + w (p - mu)`` with ``w = tau2 / (tau2 + V)`` and the variance between stores
     ``tau2 = max(0, var p - mean V)``. V is pooled, ``kappa / A``, so that a store with few
     eventful periods does not look certain by chance; a store whose own V is larger keeps it.
-    All stores get the mean unless the need state passes the gate ``Q / (n - 1) > 1 + 4 sqrt(2 /
-    (n - 1))``, where Q is the sum of the squared deviations over the pooled variance.
+    All stores get the mean unless the need state passes the gate ``Q / (n - 1) > 1 + 6 sqrt(2 m /
+    (n - 1))``, where Q is the sum of the squared deviations over the pooled variance and m the mean
+    of ``(V / pooled V)^2``: one if all variances follow the pooled one, more if a few stores with
+    rare, large baskets carry Q.
 
     Parameters
     ----------
@@ -137,7 +141,8 @@ def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Ma
     own = np.maximum(variance, pooled)
     with np.errstate(divide="ignore", invalid="ignore"):
         q = ((shares - mean) ** 2 / pooled).sum(axis=-2, keepdims=True)
-        dispersed = q / (n_stores - 1) > 1 + _GATE * np.sqrt(2 / (n_stores - 1))
+        uneven = ((variance / pooled) ** 2).mean(axis=-2, keepdims=True)
+        dispersed = q / (n_stores - 1) > 1 + _GATE * np.sqrt(2 * uneven / (n_stores - 1))
     between = np.maximum(
         shares.var(axis=-2, keepdims=True, ddof=1) - own.mean(axis=-2, keepdims=True), 0.0
     )
@@ -190,12 +195,19 @@ def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMP
         rows = labels == label
         totals = amounts[rows].sum(axis=(0, 1))
         pooled[rows] = totals / totals.sum()
+    # residual of a drawn period: sign * residual - (drawn - pooled share) * sales of the period
+    total, pooled = sales[:, 0, :], pooled[:, 0, :]
+    squares = (residuals**2).sum(axis=1)
+    weighted = residuals * per_period
+    periods = (per_period**2).sum(axis=1)
+    scale = amounts.shape[1] / (amounts.shape[1] - 1) / total**2
     results = np.empty((n_draws, len(amounts)))
     for draw in range(n_draws):
-        signs = generator.choice([-1.0, 1.0], size=(*amounts.shape[:2], 1))
-        drawn = pooled * per_period + signs * residuals
-        shares = closure(np.maximum(drawn.sum(axis=1), 0.0))
-        found = _room(shares, sampling_variance(drawn), sales[:, 0, 0], labels)
+        signs = generator.choice([-1.0, 1.0], size=(len(amounts), 1, amounts.shape[1]))
+        moved = (signs @ residuals)[:, 0] / total
+        variance = scale * (squares - 2 * moved * (signs @ weighted)[:, 0] + moved**2 * periods)
+        shares = closure(np.maximum(pooled + moved, 0.0))
+        found = _room(shares, variance, total[:, 0], labels)
         results[draw] = found.amount.sum(axis=1)
     return results
 
@@ -316,4 +328,4 @@ def _cent(amount: float) -> Decimal:
 
 
 def _cents(amounts: Matrix) -> pl.Series:
-    return pl.Series([_cent(amount) for amount in amounts.ravel().tolist()], dtype=_MONEY)
+    return pl.Series(amounts.ravel()).round(2).cast(_MONEY)

@@ -354,8 +354,8 @@ def _row(
         )
     else:
         text = (
-            f"{category}: {name} did not hold: they change the mix error of the next half by "
-            f"{-100 * found.skill:.1f}% (± {margin:.1f})"
+            f"{category}: {name} did not hold: the mix error of the next half is "
+            f"{100 * (1 - found.skill):.1f}% (± {margin:.1f}) of the error of the chain's mix"
         )
     return (
         category,

@@ -59,6 +59,16 @@ def test_stores_that_differ_by_baskets_only_have_no_room(baskets: float, seed: i
     assert found.amount.sum() <= 0.005 * whole.amounts.sum()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_stores_that_differ_by_their_households_only_have_no_room(seed: int) -> None:
+    """Households in place of periods: each buys to its own taste in one store."""
+    generator = np.random.default_rng(seed)
+    tastes = generator.dirichlet(np.ones(6), size=(100, 40))
+    amounts = generator.gamma(2.0, 500.0, (100, 40, 1)) * tastes
+    found = room(amounts, np.zeros(100, dtype=np.intp))
+    assert found.amount.sum() <= 0.005 * amounts.sum()
+
+
 def test_stores_with_a_mix_of_their_own_have_room() -> None:
     whole, labels = simulated_chain(n_stores=120, store_spread=0.4, seed=1)
     found = room(whole.amounts, labels)
