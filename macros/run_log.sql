@@ -26,7 +26,7 @@
                     {{ input_stamps() }} as input_stamps,
                     from_json(
                         segmentation_run_facts({{ sql_text(invocation_args_dict.project_dir) }}, {{ sql_text(tojson(project_vars)) }}),
-                        '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "code_sha256": "VARCHAR", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
+                        '{"git_revision": "VARCHAR", "is_clean": "BOOLEAN", "versions": [{"name": "VARCHAR", "value": "VARCHAR"}], "vars": "VARCHAR"}'
                     ) as facts
             )
 
@@ -40,113 +40,11 @@
                 facts.vars,
                 facts.versions,
                 facts.is_clean,
-                {{ made_from() | indent(16) }} as made_from,
                 {{ run_started() }} as started_at
             from facts
         {%- endset -%}
         {%- do run_query(query) -%}
     {%- endif -%}
-{%- endmacro %}
-
-
-{#- SQL expression: hash of all that this run's tables are made from. NULL if it does not make every table, or if the
-    changes of an input cannot be told: a file has a stamp, a table or an address would have to be read. (Without own
-    inputs the example is read, which is part of the code.) -#}
-{% macro made_from() -%}
-    {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | map(attribute='unique_id') -%}
-    {%- set is_part = flags.WHICH != 'build' or invocation_args_dict.get('empty') or invocation_args_dict.get('sample') -%}
-    {%- if is_part or models | reject('in', selected_resources) | list -%}
-        {{ return('null') }}
-    {%- endif -%}
-    {#- seeds and the history may be left out; what reads them then has those of an earlier run -#}
-    {%- set loaded = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type in ['seed', 'snapshot'] and node.unique_id in selected_resources -%}
-        {%- do loaded.append(node.unique_id) -%}
-    {%- endfor -%}
-    if(
-        len(json_keys(input_stamps)) = {{ given_inputs().values() | select | list | length }},
-        sha256(concat_ws(
-            chr(10),
-            target_name,
-            {{ sql_text(loaded | sort | join(' ')) }},
-            input_stamps,
-            facts.vars,
-            {{ sql_text(tojson(invocation_args_dict.get('vars') or {}, sort_keys=true)) }},
-            facts.versions::varchar,
-            facts.code_sha256,
-            (select "value" from duckdb_settings() where "name" = 'TimeZone')
-        )),
-        null
-    )
-{%- endmacro %}
-
-
-{#- Let this run keep what an earlier one made, if that one succeeded, was made from the same, and nothing but data
-    tests that passed has run since: each other run takes away what the ones before were made from. Not after an input
-    could not be read or a fit failed, which may go well now, nor after a row of a model was deleted by hand. -#}
-{% macro keep_unchanged_tables() -%}
-    {%- set database = adapter.quote(target.database) -%}
-    {%- set models = [] -%}
-    {%- for schema, name in [
-        ('governance', 'model_registry'), ('lanes', 'internal_cluster_models'), ('lanes', 'external_cluster_models')
-    ] -%}
-        {%- do models.append(api.Relation.create(database=target.database, schema=schema, identifier=name)) -%}
-    {%- endfor -%}
-    {%- set is_same -%}
-        select true
-        from {{ database }}.governance.runs as earlier
-        inner join {{ database }}.governance.runs as this_run on earlier.made_from = this_run.made_from
-        where
-            this_run.run_id = {{ sql_text(invocation_id) }}
-            and earlier.run_id <> this_run.run_id
-            and earlier.status = 'success'
-            and not exists (
-                select 1
-                from {{ database }}.governance.unread_inputs as unread
-                where unread.run_id in (this_run.run_id, earlier.run_id)
-            )
-    {%- endset -%}
-    {%- set has_other_models -%}
-        with registered as (
-            select lane, scope, model_id, in_force_order, status
-            from {{ models[0] }}
-        ),
-
-        today as (
-            select 'internal' as lane, scope, model_id, in_force_order, status
-            from {{ models[1] }}
-            union all
-            select 'external' as lane, scope, model_id, in_force_order, status
-            from {{ models[2] }}
-        )
-
-        (from registered except from today)
-        union all
-        (from today except from registered)
-        union all
-        select lane, scope, max(model_id), max(in_force_order), 'failed'
-        from today
-        group by lane, scope
-        having arg_max(status, in_force_order) = 'failed'
-    {%- endset -%}
-    {%- set is_asked = not flags.FULL_REFRESH and all_exist(models) -%}
-    {%- if is_asked and run_query(is_same).rows and not run_query(has_other_models).rows -%}
-        {%- do run_query(
-            'update ' ~ database ~ '.governance.runs set keeps_tables = true where run_id = ' ~ sql_text(invocation_id)
-        ) -%}
-    {%- endif -%}
-    {%- if flags.WHICH != 'test' -%}
-        {%- do forget_what_tables_are_made_from() -%}
-    {%- endif -%}
-{%- endmacro %}
-
-
-{#- Let no later run keep the tables of a run before this one. -#}
-{% macro forget_what_tables_are_made_from() -%}
-    {%- do run_query(
-        'update ' ~ adapter.quote(target.database) ~ '.governance.runs set made_from = null'
-        ~ ' where made_from is not null and run_id <> ' ~ sql_text(invocation_id)
-    ) -%}
 {%- endmacro %}
 
 
@@ -163,10 +61,6 @@
         {%- set doubtful = results | selectattr('status', 'equalto', 'warn') | list -%}
         {%- do run_query(insert_run_nodes(results)) if results -%}
         {%- set message = bad[0].message if bad else changed_inputs_message() -%}
-        {%- if message and flags.WHICH == 'test' -%}
-            {#- tables may have been changed by hand -#}
-            {%- do forget_what_tables_are_made_from() -%}
-        {%- endif -%}
         {%- do close_run('failed' if message else 'success', message, results | length, bad | length, doubtful | length) -%}
     {%- endif -%}
 {%- endmacro %}
@@ -331,18 +225,16 @@
         started_at timestamp not null,
         finished_at timestamp,
         input_stamps varchar,
-        reader_options varchar,
-        made_from varchar,
-        keeps_tables boolean
+        reader_options varchar
     );
 
     alter table {{ database }}.governance.runs add column if not exists input_stamps varchar;
 
     alter table {{ database }}.governance.runs add column if not exists reader_options varchar;
 
-    alter table {{ database }}.governance.runs add column if not exists made_from varchar;
+    alter table {{ database }}.governance.runs drop column if exists made_from;
 
-    alter table {{ database }}.governance.runs add column if not exists keeps_tables boolean;
+    alter table {{ database }}.governance.runs drop column if exists keeps_tables;
 
     create table if not exists {{ database }}.governance.unread_inputs (
         run_id varchar not null,

@@ -83,7 +83,6 @@
             {%- do exceptions.raise_compiler_error(message) -%}
         {%- endif -%}
         {%- do log_unread_inputs(unread) -%}
-        {%- do keep_unchanged_tables() -%}
         {%- do log_reader_options(found.options, found.n_lines) -%}
         {%- for name in ['memory_limit', 'temp_directory'] if setting(name) -%}
             {%- do run_query('set ' ~ name ~ ' = ' ~ sql_text(setting(name))) -%}

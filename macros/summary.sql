@@ -6,14 +6,6 @@
             {%- do log(row[0] or '', info=true) -%}
         {%- endfor -%}
     {%- endif -%}
-    {%- set kept = results | selectattr('message', 'equalto', 'KEPT') | list -%}
-    {%- if execute and kept -%}
-        {%- set why = (
-            'and something failed; the next build makes everything anew' if failed_results(results)
-            else 'since nothing they are made from has changed (--full-refresh makes them anew)'
-        ) -%}
-        {%- do log('  Kept: ' ~ kept | length ~ ' tables and views, ' ~ why, info=true) -%}
-    {%- endif -%}
 {%- endmacro %}
 
 

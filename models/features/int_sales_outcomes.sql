@@ -1,7 +1,5 @@
 -- Rows without a problem are only summed. What has one, or may repeat another row, is looked at row by row; further
 -- copies are taken off the sums again. Money is summed as DECIMAL, which is exact in any order.
-{{ config(pre_hook="{{ hold_sums_in_arrays() }}", post_hook="reset perfect_ht_threshold") }}
-
 with sums as (
     select
         sales_stores.store_number,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import platform
 import subprocess
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 #: What the project consists of; data and notes that lie beside it do not count.
@@ -54,27 +51,6 @@ def code_state(project_dir: str) -> tuple[str | None, bool | None]:
         return None, None
     changes = _git(project_dir, "status", "--porcelain", "--", *_CODE)
     return revision.strip(), None if changes is None else not changes.strip()
-
-
-def code_sha256(project_dir: str) -> str:
-    """Hash of the names and contents of all files of the code, committed or not.
-
-    Counts the project's code in a folder, and this package wherever it is installed.
-    """
-    digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for root in (*(Path(project_dir) / name for name in _CODE if name != package.name), package):
-        # links are followed, as dbt does
-        files = [
-            Path(folder, name)
-            for folder, _, names in os.walk(root, followlinks=True)
-            for name in names
-        ]
-        for path in [root] if root.is_file() else sorted(files):
-            if "__pycache__" not in path.parts and path.is_file():
-                digest.update(f"{root.name}/{path.relative_to(root).as_posix()}\n".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from segmentation.fitting.registry import tampered_models
 from segmentation.inputs.checks import Reader, check_inputs, input_stamps, load_readers
 from segmentation.publishing.publish import Query, Table, publish, published_path
-from segmentation.run.facts import code_sha256, code_state, versions
+from segmentation.run.facts import code_state, versions
 from segmentation.settings import Lane, Settings, SettingsError
 from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
 from segmentation.warehouse.extensions import MissingPackageError, load_extension
@@ -117,7 +117,7 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
     Returns
     -------
     str
-        Keys `git_revision`, `is_clean`, `code_sha256`, `versions` (list of name and value) and
+        Keys `git_revision`, `is_clean`, `versions` (list of name and value) and
         `vars`, the given ones as JSON text without secrets.
     """
     revision, is_clean = code_state(project_dir)
@@ -125,7 +125,6 @@ def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
         {
             "git_revision": revision,
             "is_clean": is_clean,
-            "code_sha256": code_sha256(project_dir),
             "versions": [{"name": name, "value": value} for name, value in versions().items()],
             "vars": json.dumps(without_secrets(json.loads(project_vars)), sort_keys=True),
         }

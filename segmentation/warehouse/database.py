@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import polars as pl
 
 #: Seconds between two looks at a file that another process has open.
 _PAUSE: Final = 0.5
@@ -28,22 +27,6 @@ def sql_name(name: str) -> str:
 def sql_literal(text: str) -> str:
     """A text as SQL literal."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def rows_so_far(connection: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame | None:
-    """Rows of a table that a model is about to replace; None where it is not there yet.
-
-    Parameters
-    ----------
-    connection
-        Connection of the model.
-    table
-        Name as dbt gives it, quoted and with its database.
-    """
-    try:
-        return connection.sql(f"from {table}").pl()
-    except duckdb.CatalogException:
-        return None
 
 
 def is_file(database: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -26,41 +25,9 @@ from .helpers import (
     with_noise,
 )
 
-#: Runs dbt, then says whether PyCaret was imported on the way.
-_PROBE: Final = """
-import json, sys
-from dbt.cli.main import dbtRunner
-outcome = dbtRunner().invoke(json.loads(sys.argv[1]))
-print(json.dumps({"success": outcome.success, "pycaret": "pycaret" in sys.modules}))
-"""
 #: Stores of the first kind, of which there are 14, one more than of the others.
 GONE: Final = ("S001", "S004", "S007", "S010")
 _CLUSTERS: Final = "select scope, store_id, cluster from lanes.internal_clusters order by all"
-
-
-def run_process(
-    command: list[str], database: Path, folder: Path
-) -> subprocess.CompletedProcess[str]:
-    """A process of its own, in an empty working directory."""
-    folder.mkdir(parents=True)
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **Project(database.parent, database.name).environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def probed(
-    arguments: list[str], project: Project, working_directory: Path
-) -> tuple[dict[str, bool], str]:
-    """What `_PROBE` says of a call of dbt, and all that it shows."""
-    process = run_process(
-        [sys.executable, "-c", _PROBE, json.dumps(arguments)], project.database, working_directory
-    )
-    return json.loads(process.stdout.splitlines()[-1]), process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +48,18 @@ def first(folder: Path, working_directory: Path) -> Built:
     project = Project(folder / "first")
     project.folder.mkdir()
     variables = {**small_inputs().write(folder / "inputs"), "segmentation": THREE_CLUSTERS}
-    process = run_process(
+    working_directory.mkdir()
+    process = subprocess.run(
         [
             str(Path(sys.executable).with_name("dbt")),
             *project.command("build", variables),
             *OWN_INPUTS,
         ],
-        project.database,
-        working_directory,
+        cwd=working_directory,
+        env={**os.environ, **project.environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     shown = process.stdout + process.stderr
     assert process.returncode == 0, shown
@@ -114,16 +85,28 @@ def test_dbt_called_from_elsewhere_leaves_nothing_there(
     assert list(working_directory.iterdir()) == []
 
 
-def test_unchanged_inputs_give_the_same_tables_without_a_fit_and_without_pycaret(
+def test_unchanged_inputs_give_the_same_tables_without_a_fit(first: Built, folder: Path) -> None:
+    again = first.continued(folder / "again")
+    assert again.fitted_scopes() == set()
+    assert len(again.run.lines_with(": unchanged, model ")) == 3
+    assert differing_tables(first.project.fingerprints(), again.project.fingerprints()) == []
+
+
+def test_a_file_replaced_under_the_same_name_size_and_time_changes_the_result(
     first: Built, folder: Path
 ) -> None:
-    again = copy_of(first.project, folder / "again")
-    arguments = [*again.command("build", first.variables), *OWN_INPUTS]
-    said, shown = probed(arguments, again, folder / "probe")
-    assert said == {"success": True, "pycaret": False}, shown
-    assert shown.count("Kept: ") == 1
-    assert ": fitting " not in shown
-    assert differing_tables(first.project.fingerprints(), again.fingerprints()) == []
+    variables = small_inputs().write(folder / "replaced-inputs")
+    before = first.continued(folder / "before-replacement", **variables)
+    sales = Path(variables["inputs"]["sales"])
+    facts, text = sales.stat(), sales.read_text()
+    total = "select sum(sales_amount) from features.int_sales_by_need_state"
+    amount = text.splitlines()[1].split(",")[3]
+    more = f"{int(amount[0]) % 9 + 1}{amount[1:]}"
+    sales.write_text(text.replace(f",{amount},", f",{more},", 1))
+    os.utime(sales, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert sales.stat().st_size == facts.st_size
+    after = before.continued(folder / "after-replacement")
+    assert after.project.value(total) != before.project.value(total)
 
 
 def test_changed_sales_of_one_category_fit_that_category_only(
@@ -209,23 +192,7 @@ def test_a_full_refresh_keeps_the_models_and_fits_nothing(first: Built, folder: 
     assert refreshed.fitted_scopes() == set()
     assert refreshed.models() == first.models()
     assert len(run.lines_with(": unchanged, model ")) == 3
-    assert run.lines_with("KEPT") == run.lines_with("Kept: ") == []
     assert differing_tables(first.project.fingerprints(), project.fingerprints()) == []
-
-
-def test_tables_that_are_kept_are_those_that_would_be_made(
-    changed_sales: Built, folder: Path
-) -> None:
-    kept = copy_of(changed_sales.project, folder / "kept")
-    run = kept.build(*OWN_INPUTS, variables=changed_sales.variables)
-    (line,) = run.lines_with("Kept: ")
-    assert f"Kept: {len(run.lines_with('[KEPT in'))} tables and views" in line
-    made = copy_of(kept, folder / "made")
-    made.build("--full-refresh", *OWN_INPUTS, variables=changed_sales.variables)
-    assert differing_tables(kept.fingerprints(), made.fingerprints()) == []
-    # what tells of the run is made by each
-    dated = kept.query("select max(last_used_at) from governance.model_registry")
-    assert dated.item() == kept.value("select max(started_at) from governance.runs")
 
 
 def test_a_build_without_data_does_not_empty_segments_and_history(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.run.facts import code_sha256, code_state, versions
+from segmentation.run.facts import code_state, versions
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -31,23 +31,6 @@ def repository(tmp_path: Path) -> Path:
 
 def test_committed_code_is_clean(repository: Path) -> None:
     assert code_state(str(repository)) == (git(repository, "rev-parse", "HEAD").strip(), True)
-
-
-def test_code_is_the_same_until_a_file_of_it_changes(repository: Path) -> None:
-    before = code_sha256(str(repository))
-    (repository / "notes.md").write_text("no code")
-    (repository / "models" / "__pycache__").mkdir()
-    (repository / "models" / "__pycache__" / "a.pyc").write_bytes(b"")
-    assert code_sha256(str(repository)) == before
-    (repository / "models" / "a.sql").write_text("select 2")
-    changed = code_sha256(str(repository))
-    (repository / "models" / "a.sql").rename(repository / "models" / "b.sql")
-    renamed = code_sha256(str(repository))
-    shared = repository / "shared"
-    shared.mkdir()
-    (repository / "macros").symlink_to(shared)
-    (shared / "more.sql").write_text("{% macro more() %}{% endmacro %}")
-    assert len({before, changed, renamed, code_sha256(str(repository))}) == 4
 
 
 def test_a_changed_file_is_not_clean(repository: Path) -> None:
