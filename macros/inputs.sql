@@ -4,15 +4,12 @@
 {% macro input(name) -%}
     {%- set location = given_inputs().get(name) -%}
     {%- if location is string and location -%}
-        {%- do source('inputs', name) -%}
-        {%- if name in unread_inputs() -%}
-            {{ return('(select null::varchar as store_id where false)') }}
-        {%- endif -%}
-        {{ return(input_reader(location, reader_options(name))) }}
+        {%- set declared = source('inputs', name) -%}
+        {{ return(ask_package('segmentation_input', [invocation(), name]) if execute else declared) }}
     {%- elif not has_own_inputs() and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}
     {%- else -%}
-        {#- told by check_project() in words; at parse time the source stands for it -#}
+        {#- the check of the inputs reports it before anything reads it -#}
         {{ return(source('inputs', name)) }}
     {%- endif -%}
 {%- endmacro %}
@@ -52,59 +49,6 @@
 {%- endmacro %}
 
 
-{#- SQL that reads a location. CSV is read as text: staging decides what is a number and says in
-    `rejected_rows` what is not; a line that is too short has nulls where it ends. `options` are more options of the
-    reader, found out by the check of the inputs. Dispatched, so that another engine can bring its own
-    readers. -#}
-{% macro input_reader(location, options='') -%}
-    {{ return(adapter.dispatch('input_reader')(location, options)) }}
-{%- endmacro %}
-
-
-{% macro duckdb__input_reader(location, options='') -%}
-    {%- set quoted = "'" ~ input_path(location) | replace("'", "''") ~ "'" -%}
-    {%- if is_parquet(location) -%}
-        {{ return('read_parquet(' ~ quoted ~ ', union_by_name = true)') }}
-    {%- elif is_delimited_text(location) -%}
-        {%- set reader = 'read_csv(' ~ quoted ~ ', all_varchar = true, header = true, null_padding = true, union_by_name = true' ~ (', ' ~ options if options) ~ ')' -%}
-        {%- if 'ignore_errors' in options -%}
-            {#- DuckDB leaves a line out only where it looks at the value that is wrong: look at all -#}
-            {{ return('(select * from ' ~ reader ~ ' as _line where hash(_line) is not null)') }}
-        {%- endif -%}
-        {{ return(reader) }}
-    {%- else -%}
-        {{ return(location) }}
-    {%- endif -%}
-{%- endmacro %}
-
-
-{#- Relative paths start at the project root, so that the working directory does not matter. -#}
-{% macro input_path(location) -%}
-    {%- if location.startswith('/') or '://' in location or location[1:2] == ':' -%}
-        {{ return(location) }}
-    {%- else -%}
-        {{ return(invocation_args_dict.project_dir ~ '/' ~ location) }}
-    {%- endif -%}
-{%- endmacro %}
-
-
-{#- Whether an input is read from files: DuckDB tells their format by their names. -#}
-{% macro is_file(location) -%}
-    {{ return(location is string and (is_parquet(location) or is_delimited_text(location))) }}
-{%- endmacro %}
-
-
-{% macro is_parquet(location) -%}
-    {{ return(modules.re.search('\\.(parquet|pq)$', location | lower) is not none) }}
-{%- endmacro %}
-
-
 {% macro is_delimited_text(location) -%}
     {{ return(modules.re.search('\\.(csv|tsv|txt)(\\.(gz|zst))?$', location | lower) is not none) }}
-{%- endmacro %}
-
-
-{#- A location that names a table: database.schema.table, schema.table or table. -#}
-{% macro is_table_name(location) -%}
-    {{ return(modules.re.search('^\\w+(\\.\\w+){0,2}$', location) is not none) }}
 {%- endmacro %}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
@@ -25,76 +24,16 @@ import sklearn.metrics
 import sklearn.tree  # noqa: F401
 from threadpoolctl import threadpool_limits
 
-from segmentation.fitting.registry import tampered_models
-from segmentation.inputs.checks import Reader, check_inputs, input_stamps, load_readers
-from segmentation.publishing.publish import Query, Table, publish, published_path
-from segmentation.run.facts import code_state, versions
-from segmentation.settings import Lane, Settings, SettingsError
+from segmentation.run.hooks import end_run, start_run
+from segmentation.run.invocation import Invocation, node_results
+from segmentation.run.log import input_relation
+from segmentation.run.publication import Publication
+from segmentation.settings import Lane, Settings
 from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
-from segmentation.warehouse.extensions import MissingPackageError, load_extension
-from segmentation.warehouse.secrets import without_secrets
+from segmentation.warehouse.extensions import load_extension
 
 #: Opens a cursor on the database that is built; the caller closes it.
 OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
-
-
-def segmentation_problems(
-    open_cursor: OpenCursor, project_vars: str, readers: str, known: str
-) -> str:
-    """All that is wrong with the vars of this invocation, as JSON object.
-
-    Lines of text inputs that cannot be read are written to `governance.unreadable_lines`, in place
-    of those of the run before.
-
-    Parameters
-    ----------
-    open_cursor
-        Bound by the plugin.
-    project_vars
-        JSON object with the vars `segmentation`, `inputs` and `external_sources`.
-    readers
-        JSON object: input name to the fields of its `inputs.Reader`.
-    known
-        JSON list: external inputs that have a staging model.
-
-    Returns
-    -------
-    str
-        `problems`: lines that stop the build; by name of the input: `unread`, the reasons why the
-        build goes on without it, `options`, what it is read with beyond the usual, and `n_lines`,
-        the number of lines that cannot be read.
-    """
-    given = json.loads(project_vars)
-    check = check_inputs(
-        {} if given.get("inputs") is None else given["inputs"],
-        [] if given.get("external_sources") is None else given["external_sources"],
-        {name: Reader(**fields) for name, fields in json.loads(readers).items()},
-        json.loads(known),
-    )
-    try:
-        Settings(given.get("segmentation"))
-    except SettingsError as error:
-        check.problems.extend(str(error).splitlines())
-    with open_cursor() as cursor:
-        if not check.problems:
-            with suppress(MissingPackageError):  # told as the reason why the input is not read
-                load_readers(cursor, filter(None, (given.get("inputs") or {}).values()))
-        cursor.register("lines", check.lines.to_arrow())
-        cursor.execute("create schema if not exists governance")
-        cursor.execute("create or replace table governance.unreadable_lines as from lines")
-    return json.dumps(
-        {
-            "problems": without_secrets(check.problems),
-            "unread": without_secrets(check.unread),
-            "options": check.options,
-            "n_lines": dict(check.lines["input"].value_counts(sort=True).iter_rows()),
-        }
-    )
-
-
-def segmentation_input_stamps(locations: str) -> str:
-    """Stamps of the files of the inputs, JSON object in and out (`inputs.input_stamps`)."""
-    return json.dumps(input_stamps(json.loads(locations)), sort_keys=True)
 
 
 def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) -> str:
@@ -104,80 +43,28 @@ def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) ->
     return json.dumps(block.model_dump(mode="json")[name])
 
 
-def segmentation_run_facts(project_dir: str, project_vars: str) -> str:
-    """What this invocation is made with, as JSON object.
-
-    Parameters
-    ----------
-    project_dir
-        Folder of the dbt project.
-    project_vars
-        JSON object with the vars in force.
-
-    Returns
-    -------
-    str
-        Keys `git_revision`, `is_clean`, `versions` (list of name and value) and
-        `vars`, the given ones as JSON text without secrets.
-    """
-    revision, is_clean = code_state(project_dir)
-    return json.dumps(
-        {
-            "git_revision": revision,
-            "is_clean": is_clean,
-            "versions": [{"name": name, "value": value} for name, value in versions().items()],
-            "vars": json.dumps(without_secrets(json.loads(project_vars)), sort_keys=True),
-        }
-    )
-
-
-def segmentation_without_secrets(text: str) -> str:
-    """Text with its secrets masked (`warehouse.secrets`)."""
-    return str(without_secrets(text))
-
-
-def segmentation_tampered_models(open_cursor: OpenCursor, lane: str) -> str:
-    """Models of a lane whose row is not as it was written, as JSON list of scope and model id.
-
-    `open_cursor` is bound by the plugin; SQL gives the lane.
-    """
+def segmentation_start_run(open_cursor: OpenCursor, invocation: str) -> str:
+    """Hook at the start of a run (`hooks.start_run`), JSON in and out."""
     with open_cursor() as cursor:
-        return json.dumps(tampered_models(cursor, cast("Lane", lane)))
+        return start_run(cursor, Invocation.from_json(invocation)).to_json()
 
 
-def segmentation_publish(
-    open_cursor: OpenCursor, tables: str, queries: str, database: str, given: str
-) -> str:
-    """Publish tables (`publishing.publish`), say in JSON where to or why not.
+def segmentation_end_run(open_cursor: OpenCursor, invocation: str, results: str, graph: str) -> str:
+    """Hook at the end of a run (`hooks.end_run`), JSON in and out."""
+    with open_cursor() as cursor:
+        outcome = end_run(
+            cursor,
+            Invocation.from_json(invocation),
+            node_results(results),
+            Publication.from_json(graph),
+        )
+    return outcome.to_json()
 
-    Parameters
-    ----------
-    open_cursor
-        Bound by the plugin.
-    tables
-        JSON list of the fields of `publishing.Table`.
-    queries
-        JSON list of the fields of `publishing.Query`.
-    database
-        Path of the database.
-    given
-        Path of the published file, or empty.
-    """
-    path = published_path(database, given)
-    if path is None:
-        return json.dumps({"path": None, "problem": None})
-    problem = None
-    try:
-        with open_cursor() as cursor:
-            publish(
-                cursor,
-                [Table(**fields) for fields in json.loads(tables)],
-                [Query(**fields) for fields in json.loads(queries)],
-                path,
-            )
-    except (OSError, duckdb.Error) as error:
-        problem = f"{path} could not be written: {' '.join(str(error).split())}"
-    return json.dumps({"path": str(path), "problem": problem})
+
+def segmentation_input(open_cursor: OpenCursor, invocation: str, name: str) -> str:
+    """SQL of the rows of an input that has a location (`log.input_relation`)."""
+    with open_cursor() as cursor:
+        return input_relation(cursor, Invocation.from_json(invocation), name)
 
 
 #: Extension that an attached database needs, by what its path or type says.
@@ -220,19 +107,13 @@ class Plugin:
         for name, extension in _EXTENSIONS.items():
             if any(name in self._kinds_of(attached) for attached in self._attached()):
                 load_extension(conn, extension)
-        for function in (
-            segmentation_input_stamps,
-            segmentation_setting,
-            segmentation_run_facts,
-            segmentation_without_secrets,
-        ):
-            conn.create_function(function.__name__, function)
+        conn.create_function(segmentation_setting.__name__, segmentation_setting)
         # these ask the database itself; "side effects" keeps DuckDB from asking ahead
         asking: Callable[..., str]
         for asking, n_arguments in (
-            (segmentation_problems, 3),
-            (segmentation_tampered_models, 1),
-            (segmentation_publish, 4),
+            (segmentation_start_run, 1),
+            (segmentation_end_run, 3),
+            (segmentation_input, 2),
         ):
             conn.create_function(
                 asking.__name__,

@@ -121,7 +121,7 @@ def test_an_input_that_changes_during_the_build_fails_it_in_words_and_is_not_pub
             with Path(variables["inputs"]["demographics"]).open("a") as stream:
                 stream.write("S099,50000,40,town\n")
     assert process.wait() != 0
-    (message,) = {line.strip() for line in shown if "changed while the build read it" in line}
+    (message,) = {line.strip() for line in shown if "changed during the build" in line}
     assert message.startswith("inputs.demographics changed")
     assert is_listed(message)
     assert not project.published.exists()

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
 import pytest
 
 from segmentation.run.plugin import Plugin, segmentation_setting
+
+from .helpers import invocation
 
 
 @pytest.fixture
@@ -26,45 +29,32 @@ def ask(connection: duckdb.DuckDBPyConnection, function: str, *arguments: str) -
     return json.loads(row[0])
 
 
-def problems(connection: duckdb.DuckDBPyConnection, given: dict[str, Any]) -> list[str]:
-    """Problems of the vars, asked for in SQL."""
-    arguments = (json.dumps(given), "{}", '["demographics"]')
-    found: list[str] = ask(connection, "segmentation_problems", *arguments)["problems"]
-    return found
-
-
-def test_sql_can_ask_for_the_problems_of_the_vars(connection: duckdb.DuckDBPyConnection) -> None:
-    given = {"segmentation": {"sead": 1}, "inputs": {"sale": "x"}, "external_sources": ["weather"]}
-    lines = problems(connection, given)
-    starts = [line.split(":")[0] for line in lines]
-    assert starts == [
-        "inputs.sale",
-        "external_sources",
-        "inputs.sales",
-        "inputs.products",
-        "inputs.weather",
-        "segmentation.sead",
-    ]
-
-
-def test_good_vars_have_no_problems(connection: duckdb.DuckDBPyConnection) -> None:
-    given = {"segmentation": {"seed": 1}, "inputs": {}, "external_sources": ["demographics"]}
-    assert problems(connection, given) == []
-
-
-@pytest.mark.parametrize(
-    "given", [{}, {"segmentation": None, "inputs": None, "external_sources": None}]
-)
-def test_vars_that_are_not_given_are_no_problem(
-    connection: duckdb.DuckDBPyConnection, given: dict[str, Any]
-) -> None:
-    assert problems(connection, given) == []
-
-
-def test_each_problem_of_the_settings_is_a_line_of_its_own(
+def test_sql_can_start_a_run_and_show_what_stops_it(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
-    assert len(problems(connection, {"segmentation": {"seed": -1, "transform": "log"}})) == 2
+    stopped = invocation(variables={"segmentation": {"sead": 1}})
+    outcome = ask(connection, "segmentation_start_run", json.dumps(asdict(stopped)))
+    assert outcome["problem"].startswith("the build cannot start:\n  segmentation.sead: unknown")
+    logged = connection.execute("select status, message from governance.runs").fetchall()
+    assert logged == [("failed", outcome["problem"])]
+
+
+def test_sql_can_start_and_end_a_run_without_problems(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    run = json.dumps(asdict(invocation()))
+    assert ask(connection, "segmentation_start_run", run) == {"lines": [], "problem": None}
+    graph = json.dumps({key: [] for key in ("nodes", "sources", "grains", "analyses")})
+    assert ask(connection, "segmentation_end_run", run, "[]", graph)["problem"] is None
+    assert connection.execute("select status from governance.runs").fetchall() == [("success",)]
+
+
+def test_sql_can_ask_how_an_input_is_read(connection: duckdb.DuckDBPyConnection) -> None:
+    run = invocation(variables={"inputs": {"sales": "a.parquet"}}, project_dir="/shop")
+    (sql,) = connection.execute(
+        "select segmentation_input(?, 'sales')", [json.dumps(asdict(run))]
+    ).fetchone() or ("",)
+    assert sql == "read_parquet('/shop/a.parquet', union_by_name = true)"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,211 @@
+"""All that can stop a run before its first model: vars, inputs, database, kept models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+
+import duckdb
+
+from segmentation.fitting.registry import tampered_models
+from segmentation.inputs.checks import InputCheck, check_inputs, load_readers
+from segmentation.inputs.locations import Location
+from segmentation.run.invocation import Invocation
+from segmentation.settings import EXTERNAL_SCOPE, LANES, ONLY_IN, Lane, Settings, SettingsError
+from segmentation.warehouse.extensions import MissingPackageError
+
+
+def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> InputCheck:
+    """Look at everything that a run needs before it starts.
+
+    Lines of text inputs that cannot be read are written to `governance.unreadable_lines`, in place
+    of those of the run before.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that is built.
+    invocation
+        The run.
+
+    Returns
+    -------
+    InputCheck
+        `problems` stop the run, one line each; the other fields say how the inputs are read.
+    """
+    check = _checked_inputs(cursor, invocation)
+    settings = None
+    try:
+        settings = Settings(invocation.variables.get("segmentation"))
+    except SettingsError as error:
+        check.problems.extend(str(error).splitlines())
+    cursor.register("unreadable", check.lines.to_arrow())
+    cursor.execute("create or replace table governance.unreadable_lines as from unreadable")
+    cursor.unregister("unreadable")
+    check.problems.extend(empty_build_problems(cursor, invocation))
+    check.problems.extend(missing_seed_problems(cursor, invocation))
+    if settings is not None and not check.problems:
+        check.problems.extend(tampered_model_problems(cursor))
+        check.problems.extend(pinned_model_problems(cursor, settings))
+        check.problems.extend(kept_model_problems(cursor, settings))
+    return check
+
+
+def _checked_inputs(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> InputCheck:
+    """Look at vars, files and tables; all external inputs that cannot be read are `unread`."""
+    given = invocation.variables
+    inputs, sources = given.get("inputs"), given.get("external_sources")
+    locations = invocation.locations
+    files = {name: place for name, place in locations.items() if place.is_file}
+    check = check_inputs(
+        {} if inputs is None else inputs,
+        [] if sources is None else sources,
+        {name: place.reader for name, place in files.items()},
+        invocation.known_sources,
+    )
+    for name, value in invocation.inputs.items():
+        problem = _location_problem(cursor, locations.get(name), value)
+        if problem.startswith("there is no table") and name in invocation.known_sources:
+            check.unread[name] = problem
+        elif problem:
+            check.problems.append(f"inputs.{name}: {problem}")
+    if not check.problems:
+        with suppress(MissingPackageError):  # reported as the reason why the input is not read
+            load_readers(cursor, [place.given for place in locations.values()])
+    return check
+
+
+def _location_problem(
+    cursor: duckdb.DuckDBPyConnection, location: Location | None, given: object
+) -> str:
+    """What is wrong with a location that is not a file; empty for nothing."""
+    if location is None:
+        return f"{given} is not allowed; it is a location as text"
+    if location.is_file:
+        return ""
+    if not location.is_table:
+        return (
+            f"'{location.given}' is not allowed; it is a .parquet, .csv, .tsv or .txt path, a glob,"
+            " a URL or database.schema.table"
+        )
+    names = ("table_name", "table_schema", "table_catalog")
+    parts = dict(zip(names, location.table_parts, strict=False))
+    found = cursor.execute(
+        "select 1 from information_schema.tables where "  # noqa: S608 (fixed names)
+        + " and ".join(f"lower({name}) = lower(?)" for name in parts),
+        list(parts.values()),
+    ).fetchone()
+    if found:
+        return ""
+    return (
+        f"there is no table '{location.given}'; give database.schema.table of an attached database"
+    )
+
+
+def empty_build_problems(
+    cursor: duckdb.DuckDBPyConnection, invocation: Invocation
+) -> Iterator[str]:
+    """`--empty` would empty the segments, and with them end every period of the history."""
+    history = ("segments", "store_segments_history")
+    if invocation.is_empty and _has_rows(cursor, *history):
+        yield (
+            f"--empty: it would empty the tables of {invocation.path} and end every row of the"
+            " history; name another file in STORE_SEGMENTS_DB for a build without data"
+        )
+
+
+def missing_seed_problems(
+    cursor: duckdb.DuckDBPyConnection, invocation: Invocation
+) -> Iterator[str]:
+    """`dbt run` loads no seeds; without them and without own inputs there is nothing to read."""
+    reads_seeds = invocation.command == "run" and not invocation.inputs
+    if reads_seeds and not _exists(cursor, "raw", "raw_sales"):
+        yield (
+            "the example seeds are not in the database yet: run dbt build, or dbt seed before"
+            " dbt run"
+        )
+
+
+def tampered_model_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Models whose row was changed after it was written."""
+    for lane in LANES:
+        for scope, model_id in tampered_models(cursor, lane):
+            yield (
+                f"model {model_id} of {scope}: its row in lanes.{lane}_cluster_models has been"
+                " modified (hash mismatch); restore it from a backup, or delete it and the scope"
+                " is fitted again"
+            )
+
+
+def pinned_model_problems(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[str]:
+    """Pinned ids that no model of the scope has."""
+    for scope, model_id in settings.project.pinned_models.items():
+        lane: Lane = "external" if scope == EXTERNAL_SCOPE else "internal"
+        known = [
+            known_id
+            for known_scope, known_id, _ in _usable_models(cursor, lane)
+            if known_scope == scope
+        ]
+        if model_id not in known:
+            yield (
+                f"segmentation.pinned_models.{scope}: '{model_id}' is not a model of this scope;"
+                f" it has: {', '.join(known) or 'none'}"
+            )
+
+
+def kept_model_problems(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[str]:
+    """Settings that shape the features differently than a kept model expects.
+
+    A pin or `retrain: never` keeps a model; it would be scored with numbers that it does not know.
+    """
+    pins = set(settings.project.pinned_models.values())
+    never = settings.project.retrain == "never"
+    for lane in LANES:
+        kept: dict[str, tuple[str, list[dict[str, str]]]] = {}
+        for scope, model_id, fitted_with in _usable_models(cursor, lane):
+            is_pinned = model_id in pins
+            was_pinned = scope in kept and kept[scope][0] in pins
+            if (never or is_pinned) and (is_pinned or not was_pinned):
+                kept[scope] = (model_id, fitted_with)
+        for scope, (model_id, fitted_with) in sorted(kept.items()):
+            today = settings.for_scope(lane, scope).model_dump(mode="json")
+            for name, value in sorted((one["name"], one["value"]) for one in fitted_with):
+                if name not in ONLY_IN[lane]:
+                    continue
+                now = today[name] if isinstance(today[name], str) else json.dumps(today[name])
+                if now != value:
+                    yield (
+                        f"segmentation.{name}: {now} is not what the kept model {model_id} of"
+                        f" {scope} was fitted with ({value}); set it to that value, or let the"
+                        " scope be fitted again"
+                    )
+
+
+def _usable_models(
+    cursor: duckdb.DuckDBPyConnection, lane: Lane
+) -> list[tuple[str, str, list[dict[str, str]]]]:
+    """Scope, model id and settings of the models that did not fail, the oldest first."""
+    if not _exists(cursor, "lanes", f"{lane}_cluster_models"):
+        return []
+    return cursor.execute(
+        f"select scope, model_id, settings from lanes.{lane}_cluster_models"  # noqa: S608
+        " where status <> 'failed' order by scope, in_force_order"
+    ).fetchall()
+
+
+def _exists(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether the database that is built has a table or view."""
+    found = cursor.execute(
+        "select 1 from information_schema.tables"
+        " where table_catalog = current_database() and table_schema = ? and table_name = ?",
+        [schema, table],
+    ).fetchone()
+    return found is not None
+
+
+def _has_rows(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    return (
+        _exists(cursor, schema, table)
+        and cursor.execute(f"select 1 from {schema}.{table} limit 1").fetchone() is not None  # noqa: S608
+    )

@@ -1,0 +1,106 @@
+"""The hooks of dbt: what happens before the first node of a run and after the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from segmentation.publishing.publish import publish, published_path
+from segmentation.run.checks import check_run
+from segmentation.run.invocation import Invocation, NodeResult, Outcome
+from segmentation.run.log import add_nodes, changed_inputs, close_run, note_inputs, open_run
+from segmentation.run.publication import COMMANDS, Publication
+from segmentation.run.summary import next_steps, segments_were_built, summary, warnings
+from segmentation.settings import Settings
+from segmentation.warehouse.database import sql_literal
+from segmentation.warehouse.secrets import without_secrets
+
+
+def start_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Outcome:
+    """Log the run and check everything it needs; all problems are reported at once.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that is built; each statement is its own transaction.
+    invocation
+        The run.
+    """
+    open_run(cursor, invocation)
+    check = check_run(cursor, invocation)
+    if check.problems:
+        message = "\n  ".join(["the build cannot start:", *without_secrets(check.problems)])
+        close_run(cursor, invocation, message)
+        return Outcome(problem=message)
+    unread: dict[str, str] = without_secrets(check.unread)
+    note_inputs(cursor, invocation, unread, check.options)
+    project = Settings(invocation.variables.get("segmentation")).project
+    for name in ("memory_limit", "temp_directory"):
+        if value := getattr(project, name):
+            cursor.execute(f"set {name} = {sql_literal(value)}")
+    lines = [
+        f"WARNING inputs.{name}: {reason}; the build goes on without it"
+        for name, reason in unread.items()
+    ]
+    for name, n_lines in check.lines["input"].value_counts(sort=True).iter_rows():
+        lines.append(
+            f"WARNING inputs.{name}: {n_lines} line(s) cannot be read;"
+            " governance.rejected_rows has them"
+        )
+    return Outcome(lines)
+
+
+def end_run(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    results: list[NodeResult],
+    publication: Publication,
+) -> Outcome:
+    """Log what became of the run, show it, and publish a complete build.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that was built.
+    invocation
+        The run.
+    results
+        Outcome of every node.
+    publication
+        What a complete build publishes.
+    """
+    add_nodes(cursor, invocation, results)
+    changed = changed_inputs(cursor, invocation)
+    failures = [result for result in results if result.failed]
+    close_run(cursor, invocation, _first_message(failures) or changed, results)
+    lines = list(_shown(cursor, invocation, results))
+    if changed:
+        return Outcome(lines, changed)
+    if invocation.command not in COMMANDS or not publication.is_complete(results):
+        return Outcome(lines)
+    path = published_path(invocation.path, invocation.published)
+    if path is None:
+        return Outcome(lines)
+    try:
+        publish(cursor, publication.tables, publication.queries, path)
+    except (OSError, duckdb.Error) as error:
+        cause = " ".join(str(error).split())
+        problem = f"the build is complete and was not published: {path} could not be written"
+        return Outcome(lines, f"{problem}: {cause}")
+    return Outcome([*lines, f"  Published: {path}", *next_steps(cursor)])
+
+
+def _first_message(failures: list[NodeResult]) -> str | None:
+    """What the first failed node says."""
+    return next((failure.message or failure.status for failure in failures), None)
+
+
+def _shown(
+    cursor: duckdb.DuckDBPyConnection, invocation: Invocation, results: list[NodeResult]
+) -> Iterator[str]:
+    """The summary if the segments were built, then the causes of warnings."""
+    has_summary = segments_were_built(results)
+    if has_summary:
+        yield from summary(cursor, invocation)
+    yield from warnings(cursor, results, without={"nothing_has_drifted"} if has_summary else set())

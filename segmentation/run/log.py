@@ -1,0 +1,252 @@
+"""The run log: one row per run in `governance.runs`, one per node in `governance.run_nodes`.
+
+Written by the hooks, so that a failed run is logged as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from segmentation.inputs.checks import input_stamps
+from segmentation.run.facts import code_state, versions
+from segmentation.run.invocation import Invocation, NodeResult
+from segmentation.warehouse.secrets import without_secrets
+
+#: Tables of the log. Columns that are added later are nullable and added to old databases as well.
+_TABLES: Final = """
+create schema if not exists governance;
+
+create table if not exists governance.runs (
+    run_id varchar not null,
+    command varchar not null,
+    target_name varchar not null,
+    status varchar not null,
+    message varchar,
+    git_revision varchar,
+    vars varchar not null,
+    versions struct("name" varchar, "value" varchar)[] not null,
+    n_nodes bigint,
+    n_failed bigint,
+    n_warned bigint,
+    is_clean boolean,
+    started_at timestamp not null,
+    finished_at timestamp,
+    input_stamps varchar,
+    reader_options varchar
+);
+
+alter table governance.runs add column if not exists input_stamps varchar;
+alter table governance.runs add column if not exists reader_options varchar;
+alter table governance.runs drop column if exists made_from;
+alter table governance.runs drop column if exists keeps_tables;
+
+create table if not exists governance.unread_inputs (
+    run_id varchar not null,
+    input varchar not null,
+    reason varchar not null
+);
+
+create table if not exists governance.run_nodes (
+    run_id varchar not null,
+    node_id varchar not null,
+    node_name varchar not null,
+    node_type varchar not null,
+    status varchar not null,
+    message varchar,
+    n_rows bigint,
+    n_failures bigint,
+    seconds double not null
+);
+"""
+_NODE_SCHEMA: Final = pl.Schema(
+    {
+        "run_id": pl.String,
+        "node_id": pl.String,
+        "node_name": pl.String,
+        "node_type": pl.String,
+        "status": pl.String,
+        "message": pl.String,
+        "n_rows": pl.Int64,
+        "n_failures": pl.Int64,
+        "seconds": pl.Float64,
+    }
+)
+_COUNTED: Final = frozenset({"model", "seed", "snapshot"})
+
+
+def open_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> None:
+    """Add the row of this run. A run that is still open has been killed: nobody else can write."""
+    cursor.execute(_TABLES)
+    cursor.execute(
+        "update governance.runs"
+        " set status = 'interrupted', message = 'the process ended before the run did'"
+        " where status = 'running'"
+    )
+    revision, is_clean = code_state(invocation.project_dir)
+    cursor.execute(
+        """
+        insert into governance.runs by name
+        select
+            $run_id as run_id,
+            $command as command,
+            $target_name as target_name,
+            'running' as status,
+            $git_revision as git_revision,
+            $vars as vars,
+            from_json($versions, '[{"name": "VARCHAR", "value": "VARCHAR"}]') as versions,
+            $is_clean as is_clean,
+            $started_at::timestamp as started_at,
+            $input_stamps as input_stamps
+        """,
+        {
+            "run_id": invocation.run_id,
+            "command": invocation.command,
+            "target_name": invocation.target_name,
+            "git_revision": revision,
+            "vars": json.dumps(without_secrets(dict(invocation.variables)), sort_keys=True),
+            "versions": json.dumps(
+                [{"name": name, "value": value} for name, value in versions().items()]
+            ),
+            "is_clean": is_clean,
+            "started_at": invocation.started_at,
+            "input_stamps": json.dumps(stamps(invocation), sort_keys=True),
+        },
+    )
+
+
+def close_run(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    message: str | None,
+    results: Sequence[NodeResult] = (),
+) -> None:
+    """Complete the row of this run; it has failed if there is a message."""
+    cursor.execute(
+        """
+        update governance.runs
+        set
+            status = ?,
+            message = ?,
+            n_nodes = ?,
+            n_failed = ?,
+            n_warned = ?,
+            finished_at = now() at time zone 'UTC'
+        where run_id = ?
+        """,
+        [
+            "failed" if message else "success",
+            without_secrets(message),
+            len(results),
+            sum(result.failed for result in results),
+            sum(result.status == "warn" for result in results),
+            invocation.run_id,
+        ],
+    )
+
+
+def add_nodes(
+    cursor: duckdb.DuckDBPyConnection, invocation: Invocation, results: Sequence[NodeResult]
+) -> None:
+    """Add a row per node. Rows of tables are counted; views would have to run again."""
+    rows = [
+        (
+            invocation.run_id,
+            result.node_id,
+            result.name,
+            result.type,
+            result.status,
+            without_secrets(result.message),
+            _n_rows(cursor, result),
+            result.n_failures if result.type == "test" else None,
+            result.seconds,
+        )
+        for result in results
+    ]
+    cursor.register("nodes", pl.DataFrame(rows, schema=_NODE_SCHEMA, orient="row").to_arrow())
+    cursor.execute("insert into governance.run_nodes by name from nodes")
+    cursor.unregister("nodes")
+
+
+def _n_rows(cursor: duckdb.DuckDBPyConnection, result: NodeResult) -> int | None:
+    if result.table is None or result.status != "success" or result.type not in _COUNTED:
+        return None
+    return cursor.table(result.table).shape[0]
+
+
+def note_inputs(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    unread: Mapping[str, str],
+    options: Mapping[str, str],
+) -> None:
+    """Write down which external inputs the run goes on without, and how texts are read.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that is built.
+    invocation
+        The run.
+    unread
+        Reason by name of the input.
+    options
+        Options of the reader by name of the input.
+    """
+    for name, reason in unread.items():
+        cursor.execute(
+            "insert into governance.unread_inputs (run_id, input, reason) values (?, ?, ?)",
+            [invocation.run_id, name, reason],
+        )
+    cursor.execute(
+        "update governance.runs set reader_options = ? where run_id = ?",
+        [json.dumps(dict(options)), invocation.run_id],
+    )
+
+
+def input_relation(cursor: duckdb.DuckDBPyConnection, invocation: Invocation, name: str) -> str:
+    """SQL of the rows of an input that has a location, as the start of this run found it.
+
+    A command that does not run the hooks, such as `dbt compile`, has no row in the log: the input
+    is read in the usual way.
+    """
+    try:
+        unread = cursor.execute(
+            "select 1 from governance.unread_inputs where run_id = ? and input = ?",
+            [invocation.run_id, name],
+        ).fetchone()
+        (options,) = cursor.execute(
+            "select reader_options from governance.runs where run_id = ?", [invocation.run_id]
+        ).fetchone() or (None,)
+    except duckdb.CatalogException:  # nothing has been built yet
+        unread, options = None, None
+    if unread:
+        return "(select null::varchar as store_id where false)"
+    return invocation.location(name).relation(json.loads(options or "{}").get(name, ""))
+
+
+def stamps(invocation: Invocation) -> dict[str, str]:
+    """Hash of names, sizes and times of the files of each input."""
+    return input_stamps(
+        {name: location.path for name, location in invocation.locations.items() if location.is_file}
+    )
+
+
+def changed_inputs(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> str | None:
+    """What to say if files of the inputs are not what they were when the run started.
+
+    Each model reads the files again, so that one table need not fit the other.
+    """
+    (before,) = cursor.execute(
+        "select input_stamps from governance.runs where run_id = ?", [invocation.run_id]
+    ).fetchone() or (None,)
+    known = json.loads(before or "{}")
+    changed = [name for name, stamp in stamps(invocation).items() if known.get(name) != stamp]
+    if not changed:
+        return None
+    names = ", ".join(f"inputs.{name}" for name in changed)
+    return f"{names} changed during the build; run it again when nothing writes to the files"

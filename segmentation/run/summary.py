@@ -1,0 +1,253 @@
+"""What came out of a build, as lines for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import duckdb
+
+from segmentation.run.invocation import Invocation, NodeResult
+from segmentation.warehouse.secrets import without_secrets
+
+#: Models that the summary reads last; it is shown if the run has built them.
+_LAST_MODELS: Final = frozenset({"segment_summary", "segment_changes", "drift"})
+_MAX_SEGMENTS: Final = 40
+_MAX_DRIFTED: Final = 5
+#: Rows that are shown of each test that warned.
+_MAX_WARNINGS: Final = 5
+_MAX_NAME: Final = 26
+
+
+def segments_were_built(results: Sequence[NodeResult]) -> bool:
+    """Whether the run has built all that the summary reads."""
+    return {result.name for result in results if result.status == "success"} >= _LAST_MODELS
+
+
+def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
+    """Verdict per input, clusters, segments, what changed; one line each.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that was built.
+    invocation
+        The run.
+    """
+    yield ""
+    yield "Inputs"
+    yield from input_verdicts(cursor)
+    yield ""
+    yield from _overview(cursor)
+    yield ""
+    yield from _models(cursor)
+    yield ""
+    yield from _segments(cursor)
+    yield ""
+    yield from _movements(cursor, invocation)
+    yield from _drift(cursor)
+    for (path,) in cursor.execute(
+        "select path from duckdb_databases() where database_name = ?", [invocation.database]
+    ).fetchall():
+        yield f"  Database: {without_secrets(path)}"
+
+
+def next_steps(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """What to do with a published build."""
+    found = cursor.execute(
+        "select min(store_id) from features.dim_stores where has_sales"
+    ).fetchone()
+    yield ""
+    yield "Next"
+    yield "  make report   all segments in one HTML file, with pictures"
+    yield "  make docs     every table and column described, with the lineage"
+    yield "  make sql      a SQL prompt with ready queries"
+    if found and found[0] is not None:
+        query = f"from segment_of('{found[0]}');"
+        yield f"                for example: {query}"
+
+
+def warnings(
+    cursor: duckdb.DuckDBPyConnection, results: Sequence[NodeResult], without: Collection[str]
+) -> Iterator[str]:
+    """The first rows of each test that warned, so that a warning names its cause.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that was built.
+    results
+        Outcome of every node; a test that warned has its query.
+    without
+        Tests whose findings have been shown already.
+    """
+    for result in results:
+        if result.status != "warn" or result.sql is None or result.name in without:
+            continue
+        found = cursor.execute(f"select * from ({result.sql}) limit {_MAX_WARNINGS}")  # noqa: S608
+        names = [column[0] for column in found.description or []]
+        for row in found.fetchall():
+            cells = (
+                f"{name} {value}"
+                for name, value in zip(names, row, strict=True)
+                if value is not None
+            )
+            yield f"  WARN {result.name}: {', '.join(cells)}"
+        more = (result.n_failures or 0) - _MAX_WARNINGS
+        if more > 0:
+            yield f"  ... and {more} more"
+
+
+def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """One line per input: how much of it is used, and why the rest is not."""
+    rows = cursor.execute(
+        """
+        select
+            input,
+            any_value(n_rows_in),
+            coalesce(sum(n_rows) filter (where outcome = 'accepted'), 0)::bigint,
+            any_value(sales_amount_in),
+            coalesce(sum(sales_amount) filter (where outcome = 'accepted'), 0),
+            arg_max(reason, n_rows) filter (where outcome = 'rejected'),
+            max(n_rows) filter (where outcome = 'rejected')
+        from governance.data_reconciliation
+        group by input
+        order by input <> 'sales', input <> 'products', input
+        """
+    ).fetchall()
+    for name, n_rows, n_used, money, money_used, reason, n_of_reason in rows:
+        verdict = f"{n_rows:,} rows"
+        if n_used == n_rows:
+            verdict += ", all used"
+        else:
+            verdict += f", {_percent(n_used, n_rows)} used"
+            if money:
+                verdict += f" ({_percent(money_used, money)} of the sales)"
+            verdict += f"; most often rejected: {reason} ({n_of_reason:,})"
+        yield f"  {name:<14} {verdict}"
+    unread = cursor.execute(
+        """
+        select input
+        from governance.unread_inputs
+        where run_id = (select arg_max(run_id, started_at) from governance.runs)
+        order by input
+        """
+    ).fetchall()
+    for (name,) in unread:
+        yield f"  {name:<14} NOT READ; the warning above says why"
+    (n_rejected,) = cursor.execute("select count(*) from governance.rejected_rows").fetchone() or (
+        0,
+    )
+    if n_rejected:
+        yield f"  {n_rejected:,} rows or values were rejected: governance.rejected_rows has them"
+
+
+def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    (n_stores, n_with_sales, n_with_external) = cursor.execute(
+        "select count(*), count(*) filter (where has_sales), count(*) filter (where has_external)"
+        " from features.dim_stores"
+    ).fetchone() or (0, 0, 0)
+    (n_categories, n_segments) = cursor.execute(
+        "select count(distinct category), count(*) from segments.segment_summary"
+    ).fetchone() or (0, 0)
+    yield "Store segments"
+    yield (
+        f"  {n_stores:,} stores, {n_with_sales:,} with sales,"
+        f" {n_with_external:,} with external data"
+    )
+    yield f"  {n_categories:,} categories, {n_segments:,} segments"
+
+
+def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """The model in force of each scope, or the failure of a scope that has none."""
+    rows = cursor.execute(
+        """
+        with current_scopes as (
+            select 'internal' as lane, scope from features.feat_internal
+            union
+            select 'external' as lane, scope from features.feat_external
+        )
+
+        select scope, status, reason, k, n_stores, silhouette, stability
+        from governance.model_registry
+        inner join current_scopes using (lane, scope)
+        qualify row_number() over (
+            partition by lane, scope order by is_in_force desc, in_force_order desc
+        ) = 1
+        order by lane desc, scope
+        """
+    ).fetchall()
+    yield (
+        f"  {'Model':<{_MAX_NAME}} {'Clusters':>8} {'Stores':>7} {'Silhouette':>11}"
+        f" {'Stability':>10}"
+    )
+    for scope, status, reason, k, n_stores, silhouette, stability in rows:
+        name = f"{scope[:_MAX_NAME]:<{_MAX_NAME}}"
+        if status == "fitted":
+            yield f"  {name} {k:>8} {n_stores:>7,} {silhouette:>11.2f} {stability:>10.2f}"
+        else:
+            shown = "-" if k is None else k
+            yield f"  {name} {shown:>8} {n_stores:>7,}  {status.replace('_', ' ')}: {reason}"
+    yield "  Silhouette: how clearly the clusters are apart, at most 1."
+    yield "  Stability: how alike the clusters of resampled stores are, at most 1."
+
+
+def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    rows = cursor.execute(
+        "select category, segment_id, n_stores, n_thin, segment_name"
+        " from segments.segment_summary order by category, segment_id"
+    ).fetchall()
+    shown = rows[:_MAX_SEGMENTS]
+    any_thin = any(n_thin for *_, n_thin, _ in rows)
+    few = f" {'Few sales':>9}" if any_thin else ""
+    yield f"  {'Category':<{_MAX_NAME}} {'Segment':<8} {'Stores':>6}{few}  Name"
+    for category, segment_id, n_stores, n_thin, name in shown:
+        few = f" {n_thin:>9,}" if any_thin else ""
+        yield (f"  {category[:_MAX_NAME]:<{_MAX_NAME}} {segment_id:<8} {n_stores:>6,}{few}  {name}")
+    if len(rows) > len(shown):
+        yield f"  ... and {len(rows) - len(shown)} more in segments.segment_summary"
+    if any("x" in segment_id.split("-") for _, segment_id, *_ in rows):
+        yield "  x in a segment: its stores have no cluster in that lane (internal-external)."
+    if any_thin:
+        yield "  Few sales: stores with less than min_training_sales; no model was fitted on them."
+
+
+def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
+    (n_before, n_moved, n_born, n_died) = cursor.execute(
+        "select sum(n_stores_before), sum(n_moved_stores), sum(len(born_segments)),"
+        " sum(len(died_segments)) from segments.segment_changes where run_id = ?",
+        [invocation.run_id],
+    ).fetchone() or (0, 0, 0, 0)
+    if n_before:
+        yield (
+            f"  Since the previous run: {n_moved:,} of {n_before:,} stores moved, {n_born} segments"
+            f" are new, {n_died} are gone: segments.segment_changes"
+        )
+
+
+def _drift(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    rows = cursor.execute(
+        """
+        select concat_ws(': ', scope, coalesce(feature, subject)), stability_index, threshold
+        from governance.drift
+        where has_drifted
+        order by stability_index / threshold desc, lane, scope, subject, feature
+        """
+    ).fetchall()
+    for what, index, threshold in rows[:_MAX_DRIFTED]:
+        yield (
+            f"  DRIFT: {what}: stability index {index:.2f} against the training data,"
+            f" by chance up to {threshold:.2f}"
+        )
+    if len(rows) > _MAX_DRIFTED:
+        yield f"  ... and {len(rows) - _MAX_DRIFTED} more in governance.drift"
+
+
+def _percent(part: Decimal | int | Any, whole: Decimal | int | Any) -> str:
+    """A share in percent; less than all is never shown as 100 %."""
+    share = 100 * Decimal(part) / Decimal(whole)
+    rounded = f"{share:.1f}"
+    if rounded == "100.0" and part != whole:
+        return "more than 99.9 %"
+    return f"{rounded} %"
