@@ -5,12 +5,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 WORKERS ?= 2
+# vars of dbt: YAML, or a file with it
 VARS ?= {}
+VERBOSE ?=
 PORT ?= 8080
 OSV_DATA ?=
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 DEMO_PICTURES := $(CURDIR)/target/demo/pictures
+
+# A recipe takes the vars from the environment, so that their quotes need no care here.
+export VARS
+READ_VARS = if [ -f "$$VARS" ]; then vars=$$(cat "$$VARS"); else vars=$$VARS; fi; \
+	case $$VARS in *.yml|*.yaml) [ -f "$$VARS" ] || { echo "VARS: there is no file $$VARS"; exit 2; };; esac
 
 # dbt finds the project from any working directory
 export DBT_PROJECT_DIR := $(CURDIR)
@@ -23,8 +30,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-build: $(VENV)/.installed  ## Build the store segments (dbt build) and print a summary
-	dbt build
+build: $(VENV)/.installed  ## Build the store segments (VARS=my.yml, VERBOSE=1 shows all of dbt's output)
+	@$(READ_VARS); dbt $(if $(VERBOSE),,--quiet) build --vars "$$vars" \
+		|| { echo "The build failed; logs/dbt.log has all messages of dbt."; exit 1; }
 
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile
@@ -63,11 +71,11 @@ demo: $(VENV)/.installed-extras  ## Segment a real grocery panel, The Complete J
 
 lineage: $(VENV)/.installed-extras  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
 	@mkdir -p target && rm -f $(LINEAGE_EVENTS)
-	OPENLINEAGE__TRANSPORT='{"type": "file", "log_file_path": "$(LINEAGE_EVENTS)", "append": true}' \
-		OPENLINEAGE_NAMESPACE=store_segments dbt-ol build --vars "$(VARS)"
+	@$(READ_VARS); OPENLINEAGE__TRANSPORT='{"type": "file", "log_file_path": "$(LINEAGE_EVENTS)", "append": true}' \
+		OPENLINEAGE_NAMESPACE=store_segments dbt-ol build --vars "$$vars"
 
-verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the same tables (VARS=...)
-	python scripts/verify.py --vars "$(VARS)"
+verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the same tables (VARS=my.yml)
+	@$(READ_VARS); python scripts/verify.py --vars "$$vars"
 
 extras: $(VENV)/.installed-extras  ## Install the packages for connections, the demo and OpenLineage
 

@@ -52,3 +52,8 @@
 {% macro is_delimited_text(location) -%}
     {{ return(modules.re.search('\\.(csv|tsv|txt)(\\.(gz|zst))?$', location | lower) is not none) }}
 {%- endmacro %}
+
+
+{% macro input_loaded_at(name) -%}
+    segmentation_loaded_at({{ sql_text(invocation()) }}, {{ sql_text(name) }})::timestamptz
+{%- endmacro %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -161,19 +162,40 @@ def input_stamps(locations: Mapping[str, str]) -> dict[str, str]:
         have to be asked again. So is a location without files.
     """
     stamps = {}
-    with duckdb.connect() as connection:  # globs are its own: it reads hidden files, say
-        for name, location in sorted(locations.items()):
-            if "://" in location:
-                continue
-            pattern = f"{location}/**" if Path(location).is_dir() else location
-            paths = connection.execute("from glob(?) order by all", [pattern]).fetchall()
-            digest = hashlib.sha256()
-            for (path,) in paths:
-                facts = Path(path).stat()
-                digest.update(repr((path, facts.st_size, facts.st_mtime_ns)).encode())
-            if paths:
-                stamps[name] = digest.hexdigest()
+    for name, location in sorted(locations.items()):
+        digest = hashlib.sha256()
+        paths = _files(location)
+        for path in paths:
+            facts = path.stat()
+            digest.update(repr((str(path), facts.st_size, facts.st_mtime_ns)).encode())
+        if paths:
+            stamps[name] = digest.hexdigest()
     return stamps
+
+
+def last_change(location: str) -> dt.datetime | None:
+    """Time of the newest file of a location, UTC; None for an address and where there is no file.
+
+    Parameters
+    ----------
+    location
+        Path, folder or glob.
+    """
+    times = [path.stat().st_mtime_ns for path in _files(location)]
+    return max(dt.datetime.fromtimestamp(time / 1e9, dt.UTC) for time in times) if times else None
+
+
+def _files(location: str) -> list[Path]:
+    """Files of a path, folder or glob, sorted; none for an address with a scheme.
+
+    Listed by DuckDB, which reads hidden files and brackets otherwise than Python does.
+    """
+    if "://" in location:
+        return []
+    pattern = f"{location}/**" if Path(location).is_dir() else location
+    with duckdb.connect() as connection:
+        found = connection.execute("from glob(?) order by all", [pattern]).fetchall()
+    return [Path(path) for (path,) in found]
 
 
 def _shape_problem(inputs: object, external_sources: object) -> str:

@@ -5,6 +5,7 @@ Written by the hooks, so that a failed run is logged as well.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from segmentation.inputs.checks import input_stamps
+from segmentation.inputs.checks import input_stamps, last_change
 from segmentation.run.facts import code_state, versions
 from segmentation.run.invocation import Invocation, NodeResult
 from segmentation.warehouse.secrets import without_secrets
@@ -234,6 +235,17 @@ def stamps(invocation: Invocation) -> dict[str, str]:
     return input_stamps(
         {name: location.path for name, location in invocation.locations.items() if location.is_file}
     )
+
+
+def loaded_at(invocation: Invocation, name: str) -> str:
+    """When the files of an input were last written, as ISO text, for `dbt source freshness`.
+
+    Where that cannot be known (a table, an address, no file) it is now: such an input always
+    counts as new.
+    """
+    location = invocation.locations.get(name)
+    changed = last_change(location.path) if location and location.is_file else None
+    return (changed or dt.datetime.now(dt.UTC)).isoformat()
 
 
 def changed_inputs(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> str | None:

@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.run.hooks import end_run, start_run
 from segmentation.run.invocation import Invocation, node_results
-from segmentation.run.log import input_relation
+from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
 from segmentation.settings import Lane, Settings
 from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
@@ -65,6 +65,11 @@ def segmentation_input(open_cursor: OpenCursor, invocation: str, name: str) -> s
     """SQL of the rows of an input that has a location (`log.input_relation`)."""
     with open_cursor() as cursor:
         return input_relation(cursor, Invocation.from_json(invocation), name)
+
+
+def segmentation_loaded_at(invocation: str, name: str) -> str:
+    """When the files of an input were last written (`log.loaded_at`)."""
+    return loaded_at(Invocation.from_json(invocation), name)
 
 
 #: Extension that an attached database needs, by what its path or type says.
@@ -108,6 +113,9 @@ class Plugin:
             if any(name in self._kinds_of(attached) for attached in self._attached()):
                 load_extension(conn, extension)
         conn.create_function(segmentation_setting.__name__, segmentation_setting)
+        conn.create_function(
+            segmentation_loaded_at.__name__, segmentation_loaded_at, side_effects=True
+        )
         # these ask the database itself; "side effects" keeps DuckDB from asking ahead
         asking: Callable[..., str]
         for asking, n_arguments in (
