@@ -31,7 +31,7 @@ LARGE_MEMORY: Final = "1GB"
 MODELS: Final = ("external_components", "external_clusters")
 #: Inline query that reads the numbers of the model as the scoring macros do.
 LITERALS: Final = (
-    "{{ duckdb__scoring_literals_query('external', ref('external_cluster_models'),"
+    "{{ scoring_literals_query('external', ref('external_cluster_models'),"
     " ref('int_feature_usage'), ref('int_current_cluster_models')) }}"
 )
 
@@ -136,7 +136,7 @@ def as_query(stores: int) -> dict[str, Any]:
     """
     return _queried(
         stores,
-        numbers=(LITERALS, "{{ duckdb__cluster_products_query(ref('external_cluster_models')) }}"),
+        numbers=(LITERALS, "{{ cluster_products_query(ref('external_cluster_models')) }}"),
         clusters=("{{ nearest_clusters('external') }}",),
         query="select store_id, cluster from ({0})",
     )

@@ -15,7 +15,7 @@
         {{ return([]) }}
     {%- endif -%}
     {%- set literals = [] -%}
-    {%- for row in run_query(adapter.dispatch('scoring_literals_query')(lane, models, usage, in_force)).rows -%}
+    {%- for row in run_query(scoring_literals_query(lane, models, usage, in_force)).rows -%}
         {%- set is_other_composition = lane == 'internal' and row['has_other_features'] -%}
         {%- set features = fromjson(row['features']) -%}
         {%- set inputs = [] -%}
@@ -96,7 +96,7 @@
 {%- endmacro %}
 
 
-{% macro duckdb__scoring_literals_query(lane, models, usage, in_force) -%}
+{% macro scoring_literals_query(lane, models, usage, in_force) -%}
     with described as (
         select
             model_id,
@@ -146,11 +146,6 @@
 
 {#- Component scores of every store of a lane; a scope without a model gives no row. -#}
 {% macro components(lane) -%}
-    {{ return(adapter.dispatch('components')(lane)) }}
-{%- endmacro %}
-
-
-{% macro duckdb__components(lane) -%}
     {%- for model in scoring_literals(lane) %}
     select
         scope,
@@ -204,15 +199,10 @@
     as z is affine in the values, so is that: a product per cluster instead of one per component. What the first
     cluster has is taken from all, so that its own is 0. -#}
 {% macro nearest_clusters(lane) -%}
-    {{ return(adapter.dispatch('nearest_clusters')(lane)) }}
-{%- endmacro %}
-
-
-{% macro duckdb__nearest_clusters(lane) -%}
     {%- set models = scoring_literals(lane) -%}
     {%- set products = {} -%}
     {%- if models -%}
-        {%- for row in run_query(adapter.dispatch('cluster_products_query')(ref(lane ~ '_cluster_models'))).rows -%}
+        {%- for row in run_query(cluster_products_query(ref(lane ~ '_cluster_models'))).rows -%}
             {%- do products.update({row['model_id']: row}) -%}
         {%- endfor -%}
     {%- endif -%}
@@ -258,7 +248,7 @@
 
 {#- Components and centroids of every model multiplied out: per cluster what each value counts for more than in the
     first one, and what stands beside the values. -#}
-{% macro duckdb__cluster_products_query(models) -%}
+{% macro cluster_products_query(models) -%}
     select
         model_id,
         to_json(list_transform(
@@ -286,11 +276,6 @@
 
 {#- Distance of every store of a lane to every centroid, in the order of the centroids. -#}
 {% macro centroid_distances(lane) -%}
-    {{ return(adapter.dispatch('centroid_distances')(lane)) }}
-{%- endmacro %}
-
-
-{% macro duckdb__centroid_distances(lane) -%}
     {%- set components = ref(lane ~ '_components') -%}
     {%- for model in scoring_literals(lane) %}
     select

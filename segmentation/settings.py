@@ -72,7 +72,6 @@ class ScopeSettings(_Strict):
     outlier_fraction: float = Field(0.05, ge=0, le=0.5)
     pca_variance: float = Field(0.8, gt=0, le=1)
     min_components: int = Field(5, ge=1)
-    algorithm: Literal["kmeans"] = "kmeans"
     min_clusters: int = Field(2, ge=2, le=100)
     max_clusters: int = Field(10, ge=2, le=100)
     selection: Literal["vote", "silhouette", "calinski_harabasz", "davies_bouldin"] = "vote"

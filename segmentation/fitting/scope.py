@@ -221,7 +221,7 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
         system_log=False,
     )
     pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
-    return _Recipe(pipeline, _clusterer_factory(experiment, settings.algorithm))
+    return _Recipe(pipeline, _clusterer_factory(experiment))
 
 
 def _column_names(width: int) -> list[str]:
@@ -273,9 +273,9 @@ def _center_and_scale(pipeline: Any, settings: ScopeSettings, width: int) -> tup
     return np.zeros(width), np.asarray(scaler.scale_, float)
 
 
-def _clusterer_factory(experiment: Any, algorithm: str) -> MakeClusterer:
-    """PyCaret's own estimator of that name, unfitted, with explicit start, restarts and seed."""
-    entry = experiment.models(internal=True).loc[algorithm]
+def _clusterer_factory(experiment: Any) -> MakeClusterer:
+    """PyCaret's own K-means, unfitted, with explicit start, restarts and seed."""
+    entry = experiment.models(internal=True).loc["kmeans"]
 
     def make(k: int, restarts: int, seed: int, start: Matrix | None = None) -> Clusterer:
         starts = (

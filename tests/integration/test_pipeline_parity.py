@@ -223,7 +223,7 @@ def _rebuild(
     )
     pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
     fitted_rows = pipeline.fit_transform(training)
-    estimator = experiment.models(internal=True).loc[settings["algorithm"]]
+    estimator = experiment.models(internal=True).loc["kmeans"]
     clusterer = estimator["Class"](
         **{
             **estimator["Args"],

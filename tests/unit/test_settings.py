@@ -184,7 +184,6 @@ def test_an_unknown_key_of_the_sales_window_is_told_what_a_window_has() -> None:
         ({"min_segment_size": 0}, "segmentation.min_segment_size: 0 is not allowed"),
         ({"transform": "log"}, "transform: 'log' is not allowed; input should be 'clr' or 'share'"),
         ({"selection": "elbow"}, "segmentation.selection: 'elbow' is not allowed"),
-        ({"algorithm": "kmodes"}, "segmentation.algorithm: 'kmodes' is not allowed"),
         ({"retrain": "always"}, "segmentation.retrain: 'always' is not allowed"),
         ({"ignore_features": "abc"}, "segmentation.ignore_features: 'abc' is not allowed"),
         ({"ignore_features": ["a", 1]}, "segmentation.ignore_features.1: 1 is not allowed"),
