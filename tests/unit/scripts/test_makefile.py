@@ -20,7 +20,7 @@ def make(folder: Path, *arguments: str, command: str = SHOWS) -> subprocess.Comp
     for name in ("dbt", "dbt-ol", "python"):
         (commands / name).write_text(command)
         (commands / name).chmod(0o755)
-    installed = [f"--old-file=.venv/.installed{extra}" for extra in ("", "-lineage")]
+    installed = [f"--old-file=.venv/.installed{extra}" for extra in ("", "-extras")]
     return subprocess.run(
         ["make", "-f", str(MAKEFILE), *installed, f"BIN={commands}", *arguments],
         cwd=folder,
