@@ -15,7 +15,7 @@
 {%- endmacro %}
 
 
-{#- The var `inputs`; without any where it is none, or nothing that has names: check_project() says so in words. -#}
+{#- The var `inputs`; without any where it is none, or not a mapping, which the check of the inputs reports. -#}
 {% macro given_inputs() -%}
     {{ return(var('inputs') if var('inputs') is mapping else {}) }}
 {%- endmacro %}
@@ -35,7 +35,7 @@
 
 
 {#- External inputs in use. A name without a staging model is left out here: the project can then be parsed, and
-    check_project() reports the name. -#}
+    the check of the inputs reports the name. -#}
 {% macro external_sources() -%}
     {%- set given = var('external_sources') -%}
     {{ return((given if given is iterable else []) | select('in', known_external_sources()) | list) }}
