@@ -25,7 +25,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes doctor extras clean
+.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -99,6 +99,9 @@ bench-large: $(VENV)/.installed  ## The same at the big sizes (about 40 minutes,
 
 bench-recipes: $(VENV)/.installed-extras  ## Measure the recipes of docs/decisions on planted data (20 minutes)
 	python -m benchmarks.recipes planted
+
+bench-evaluation: $(VENV)/.installed  ## Print the simulations of docs/evaluation.md (5 minutes)
+	python -m benchmarks.evaluation simulations
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

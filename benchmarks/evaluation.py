@@ -1,6 +1,6 @@
 """Simulations behind docs/evaluation.md, and the verdicts on The Complete Journey.
 
-``python -m benchmarks.evaluation simulations`` needs about ten minutes on two cores. ``python -m
+``python -m benchmarks.evaluation simulations`` needs about five minutes on two cores. ``python -m
 benchmarks.evaluation journey`` reads demo/data (made by scripts/prepare_complete_journey.py) and
 fits each department on its first half-year.
 """
@@ -19,7 +19,14 @@ import numpy as np
 import polars as pl
 import yaml
 
-from segmentation.evaluation.matching import MIN_TESTS, estimate, growth, past_coordinates
+from segmentation.evaluation.matching import (
+    MIN_TESTS,
+    estimate,
+    growth,
+    matched_stores,
+    past_coordinates,
+)
+from segmentation.evaluation.new_stores import History, new_stores
 from segmentation.evaluation.opportunity import room, segment_opportunity
 from segmentation.evaluation.periods import ORIGIN, Panel, halves, panel, period_start, too_little
 from segmentation.evaluation.products import segment_products
@@ -185,6 +192,14 @@ def costs() -> None:
             {f"c{c}": [(k, 100.0 / k) for k in range(1, 11)] for c in range(12)}, 40
         ),
     }
+    surroundings = np.eye(8, 20)[labels] * 2 + np.random.default_rng(0).normal(0, 1, (2000, 20))
+    known = History(whole.stores, surroundings, tuple(names.values()), shares, whole.need_states)
+    tasks["matched_stores (100 test stores)"] = lambda: matched_stores(
+        whole, list(whole.stores[::20]), whole.starts[13], seed=0
+    )
+    tasks["new_stores (20 new ones)"] = lambda: new_stores(
+        known, "c", [f"new {n}" for n in range(20)], surroundings[:20], seed=0
+    )
     say("2,000 stores x 26 periods x 10 need states, one category   seconds")
     for name, task in tasks.items():
         started = time.perf_counter()

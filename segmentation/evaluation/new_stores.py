@@ -28,6 +28,9 @@ N_LIKE_STORES: Final = 5
 #: Ends of the 95 % interval of the mix.
 _TAIL: Final = 0.025
 _SMALLEST: Final = 1e-12
+#: The coverage is measured on as many stores, in chunks that bound memory.
+_MEASURED: Final = 1000
+_CHUNK: Final = 100
 
 NEW_STORES_SCHEMA: Final = pl.Schema(
     {
@@ -140,7 +143,11 @@ def expected_mix(probabilities: Matrix, labels: Labels, shares: Matrix) -> tuple
         Mean, lower and upper end, each new stores x need states.
     """
     counts = np.bincount(labels, minlength=probabilities.shape[1])
-    weights = probabilities[:, labels] / counts[labels]
+    return _weighted_mix(probabilities[:, labels] / counts[labels], shares)
+
+
+def _weighted_mix(weights: Matrix, shares: Matrix) -> tuple[Matrix, ...]:
+    """Weighted mean and 95 % interval of each column, for each row of weights."""
     weights = weights / weights.sum(axis=1, keepdims=True)
     mean = weights @ shares
     low, high = np.empty_like(mean), np.empty_like(mean)
@@ -221,7 +228,8 @@ def new_stores(
     else:
         left_out = np.tile(base, (len(labels), 1))
         probabilities = np.tile(base, (len(names), 1))
-    covered = _coverage(left_out, labels, shares)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    covered = _coverage(left_out[order], labels[order], shares[order])
     top = left_out.argmax(axis=1)
     right = float((top == labels).mean())
     if informed:
@@ -286,12 +294,16 @@ def _left_out(X: Matrix, labels: Labels, seed: int) -> tuple[Matrix, float, floa
 
 def _coverage(probabilities: Matrix, labels: Labels, shares: Matrix) -> float:
     """Share of the actual shares that lie in the interval made without their store."""
+    counts = np.bincount(labels)
     inside = []
-    for row in range(len(labels)):
-        others = np.arange(len(labels)) != row
-        _, low, high = expected_mix(probabilities[[row]], labels[others], shares[others])
-        inside.append((low[0] <= shares[row]) & (shares[row] <= high[0]))
-    return float(np.mean(inside))
+    for start in range(0, min(len(labels), _MEASURED), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(labels), _MEASURED))
+        own = labels[rows][:, np.newaxis] == labels
+        weights = probabilities[rows][:, labels] / (counts[labels] - own)
+        weights[np.arange(len(rows)), rows] = 0.0
+        _, low, high = _weighted_mix(weights, shares)
+        inside.append((low <= shares[rows]) & (shares[rows] <= high))
+    return float(np.concatenate(inside).mean())
 
 
 def _like_stores(

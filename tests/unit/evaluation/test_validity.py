@@ -123,6 +123,15 @@ def test_groups_made_of_the_second_half_would_seem_to_hold() -> None:
     assert "the groups use data until 2000-07-03" in found["explanation"][0]
 
 
+def test_an_attribute_of_the_retailer_is_a_rival_like_the_segments() -> None:
+    whole, labels = simulated_chain(n_stores=200, group_spread=0.5, seed=6)
+    formats = Grouping("format", {s: str(int(s[1:]) % 2) for s in whole.stores}, BEFORE)
+    found = segment_validity(whole, "Tea", [named(whole, labels), formats])
+    assert found["predictor"].to_list() == ["segments", "format", "own mix", "own mix, shrunken"]
+    skills = dict(found.select("predictor", "skill").iter_rows())
+    assert skills["segments"] > skills["format"] > 0
+
+
 def test_undated_groups_cannot_be_tested() -> None:
     whole, labels = simulated_chain(n_stores=60, group_spread=1.0)
     found = segment_validity(whole, "Tea", [named(whole, labels, known_on=dt.date.max)])
