@@ -20,7 +20,7 @@ GROWTH: Final = {
 }
 GROWTH_LIMIT: Final = 1.05
 NOTE: Final = (
-    "Parquet to `int_sales_by_need_state`: validation, repeated rows, rejected rows, all of it"
+    "Parquet to `int_sales_by_need_state`: validation, the gate, rejected rows, all of it"
     " models of dbt; the peer is the join and group-by alone, with the same columns"
 )
 

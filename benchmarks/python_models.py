@@ -35,7 +35,6 @@ SHORT: Final = 1.0
 DRAWING: Final = "drawn_pictures"
 #: What each model calls of the package: all else is conversion and dbt-duckdb.
 CALLS: Final = {
-    "repeated_sales": ("segmentation.inputs.repetitions", "repeated_hashes"),
     "feat_internal": ("segmentation.features.vectors", "internal_features"),
     "feat_external": ("segmentation.features.vectors", "external_features"),
     "internal_cluster_models": ("segmentation.fitting.registry", "fit_lane"),

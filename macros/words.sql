@@ -16,3 +16,13 @@
 {% macro readable_percent(expression) -%}
     format(if(abs({{ expression }}) < 0.0995, '{:.1f} %', '{:.0f} %'), 100 * {{ expression }})
 {%- endmacro %}
+
+
+{#- A part and its whole in one unit: 1.23 of 2.00 bn. -#}
+{% macro readable_part(part, whole) -%}
+    case
+        when abs({{ whole }}) >= 1e9 then format('{:.2f} of {:.2f} bn', ({{ part }} / 1e9)::double, ({{ whole }} / 1e9)::double)
+        when abs({{ whole }}) >= 1e6 then format('{:.2f} of {:.2f} m', ({{ part }} / 1e6)::double, ({{ whole }} / 1e6)::double)
+        else format('{:,.2f} of {:,.2f}', {{ part }}::double, {{ whole }}::double)
+    end
+{%- endmacro %}

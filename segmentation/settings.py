@@ -111,7 +111,13 @@ class _ProjectBlock(_Strict):
     memory_limit: str | None = Field(None, pattern=r"^[0-9.]+ ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
     temp_directory: str | None = None
     sales_window: SalesWindow = SalesWindow()
-    duplicate_sales: Literal["reject", "keep"] = "reject"
+    duplicate_sales: Literal["keep", "reject"] = "keep"
+    returns: Literal["net", "reject"] = "net"
+    max_rejected_share: float = Field(0.05, ge=0, le=1)
+    ignore_in_ids: tuple[Literal["leading_zeros", "case"], ...] = ()
+    external_aggregation: dict[str, Literal["mean", "sum", "last", "min", "max"]] = Field(
+        default_factory=dict
+    )
     retrain: Literal["auto", "never"] = "auto"
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)

@@ -1,51 +1,53 @@
--- A column is numeric when nine in ten of its values are numbers; the others of such a column are
--- set aside, and `rejected_rows` says which. Beyond 1e100 squares overflow: no measurement is there.
-with cells as (
-    {{ external_cells() | indent(4) }}
-),
-
-known as (
-    select * replace ({{ meaning('cell') }} as cell)
-    from cells
-),
-
-parsed as (
+-- One value per store: where an input has several rows of a store, they are aggregated, never picked from.
+with aggregated as (
     select
-        *,
-        try_cast(cell as double) as number
-    from known
-),
-
-columns_judged as (
-    select
-        source,
-        column_name,
-        count(number) >= 0.9 * count(cell) and count(cell) > 0 as is_numeric
-    from parsed
-    group by all
+        store_values.store_id,
+        store_values.source,
+        store_values.column_name,
+        external_columns.is_numeric,
+        external_columns.is_identifier,
+        case external_columns.aggregation
+            when 'sum' then fsum(store_values.number order by store_values.row_number)
+            when 'min' then min(store_values.number)
+            when 'max' then max(store_values.number)
+            when 'last' then arg_max(store_values.number, store_values.row_number)
+            else
+                fsum(store_values.number order by store_values.row_number)
+                / nullif(count(store_values.number), 0)
+        end as number,
+        case external_columns.aggregation
+            when 'min' then min(store_values.cell)
+            when 'max' then max(store_values.cell)
+            when 'last' then arg_max(store_values.cell, store_values.row_number)
+            else mode(store_values.cell order by store_values.cell)
+        end as category
+    from {{ ref('int_external_values') }} as store_values
+    inner join {{ ref('int_external_columns') }} as external_columns
+        on
+            store_values.source = external_columns.source
+            and store_values.column_name = external_columns.column_name
+    group by
+        store_values.store_id,
+        store_values.source,
+        store_values.column_name,
+        external_columns.is_numeric,
+        external_columns.is_identifier,
+        external_columns.aggregation
 )
 
 select
     -- ids
-    parsed.store_id,
+    store_id,
 
     -- text
-    parsed.source,
-    parsed.column_name,
-    parsed.cell,
-    case
-        when not columns_judged.is_numeric or parsed.cell is null then null
-        when parsed.number is null then 'not a number in a numeric column'
-        when not isfinite(parsed.number) then 'not a finite number'
-        when abs(parsed.number) > 1e100 then 'number too large to compute with'
-    end as rejection_reason,
+    source,
+    column_name,
+    if(is_numeric, number::varchar, category) as cell,
 
     -- numbers
-    case
-        when columns_judged.is_numeric and isfinite(parsed.number) and abs(parsed.number) <= 1e100 then parsed.number
-    end as number,
+    if(is_numeric, number, null) as number,
 
     -- booleans
-    columns_judged.is_numeric
-from parsed
-inner join columns_judged on parsed.source = columns_judged.source and parsed.column_name = columns_judged.column_name
+    is_numeric,
+    is_identifier
+from aggregated

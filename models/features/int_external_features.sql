@@ -5,8 +5,11 @@
 {% set max_categories = setting('max_categories', 'external', 'external') %}
 {% set skewness = setting('log_skewness_threshold', 'external', 'external') %}
 
+-- depends_on: {{ ref('int_input_gate') }}
 with cells as (
-    select * from {{ ref('int_external_cells') }}
+    select *
+    from {{ ref('int_external_cells') }}
+    where not is_identifier
 ),
 
 column_shapes as (

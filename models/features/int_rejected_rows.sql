@@ -1,10 +1,8 @@
-{{ config(materialized='view') }}
-
 -- The complement of staging, by the same rules: what was not accepted, and why.
 with sales as (
     select *
-    from {{ ref('int_sales_outcomes') }}
-    where reason is not null
+    from {{ ref('stg_internal__sales') }}
+    where rejection_reason is not null or unread_date is not null
 ),
 
 products as (
@@ -22,11 +20,22 @@ rejected as (
     select
         'sales' as input,
         store_id,
-        null::varchar as column_name,
-        reason,
-        sales_amount,
+        if(rejection_reason is null, 'sold_on', null) as column_name,
+        coalesce(rejection_reason, 'sold_on is not a date') as reason,
+        if(rejection_reason is null, null, sales_amount) as sales_amount,
         input_row
     from sales
+    union all
+    -- money that no feature holds: the sums of need states that are set to zero
+    select
+        'sales' as input,
+        store_id,
+        'sales_amount' as column_name,
+        'the need state has no sales left after returns' as reason,
+        sales_amount,
+        json_object('category', category, 'need_state', need_state, 'n_rows', n_rows)::varchar as input_row
+    from {{ ref('int_need_state_net_sales') }}
+    where sales_amount <= 0
     union all
     select
         'products' as input,
@@ -37,6 +46,18 @@ rejected as (
         _input_row as input_row
     from products
     where _rejection_reason is not null
+    union all
+    select
+        'products' as input,
+        null as store_id,
+        unnest(
+            if(given_category <> category, ['category'], []) || if(given_need_state <> need_state, ['need_state'], [])
+        ) as column_name,
+        'most rows spell the name differently' as reason,
+        null as sales_amount,
+        _input_row as input_row
+    from products
+    where _rejection_reason is null
     {%- for source_name in external_sources() %}
         union all
         select
@@ -57,7 +78,7 @@ rejected as (
         rejection_reason as reason,
         null as sales_amount,
         json_object('store_id', store_id, column_name, cell)::varchar as input_row
-    from {{ ref('int_external_cells') }}
+    from {{ ref('int_external_values') }}
     where rejection_reason is not null
     union all
     select
@@ -79,7 +100,7 @@ select
     input_row,
 
     -- numbers
-    sales_amount::decimal(18, 4) as sales_amount,
+    sales_amount::decimal(38, 4) as sales_amount,
 
     -- booleans
     column_name is null as is_whole_row

@@ -1,60 +1,5 @@
--- A product in several need states gives each an even part of its sales. Only sums are divided, so
--- that nothing depends on the order of the rows.
-with group_need_states as (
-    select distinct
-        product_group,
-        unnest(need_states).category as category,
-        unnest(need_states).need_state as need_state,
-        len(need_states) as n_need_states
-    from {{ ref('stg_internal__sales_products') }}
-),
-
-sales_by_divisor as (
-    select
-        sales.store_id,
-        group_need_states.category,
-        group_need_states.need_state,
-        group_need_states.n_need_states,
-        sum(sales.sales_amount) as sales_amount,
-        sum(sales.units) as units,
-        sum(sales.n_rows) as n_rows,
-        min(sales.first_sold_on) as first_sold_on,
-        max(sales.last_sold_on) as last_sold_on
-    from {{ ref('int_sales_outcomes') }} as sales
-    inner join group_need_states on sales.product_group = group_need_states.product_group
-    where sales.reason is null
-    group by all
-)
-
-{%- if not flags.EMPTY %},
-
--- Nothing downstream may replace good segments with none: without accepted sales the build fails here.
-reasons as (
-    select
-        coalesce(reason, 'the products have no need state') as reason,
-        sum(n_rows) as n_rows
-    from {{ ref('int_sales_outcomes') }}
-    group by all
-),
-
-no_accepted_sales as (
-    select
-        error(
-            'no sales row was accepted: '
-            || coalesce(
-                (
-                    select
-                        string_agg(format('{:,} rows: {}', n_rows::bigint, reason), '; ' order by n_rows desc, reason)
-                    from reasons
-                ),
-                'the input has no rows'
-            )
-            || '. governance.rejected_rows lists them. Nothing was published and the history is unchanged'
-        )::varchar as store_id
-    where not exists (select 1 from sales_by_divisor)
-)
-{%- endif %}
-
+-- A need state that a store sold nothing of after returns is a zero like one it never sold; `rejected_rows` lists it.
+-- depends_on: {{ ref('int_input_gate') }}
 select
     -- ids
     store_id,
@@ -64,18 +9,13 @@ select
     need_state,
 
     -- numbers
-    sum((sales_amount / n_need_states)::decimal(38, 10)) as sales_amount,
-    sum((units / n_need_states)::decimal(38, 10)) as units,
-    sum(n_rows)::bigint as n_rows,
+    sales_amount,
+    units,
+    n_rows,
 
     -- dates
-    min(first_sold_on) as first_sold_on,
-    max(last_sold_on) as last_sold_on
-from sales_by_divisor
-group by all
-{%- if not flags.EMPTY %}
-union all by name
-select store_id
-from no_accepted_sales
-{%- endif %}
+    first_sold_on,
+    last_sold_on
+from {{ ref('int_need_state_net_sales') }}
+where sales_amount > 0
 order by category, store_id, need_state

@@ -15,7 +15,7 @@ unreadable as (
 accepted as (
     select coalesce(sum(n_rows), 0) as n_rows
     from {{ ref('int_sales_outcomes') }}
-    where reason is null
+    where rejection_reason is null
 ),
 
 summed as (
@@ -25,7 +25,7 @@ summed as (
 
 rejected as (
     select
-        count(*) as n_rows,
+        count(*) filter (where is_whole_row) as n_rows,
         coalesce(sum(sales_amount), 0) as sales_amount
     from {{ ref('int_rejected_rows') }}
     where input = 'sales'

@@ -45,10 +45,13 @@ class Outcome:
         ).row(0)
         assert rows == rows_in == len(self.sales)
         assert abs(money_in - given) < Decimal("0.005")
-        staged = "select count(*), sum(sales_amount), sum(units) from staging.stg_internal__sales"
+        staged = (
+            "select count(*), sum(sales_amount), sum(units) from staging.stg_internal__sales"
+            " where rejection_reason is null"
+        )
         summed = (
             "select sum(n_rows), sum(sales_amount), sum(units) from features.int_sales_outcomes"
-            " where reason is null"
+            " where rejection_reason is null"
         )
         assert self.project.query(staged).row(0) == self.project.query(summed).row(0)
 

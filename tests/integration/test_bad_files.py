@@ -121,8 +121,8 @@ def test_a_build_whose_sales_are_all_rejected_fails_and_changes_nothing_that_peo
     run = project.dbt("build", *OWN_INPUTS, variables=variables)
     assert not run.success
     assert "Traceback" not in run.shown
-    assert run.lines_with("no sales row was accepted")
-    assert run.lines_with("rows: product_id has no accepted row in products")
+    (line,) = run.lines_with("inputs.sales: no row was accepted: product_id has no accepted row")
+    assert is_listed(line.strip().removeprefix("Invalid Input Error: "))
     rejected = project.query("select distinct reason from governance.rejected_rows")
     assert rejected["reason"].to_list() == ["product_id has no accepted row in products"]
     assert project.published.read_bytes() == published
@@ -238,6 +238,8 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     sales = pl.concat([good.sales, *odd])
     kinds = ("1", "a", "2025-01-01", "true", "1.5")
     dates = ("2025-01-01", "01.02.2025", "2025/03/01", "March 1")
+    weeks = facts(good, {"weeks": lambda n: n * n % 17})
+    elsewhere = pl.format("elsewhere-{}", "store_id").alias("store_id")
     rivals = facts(good, {"rivals": lambda n: 7 * n % 11})
     frames = {
         "sales": sales,
@@ -262,9 +264,7 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         "competition": pl.concat(
             [rivals, rivals.with_columns(pl.lit(99, pl.Int64).alias("rivals"))]
         ),
-        "promotions": facts(good, {"weeks": lambda n: n * n % 17}).with_columns(
-            pl.format("elsewhere-{}", "store_id").alias("store_id")
-        ),
+        "promotions": pl.concat([weeks, weeks.with_columns(elsewhere)]),
     }
     locations = {}
     for name, frame in frames.items():
@@ -280,7 +280,7 @@ def extremes(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 ODD_STORES: Final = {
     "ten thousand characters": "X" * 10_000,
-    "control characters": "S\x01\x02",
+    "control characters": "S\x01\x02T",
     "a null byte": "S\x00A",
     "written backwards": "S\u202e100",
     "markup": "<script>alert(1)</script>",
@@ -312,7 +312,7 @@ def test_extremes_lose_no_money_and_no_store(extremes: Outcome) -> None:
         ("foot_traffic.nearly", "kept"),
         ("foot_traffic.kinds = true", "kept"),
         ("foot_traffic.dates = March 1", "kept"),
-        ("log1p(competition.rivals)", "kept"),
+        ("competition.rivals", "kept"),
         ("promotions.weeks", "kept"),
     ],
 )
@@ -329,7 +329,6 @@ def test_a_column_at_the_edge_has_a_decision(extremes: Outcome, feature: str, re
     [
         ("demographics", "number too large to compute with", 40),
         ("foot_traffic", "not a number in a numeric column", 1),
-        ("competition", "store stands in another row with other values", 40),
     ],
 )
 def test_cells_and_rows_at_the_edge_are_set_aside(
@@ -409,7 +408,9 @@ def test_a_line_that_cannot_be_read_is_a_rejected_row(bad_lines: Outcome, reason
 
 def test_lines_around_a_bad_one_are_read(bad_lines: Outcome) -> None:
     assert len(bad_lines.run.lines_with("WARNING inputs.sales: 3 line(s) cannot be read")) == 1
-    accepted = bad_lines.project.value("select count(*) from staging.stg_internal__sales")
+    accepted = bad_lines.project.value(
+        "select count(*) from staging.stg_internal__sales where rejection_reason is null"
+    )
     assert accepted == 61 * len(bad_lines.sales) + 1
     bad_lines.assert_no_store_is_lost({*bad_lines.sales["store_id"], "NEW"})
 

@@ -26,6 +26,7 @@ DAMAGES = {
         delete from governance.rejected_rows
         where rowid = (select min(rowid) from governance.rejected_rows where input = 'products')
     """,
+    "ids_match": "update features.int_input_verdicts set id_hint = 'set ignore_in_ids'",
     "need_state_shares_sum_to_one": """
         update features.feat_internal set shares = list_transform(shares, lambda s: 2 * s)
         where rowid = (select min(rowid) from features.feat_internal)

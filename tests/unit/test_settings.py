@@ -144,7 +144,17 @@ def test_an_unknown_setting_far_from_all_names_gets_the_list_and_no_suggestion()
     )
 
 
-@pytest.mark.parametrize("name", ["retrain", "sales_window", "pinned_models", "duplicate_sales"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "retrain",
+        "sales_window",
+        "pinned_models",
+        "duplicate_sales",
+        "returns",
+        "max_rejected_share",
+    ],
+)
 def test_what_is_said_once_for_the_project_may_not_stand_in_an_override(name: str) -> None:
     for place in ({"internal": {name: "x"}}, {"scopes": {"Snacks": {name: "x"}}}):
         (line,) = problems(place)

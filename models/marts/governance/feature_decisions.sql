@@ -58,6 +58,51 @@ separations as (
     from between_clusters
     inner join totals
         on between_clusters.lane = totals.lane and between_clusters.model_id = totals.model_id
+),
+
+external_columns as (
+    select
+        scope_features.feature,
+        external_columns.aggregation
+    from {{ ref('scope_features') }} as scope_features
+    inner join {{ ref('int_external_columns') }} as external_columns
+        on
+            scope_features.source = external_columns.source
+            and coalesce(
+                scope_features.category_column, scope_features.source || '.' || scope_features.label
+            ) = external_columns.source || '.' || external_columns.column_name
+    where scope_features.lane = 'external'
+),
+
+-- columns that never became features, beside those of the newest model
+identifiers as (
+    select
+        newest.lane,
+        newest.scope,
+        newest.model_id,
+        external_columns.source || '.' || external_columns.column_name as feature,
+        'different in every store' as reason,
+        null as partner,
+        external_columns.aggregation,
+        external_columns.n_values::double as statistic,
+        null as threshold,
+        null as missing_share,
+        null as imputed_value,
+        null as center,
+        null as scale,
+        null as separation_share,
+        false as is_kept
+    from {{ ref('int_external_columns') }} as external_columns
+    cross join (
+        select
+            lane,
+            scope,
+            model_id
+        from all_models
+        where lane = 'external'
+        qualify row_number() over (order by in_force_order desc) = 1
+    ) as newest
+    where external_columns.is_identifier
 )
 
 select
@@ -70,6 +115,7 @@ select
     -- text
     decisions.feature.reason,
     decisions.feature.partner,
+    external_columns.aggregation,
 
     -- numbers
     decisions.feature.statistic,
@@ -88,4 +134,23 @@ left join separations
         decisions.lane = separations.lane
         and decisions.model_id = separations.model_id
         and decisions.feature.name = separations.feature
-order by decisions.lane, decisions.scope, decisions.model_id, decisions.feature.name
+left join external_columns on decisions.lane = 'external' and decisions.feature.name = external_columns.feature
+union all
+select
+    lane,
+    scope,
+    model_id,
+    feature,
+    reason,
+    partner,
+    aggregation,
+    statistic,
+    threshold,
+    missing_share,
+    imputed_value,
+    center,
+    scale,
+    separation_share,
+    is_kept
+from identifiers
+order by lane, scope, model_id, feature

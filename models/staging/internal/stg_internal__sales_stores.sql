@@ -1,4 +1,4 @@
--- Ids are tidied once per different one. The numbers are dense, so that sums by store can be held in an array.
+-- Ids are tidied once per different one, not once per sales row.
 with tidied as (
     {{ ids_of_sales('store_id') | indent(4) }}
 )
@@ -6,9 +6,6 @@ with tidied as (
 select
     -- ids
     given_id,
-    store_id,
-
-    -- numbers
-    if(store_id is null, null, dense_rank() over (order by store_id))::integer as store_number
+    store_id
 from tidied
 order by given_id

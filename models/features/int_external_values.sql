@@ -1,0 +1,47 @@
+-- A column is numeric when nine in ten of its values are numbers; the others of such a column are
+-- set aside, and `rejected_rows` lists them. Beyond 1e100 squares overflow: no measurement is that large.
+with given as (
+    {{ external_values() | indent(4) }}
+),
+
+parsed as (
+    select
+        *,
+        try_cast(cell as double) as number
+    from given
+),
+
+columns_judged as (
+    select
+        source,
+        column_name,
+        count(number) >= 0.9 * count(cell) and count(cell) > 0 as is_numeric
+    from parsed
+    group by all
+)
+
+select
+    -- ids
+    parsed.store_id,
+
+    -- text
+    parsed.source,
+    parsed.column_name,
+    parsed.cell,
+    case
+        when not columns_judged.is_numeric or parsed.cell is null then null
+        when parsed.number is null then 'not a number in a numeric column'
+        when not isfinite(parsed.number) then 'not a finite number'
+        when abs(parsed.number) > 1e100 then 'number too large to compute with'
+    end as rejection_reason,
+
+    -- numbers
+    parsed.row_number,
+    case
+        when columns_judged.is_numeric and isfinite(parsed.number) and abs(parsed.number) <= 1e100 then parsed.number
+    end as number,
+
+    -- booleans
+    columns_judged.is_numeric
+from parsed
+inner join columns_judged on parsed.source = columns_judged.source and parsed.column_name = columns_judged.column_name
