@@ -1,0 +1,250 @@
+"""The check of all inputs: read, profiled, weighed, without building anything."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+import yaml
+
+from segmentation.inputs.columns import ColumnFormat, decide_columns
+from segmentation.inputs.ids import IdMatch, match_ids
+from segmentation.inputs.losses import Losses, amounts, describe, gate_problem, losses_of, percent
+from segmentation.inputs.names import InputError, did_you_mean, normalized
+from segmentation.inputs.options import InputOptions
+from segmentation.inputs.reading import InputPlan, read_input
+
+INTERNAL: Final = ("sales", "products")
+PROFILE: Final = pl.Schema(
+    {
+        "input": pl.String,
+        "column_name": pl.String,
+        "column_in_file": pl.String,
+        "read_as": pl.String,
+        "format": pl.String,
+        "evidence": pl.String,
+        "n_rows": pl.Int64,
+        "n_missing": pl.Int64,
+        "n_distinct": pl.Int64,
+        "minimum": pl.String,
+        "maximum": pl.String,
+        "n_not_understood": pl.Int64,
+        "examples_not_understood": pl.String,
+        "n_rows_lost": pl.Int64,
+        "money_lost": pl.Float64,
+        "lost_by_reason": pl.String,
+        "ids_matched": pl.String,
+        "note": pl.String,
+    }
+)
+
+
+@dataclass
+class IntakeReport:
+    """What the inputs are, and what is wrong with them.
+
+    Attributes
+    ----------
+    problems
+        Per input, why a build must not start; names in order of the inputs.
+    plans, columns, losses
+        By input, for those that could be read.
+    matches
+        How the ids of the inputs match.
+    options
+        What the user has set.
+    """
+
+    options: InputOptions
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    plans: dict[str, InputPlan] = field(default_factory=dict)
+    columns: dict[str, list[ColumnFormat]] = field(default_factory=dict)
+    losses: dict[str, Losses] = field(default_factory=dict)
+    matches: list[IdMatch] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether a build may start."""
+        return not any(self.problems.values())
+
+    def all_problems(self) -> list[str]:
+        """All problems, each with its input."""
+        return [f"inputs.{name}: {text}" for name, texts in self.problems.items() for text in texts]
+
+    def verdicts(self) -> list[str]:
+        """One line per input."""
+        return [_verdict(self, name) for name in {**self.plans, **self.problems}]
+
+    def profile(self) -> pl.DataFrame:
+        """Rows of `governance.input_profile`: one per input and column."""
+        rows = [
+            _profile_row(self, name, column)
+            for name, columns in self.columns.items()
+            for column in columns
+        ]
+        return pl.DataFrame(rows, schema=PROFILE, orient="row")
+
+    def vars_file(self, inputs: Mapping[str, str]) -> str:
+        """A `vars` file with the columns and formats that were found."""
+        content: dict[str, Any] = {"inputs": dict(inputs)}
+        external = [name for name in inputs if name not in INTERNAL]
+        content["external_sources"] = external
+        columns = {
+            name: {
+                ours: theirs
+                for ours, theirs in plan.sources.items()
+                if normalized(ours) != normalized(theirs)
+            }
+            for name, plan in self.plans.items()
+        }
+        formats = {
+            name: found
+            for name, described in self.columns.items()
+            if (found := {c.column: given for c in described if (given := _as_setting(c))})
+        }
+        for key, value in (
+            ("columns", {name: found for name, found in columns.items() if found}),
+            ("formats", formats),
+        ):
+            if value:
+                content[key] = value
+        return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def check_data(
+    connection: duckdb.DuckDBPyConnection,
+    inputs: Mapping[str, str],
+    options: InputOptions,
+    today: dt.date,
+    known: Sequence[str] | None = None,
+) -> IntakeReport:
+    """Read and judge the inputs.
+
+    Parameters
+    ----------
+    connection
+        Connection in which tables of texts are made.
+    inputs
+        Location by name: `sales`, `products`, and external inputs.
+    options
+        What the user has set.
+    today
+        The day of the check; later days than tomorrow are no dates.
+    known
+        Names of the external inputs that are possible; any where it is None.
+    """
+    report = IntakeReport(options)
+    for name, location in inputs.items():
+        if known is not None and name not in (*INTERNAL, *known):
+            names = (*INTERNAL, *known)
+            report.problems[name] = [
+                f"unknown input; {did_you_mean(name, names)}known ones: {', '.join(names)}"
+            ]
+            continue
+        try:
+            plan = read_input(connection, name, location, options)
+            report.columns[name] = decide_columns(connection, plan, options, today)
+            report.plans[name] = plan
+        except InputError as error:
+            report.problems[name] = error.problems
+    _weigh(connection, report)
+    if "sales" in inputs and "products" not in inputs:
+        report.problems.setdefault("products", []).append(
+            "no location is given, while the sales need the category and need state of each product"
+        )
+    if "products" in inputs and "sales" not in inputs:
+        report.problems.setdefault("sales", []).append(
+            "no location is given, while products have one"
+        )
+    return report
+
+
+def _weigh(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> None:
+    products = None
+    if "products" in report.plans:
+        products = (report.plans["products"], report.columns["products"])
+    for name, plan in report.plans.items():
+        columns = report.columns[name]
+        problems = [column.problem for column in columns if column.problem]
+        losses = losses_of(
+            connection,
+            plan,
+            columns,
+            products if name == "sales" else None,
+            returns_are_netted=report.options.returns == "net",
+        )
+        report.losses[name] = losses
+        if not problems:
+            by_name = {column.column: column for column in columns}
+            problems = gate_problem(losses, report.options.max_rejected_share, by_name)
+        report.problems.setdefault(name, []).extend(problems)
+    report.matches = match_ids(connection, report.plans, report.columns)
+    for match in report.matches:
+        if match.problem:
+            name = match.right if match.left == "sales" else match.left
+            report.problems.setdefault(name, []).append(match.problem)
+
+
+def _verdict(report: IntakeReport, name: str) -> str:
+    problems = report.problems.get(name)
+    if name not in report.losses:
+        return f"{name}: refused; {(problems or [''])[0]}"
+    losses = report.losses[name]
+    accepted = f"{losses.n_accepted:,} of {losses.n_rows:,} rows accepted"
+    if losses.money is not None:
+        lost = sum(loss.money or 0.0 for loss in losses.by_reason if loss.is_rejected)
+        accepted += f", {amounts(losses.money - lost, losses.money)} of the money"
+        if losses.returns:
+            accepted += f", returns {percent(losses.returns / max(losses.money, 1e-9))}"
+    return f"{name}: {'refused' if problems else 'good'}; {accepted}"
+
+
+def _profile_row(report: IntakeReport, name: str, column: ColumnFormat) -> tuple[Any, ...]:
+    losses = report.losses.get(name)
+    lost = [loss for loss in losses.by_reason if loss.column == column.column] if losses else []
+    matched = {
+        (match.right if match.left == name else match.left): match.n_both
+        for match in report.matches
+        if match.column == column.column and name in (match.left, match.right)
+    }
+    money = [loss.money for loss in lost if loss.money is not None]
+    return (
+        name,
+        column.column,
+        column.source,
+        column.read_as,
+        column.format,
+        column.evidence,
+        column.n_rows,
+        column.n_missing,
+        column.n_distinct,
+        column.minimum,
+        column.maximum,
+        column.n_not_understood,
+        " | ".join(column.examples) or None,
+        sum(loss.n_rows for loss in lost),
+        sum(money) if money else None,
+        json.dumps({loss.reason: loss.n_rows for loss in lost}) if lost else None,
+        json.dumps(matched) if matched else None,
+        column.problem or column.note or None,
+    )
+
+
+def _as_setting(column: ColumnFormat) -> object:
+    """A format as the var `formats` says it; nothing where the default reads the same."""
+    if column.problem or not column.evidence or column.read_as not in ("number", "date"):
+        return None
+    if column.read_as == "number" and column.format.startswith("decimal "):
+        words = column.format.replace(",", "").split()
+        marks = {"point": ".", "comma": ",", "apostrophe": "'", "blank": " "}
+        found = {words[i]: marks[words[i + 1]] for i in range(0, len(words), 2)}
+        return found if found != {"decimal": "."} else None
+    return None
+
+
+__all__ = ["IntakeReport", "check_data", "describe"]

@@ -1,0 +1,431 @@
+"""What each column of an input is, and the SQL that reads it.
+
+A column is decided over all of its different values, counted with their rows and their money. The
+result is a `ColumnFormat`: an expression for staging, the evidence, and what it does not understand.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import duckdb
+
+from segmentation.inputs.date_formats import (
+    DateDecision,
+    DateFormat,
+    decide_date_format,
+    decisions_sql,
+)
+from segmentation.inputs.names import InputError, did_you_mean, normalized, required_columns
+from segmentation.inputs.number_formats import (
+    NumberDecision,
+    NumberFormat,
+    Shape,
+    decide_number_format,
+    shapes_sql,
+)
+from segmentation.inputs.options import ColumnOptions, InputOptions
+from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.sql_text import NO_CATEGORY, NOTHING, or_null, tidy, tidy_id
+from segmentation.warehouse.database import sql_name
+
+ReadAs = Literal["id", "number", "date", "category", "text", "identifier", "ignored"]
+MONEY_TYPE: Final = "decimal(18, 4)"
+MEASURE_TYPE: Final = "double"
+_NUMBERS: Final = re.compile(
+    r"(?i)^(decimal|u?(tiny|small|big|huge)?int|u?integer|float|double|real)"
+)
+_DATES: Final = re.compile(r"(?i)^(date|timestamp)")
+#: Share of the values of an external column that have to be numbers, as in the first version.
+_NUMERIC_SHARE: Final = 0.9
+#: Below this many stores, texts that are all different can be chance.
+_FEWEST_FOR_IDENTIFIER: Final = 10
+_MOST_LEVELS_OF_A_CODE: Final = 20
+_NAMES_OF_CODES: Final = re.compile(
+    r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
+)
+_MOST_EXAMPLES: Final = 3
+
+
+@dataclass(frozen=True)
+class ColumnFormat:
+    """How one column is read.
+
+    Attributes
+    ----------
+    column, source
+        Name in the relation of the input, and in the file.
+    read_as
+        What it is.
+    format, evidence
+        In words, and the values that decide it.
+    sql
+        Expression over the columns of the relation that gives the typed value; null for a value
+        that is missing or not understood.
+    n_rows, n_missing, n_distinct
+        Rows; rows without a value; different values.
+    minimum, maximum
+        Of the typed values, as text.
+    n_not_understood, money_not_understood, examples
+        Rows with a value that is not understood, the sales in them, and some of the values.
+    problem
+        Why the column cannot be used as it is, with the setting that helps; empty if it can.
+    note
+        What the user may want to know.
+    """
+
+    column: str
+    source: str
+    read_as: ReadAs
+    format: str
+    evidence: str
+    sql: str
+    n_rows: int = 0
+    n_missing: int = 0
+    n_distinct: int = 0
+    minimum: str | None = None
+    maximum: str | None = None
+    n_not_understood: int = 0
+    money_not_understood: float | None = None
+    examples: tuple[str, ...] = ()
+    problem: str = ""
+    note: str = ""
+
+
+def decide_columns(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    options: InputOptions,
+    today: dt.date,
+) -> list[ColumnFormat]:
+    """Decide how every column of an input is read.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan
+        The input.
+    options
+        What the user has set.
+    today
+        Dates after the day after it are no dates.
+
+    Raises
+    ------
+    InputError
+        If `formats` names a column that the input does not have.
+    """
+    unknown = [
+        f"formats.{plan.name}.{name}: there is no such column; {did_you_mean(name, plan.types)}"
+        f"the input has: {', '.join(plan.types)}"
+        for name in options.named_formats(plan.name)
+        if normalized(name) not in map(normalized, plan.types)
+    ]
+    if unknown:
+        raise InputError(unknown)
+    decided = [
+        _Column(connection, plan, column, options, today).decide() for column in _in_order(plan)
+    ]
+    proven = {
+        found.number.format.decimal: found.number.format
+        for found in decided
+        if found.number and not found.number.alternatives and "such as" in found.number.evidence
+    }
+    like = next(iter(proven.values())) if len(proven) == 1 else None
+    money = next((d.format.sql for d in decided if d.format.column == "sales_amount"), None)
+    formats = []
+    for found in decided:
+        again = found.number is not None and found.number.alternatives and like is not None
+        with_money = plan.name == "sales" and found.format.read_as == "date" and money is not None
+        if again or with_money:
+            column = _Column(connection, plan, found.format.column, options, today)
+            column.like, column.money = like, money
+            formats.append(column.decide().format)
+        else:
+            formats.append(found.format)
+    by_name = {fmt.column: fmt for fmt in formats}
+    return [by_name[column] for column in plan.types]
+
+
+@dataclass(frozen=True)
+class _Decided:
+    format: ColumnFormat
+    number: NumberDecision | None = None
+
+
+def _in_order(plan: InputPlan) -> list[str]:
+    """Columns with the amount first: other columns are weighed with it."""
+    return sorted(plan.types, key=lambda column: column != "sales_amount")
+
+
+def _role(plan: InputPlan, column: str) -> str:
+    if column in ("store_id", "product_id") and column in required_columns(plan.name):
+        return "id"
+    if plan.name == "sales":
+        return {"sales_amount": "money", "units": "money", "sold_on": "date"}.get(column, "text")
+    if plan.name == "products":
+        return "category" if column in ("category", "need_state") else "text"
+    return "external"
+
+
+class _Column:
+    """One column while it is decided."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        plan: InputPlan,
+        column: str,
+        options: InputOptions,
+        today: dt.date,
+    ) -> None:
+        self.connection, self.plan, self.column, self.today = connection, plan, column, today
+        self.role = _role(plan, column)
+        self.given: ColumnOptions = options.column(plan.name, column)
+        self.ignored = options.ignored_in_ids(column)
+        self.name = sql_name(column)
+        self.type = plan.types[column]
+        self.like: NumberFormat | None = None
+        self.money: str | None = None
+        self.setting = f"formats.{plan.name}.{column}"
+
+    def decide(self) -> _Decided:
+        """Decide how the column is read."""
+        if self.given.read_as == "ignore":
+            return _Decided(self._format("ignored", "ignored", "set by formats", "null"))
+        if self.role == "text":
+            return _Decided(self._format("text", "text", "", or_null(tidy(self.name), NO_CATEGORY)))
+        self._collect()
+        if self.role == "id":
+            return _Decided(self._stats(self._id()))
+        if self.role == "category" or self.given.read_as == "category":
+            return _Decided(
+                self._stats(self._category("set by formats" if self.given.read_as else ""))
+            )
+        if self.role == "date":
+            return _Decided(self._date())
+        if self.role == "money":
+            return self._number(MONEY_TYPE)
+        return self._external()
+
+    def _collect(self) -> None:
+        """Different values with their rows and money; everything else is asked of these."""
+        money = f"sum({self.money})" if self.money else "null::double"
+        self.connection.execute(
+            f"create or replace temp table _intake_values as "  # noqa: S608
+            f"select {self.name}::varchar as value, count(*) as n_rows, {money} as money, "
+            f"any_value({self.name}) as {self.name} from {self.plan.relation} group by 1"
+        )
+
+    def _format(self, read_as: ReadAs, text: str, evidence: str, sql: str) -> ColumnFormat:
+        return ColumnFormat(
+            self.column,
+            self.plan.sources[self.column],
+            read_as,
+            text,
+            evidence,
+            sql,
+            n_rows=self.plan.n_rows,
+        )
+
+    def _stats(self, found: ColumnFormat) -> ColumnFormat:
+        """Complete the counts from the different values."""
+        nothing = or_null(tidy("value"), NO_CATEGORY if found.read_as == "category" else NOTHING)
+        n_missing, n_distinct, minimum, maximum, n_lost, money = self.connection.execute(
+            f"""
+            select
+                coalesce(sum(n_rows) filter (text is null), 0)::bigint,
+                count(distinct typed),
+                min(typed)::varchar,
+                max(typed)::varchar,
+                coalesce(sum(n_rows) filter (text is not null and typed is null), 0)::bigint,
+                sum(money) filter (text is not null and typed is null)
+            from (select n_rows, money, {nothing} as text, {found.sql} as typed from _intake_values)
+            """  # noqa: S608
+        ).fetchall()[0]
+        examples = self.connection.execute(
+            f"""
+            select text
+            from (select n_rows, {nothing} as text, {found.sql} as typed from _intake_values)
+            where text is not null and typed is null
+            order by n_rows desc, text
+            limit {_MOST_EXAMPLES}
+            """  # noqa: S608
+        ).fetchall()
+        return replace(
+            found,
+            n_missing=n_missing,
+            n_distinct=n_distinct,
+            minimum=minimum,
+            maximum=maximum,
+            n_not_understood=n_lost,
+            money_not_understood=None if money is None else float(money),
+            examples=tuple(text for (text,) in examples),
+        )
+
+    def _id(self) -> ColumnFormat:
+        without = f", without regard to {' and '.join(self.ignored)}" if self.ignored else ""
+        found = self._format(
+            "id", f"id{without.replace('_', ' ')}", "", tidy_id(self.name, ignore=self.ignored)
+        )
+        ((scientific,),) = self.connection.execute(
+            "select min(value) from _intake_values "
+            "where regexp_full_match(value, '\\d[.,]\\d+[eE][+]\\d+')"
+        ).fetchall()
+        if scientific and not _NUMBERS.match(self.type):
+            return replace(
+                found,
+                note=f"ids such as {scientific} have lost digits in a spreadsheet; export them as text",
+            )
+        return found
+
+    def _category(self, evidence: str) -> ColumnFormat:
+        return self._format("category", "text", evidence, or_null(tidy(self.name), NO_CATEGORY))
+
+    def _date(self) -> ColumnFormat:
+        if _DATES.match(self.type):
+            zone = " at time zone 'UTC'" if "TIME ZONE" in self.type.upper() else ""
+            sql = f"try_cast({self.name}{zone} as date)"
+            return self._stats(self._format("date", self.type.lower(), "type of the column", sql))
+        only = None
+        if self.given.date == "excel":
+            only = DateFormat("excel")
+        elif self.given.date:
+            only = DateFormat(strptime=self.given.date)
+        values = "select value, n_rows, money from _intake_values"
+        row = self.connection.sql(decisions_sql(values, self.today, only)).pl().row(0, named=True)
+        decision: DateDecision = decide_date_format(row, only)
+        limit = self.today if decision.needs_limit else None
+        found = self._stats(
+            self._format(
+                "date",
+                str(decision.format),
+                decision.evidence,
+                decision.format.sql(self.name, limit),
+            )
+        )
+        if decision.alternatives:
+            ((example,),) = self.connection.execute(
+                "select max(value) from _intake_values where value is not null"
+            ).fetchall()
+            return replace(
+                found,
+                evidence="no value decides",
+                problem=f"{self._shown()} has dates such as {example!r}, which can be "
+                f"day-month-year or month-day-year, and no value decides; set {self.setting} to "
+                f"{_as_strptime(example, day_first=True)!r} or {_as_strptime(example, day_first=False)!r}",
+            )
+        return found
+
+    def _number(self, sql_type: str) -> _Decided:
+        if _NUMBERS.match(self.type):
+            if sql_type == MONEY_TYPE and re.match(r"(?i)(float|double|real)", self.type):
+                sql = f"try_cast(if(isfinite({self.name}), {self.name}, null) as {sql_type})"
+            else:
+                sql = f"try_cast({self.name} as {sql_type})"
+            found = self._format("number", self.type.lower(), "type of the column", sql)
+            return _Decided(self._stats(found))
+        decision = decide_number_format(
+            self._shapes(),
+            decimal=self.given.decimal,
+            thousands=self.given.thousands,
+            like=self.like,
+        )
+        sql = decision.format.sql(self.name, sql_type)
+        if sql_type == MEASURE_TYPE:
+            sql = f"(case when isfinite({sql}) then {sql} end)"
+        found = self._stats(self._format("number", str(decision.format), decision.evidence, sql))
+        if decision.alternatives:
+            example = next(
+                shape.example
+                for shape in self._shapes()
+                if all(fmt.understands(shape.example) for fmt in decision.alternatives)
+                and any(mark in shape.example for mark in ".,")
+            )
+            found = replace(
+                found,
+                evidence="no value decides",
+                problem=f"{self._shown()} has numbers such as {example!r}, in which the mark can "
+                f"be the decimal or the thousands mark, and no value decides; set {self.setting} "
+                'to {decimal: "."} or {decimal: ","}',
+            )
+        return _Decided(found, decision)
+
+    def _shapes(self) -> list[Shape]:
+        rows = self.connection.execute(
+            shapes_sql("select value, n_rows, money from _intake_values", "sum(money)")
+        ).fetchall()
+        return [Shape(text, n, None if money is None else float(money)) for text, n, money in rows]
+
+    def _external(self) -> _Decided:
+        if _DATES.match(self.type):
+            return _Decided(self._stats(self._no_feature("dates")))
+        if self.type.upper() == "BOOLEAN":
+            return _Decided(self._stats(self._category("type of the column")))
+        number = self._number(MEASURE_TYPE)
+        found = number.format
+        n_values = found.n_rows - found.n_missing
+        is_number = n_values and found.n_not_understood <= (1 - _NUMERIC_SHARE) * n_values
+        if self.given.read_as == "number" or self.given.decimal or is_number:
+            return replace(number, format=replace(found, note=self._code_note(found)))
+        date = self._date()
+        if n_values and date.n_not_understood == 0 and date.format != "Excel serial number":
+            return _Decided(replace(self._no_feature("dates"), n_distinct=date.n_distinct))
+        category = self._stats(self._category("fewer than nine in ten values are numbers"))
+        n_named = category.n_rows - category.n_missing
+        if category.n_distinct == n_named >= _FEWEST_FOR_IDENTIFIER:
+            return _Decided(
+                replace(
+                    category,
+                    read_as="identifier",
+                    evidence="every row has another text",
+                    note="dropped: a text that is different for every store tells nothing about groups",
+                )
+            )
+        return _Decided(category)
+
+    def _no_feature(self, what: str) -> ColumnFormat:
+        found = self._format("identifier", what, "", or_null(tidy(self.name), NO_CATEGORY))
+        return replace(found, note=f"dropped: a column of {what} is no feature")
+
+    def _code_note(self, found: ColumnFormat) -> str:
+        if self.given.read_as or self.given.decimal:
+            return ""
+        ((is_whole, has_zeros),) = self.connection.execute(
+            f"select bool_and({found.sql} = round({found.sql})), "  # noqa: S608
+            "bool_or(regexp_full_match(trim(value), '0\\d+')) from _intake_values"
+        ).fetchall()
+        if not is_whole:
+            return ""
+        few = 2 < found.n_distinct <= _MOST_LEVELS_OF_A_CODE  # noqa: PLR2004
+        if (
+            has_zeros
+            or (few and found.n_rows > 2 * found.n_distinct)
+            or _NAMES_OF_CODES.search(self.column)
+        ):
+            return (
+                f"whole numbers that may be codes ({found.n_distinct} different ones); if they "
+                f"are, set {self.setting}: category"
+            )
+        return ""
+
+    def _shown(self) -> str:
+        source = self.plan.sources[self.column]
+        return f"{self.plan.name}.{self.column}" + (
+            f" ({source})" if normalized(source) != normalized(self.column) else ""
+        )
+
+
+def _as_strptime(example: str, *, day_first: bool) -> str:
+    """The `strptime` format of a numeric date."""
+    marks = re.findall(r"\d+(\D+)\d+(\D+)\d{4}", example)
+    first, second = marks[0] if marks else ("/", "/")
+    parts = ("%d", "%m") if day_first else ("%m", "%d")
+    time = ""
+    if found := re.search(r"\d{4}([T ]+)\d{1,2}:\d{2}(:\d{2})?$", example):
+        time = f"{found[1]}%H:%M{':%S' if found[2] else ''}"
+    return f"{parts[0]}{first}{parts[1]}{second}%Y{time}"

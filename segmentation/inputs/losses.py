@@ -1,0 +1,321 @@
+"""What an input loses: rows and money by reason, and whether it is too much.
+
+The money is that of the sales. The money of a line that could not be read is estimated where the
+line tells it, so that `1,234.50` without quotes counts as 1,234.50 and not as one line.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
+from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.sql_text import NOTHING, or_null, tidy
+from segmentation.warehouse.database import sql_literal, sql_name
+
+#: Lines beyond these are not looked at for their money; their rows count all the same.
+_MOST_LINES_LOOKED_AT: Final = 100_000
+UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Rows of an input that do not count, for one reason.
+
+    `column` is empty for whole lines. `money` is None where the input has none, and an estimate
+    for lines that could not be read. `is_rejected` is false for a value that is lost while its row
+    counts.
+    """
+
+    reason: str
+    column: str
+    n_rows: int
+    money: float | None
+    examples: tuple[str, ...] = ()
+    is_rejected: bool = True
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What an input loses, and what it has.
+
+    Attributes
+    ----------
+    input
+        Name of the input.
+    n_rows, money
+        Everything that came in, lines that could not be read included.
+    n_accepted
+        Rows that count.
+    returns
+        Sum of the negative amounts that count, as a positive number.
+    by_reason
+        The most money first, then the most rows.
+    """
+
+    input: str
+    n_rows: int
+    money: float | None
+    n_accepted: int
+    returns: float = 0.0
+    by_reason: tuple[Loss, ...] = ()
+
+    def share(self, loss: Loss) -> float:
+        """Share of the money or of the rows, whichever is larger."""
+        return max(self.share_of_money(loss), loss.n_rows / max(self.n_rows, 1))
+
+    def share_of_money(self, loss: Loss) -> float:
+        """Share of the money; 0 where the input has none."""
+        return abs(loss.money or 0.0) / self.money if self.money else 0.0
+
+
+def losses_of(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    products: tuple[InputPlan, Sequence[ColumnFormat]] | None = None,
+    *,
+    returns_are_netted: bool = True,
+) -> Losses:
+    """Count what an input loses by reason.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns
+        The input and how its columns are read.
+    products
+        The same of the products, if the sales are to be joined with them.
+    returns_are_netted
+        Whether negative amounts count.
+    """
+    by_name = {column.column: column for column in columns}
+    amount = by_name["sales_amount"].sql if plan.name == "sales" else "null::double"
+    date = by_name.get("sold_on") if plan.name == "sales" else None
+    cases = [
+        _case(by_name[name])
+        for name in ("store_id", "product_id", "category", "need_state", "sales_amount")
+        if name in by_name and by_name[name].read_as != "text"
+    ]
+    if plan.name == "sales" and not returns_are_netted:
+        cases.append(f"when {amount} < 0 then 'sales_amount is negative'")
+    if plan.name == "sales" and products is not None:
+        cases.append(
+            f"when {by_name['product_id'].sql} not in (select id from _intake_known_products) "
+            f"then {sql_literal(UNKNOWN_PRODUCT)}"
+        )
+        connection.execute(
+            "create or replace temp table _intake_known_products as "  # noqa: S608
+            f"select distinct {_sql_of(products[1], 'product_id')} as id "
+            f"from {products[0].relation} where id is not null "
+            f"and {_sql_of(products[1], 'category')} is not null "
+            f"and {_sql_of(products[1], 'need_state')} is not null"
+        )
+    reason = f"case {' '.join(cases)} end" if cases else "null"
+    bad_date = "false"
+    if date is not None and date.n_not_understood:
+        text = or_null(tidy(sql_name("sold_on")), NOTHING)
+        bad_date = f"{text} is not null and {date.sql} is null"
+    rows = connection.execute(
+        f"""
+        select
+            reason,
+            has_bad_date,
+            count(*),
+            sum(amount)::double,
+            (sum(amount) filter (amount > 0))::double,
+            (sum(-amount) filter (amount < 0))::double
+        from (
+            select {reason} as reason, {bad_date} as has_bad_date, {amount} as amount
+            from {plan.relation}
+        )
+        group by all
+        """  # noqa: S608
+    ).fetchall()
+    lines = _lines(plan)
+    by_reason = [*lines]
+    for why in sorted({row[0] for row in rows if row[0]}):
+        matching = [row for row in rows if row[0] == why]
+        column = why.split(" ")[0]
+        by_reason.append(
+            Loss(
+                why,
+                column,
+                sum(row[2] for row in matching),
+                sum(row[3] or 0.0 for row in matching) if plan.name == "sales" else None,
+                by_name[column].examples if "not a number" in why and column in by_name else (),
+            )
+        )
+    dated = [row for row in rows if row[0] is None and row[1]]
+    if dated and date is not None:
+        by_reason.append(
+            Loss(
+                "sold_on is not a date",
+                "sold_on",
+                sum(row[2] for row in dated),
+                sum(row[3] or 0.0 for row in dated),
+                date.examples,
+                is_rejected=False,
+            )
+        )
+    money = sum(row[4] or 0.0 for row in rows) + sum(line.money or 0.0 for line in lines)
+    return Losses(
+        plan.name,
+        plan.n_rows + plan.lines.height,
+        money if plan.name == "sales" else None,
+        sum(row[2] for row in rows if row[0] is None),
+        sum(row[5] or 0.0 for row in rows if row[0] is None),
+        tuple(
+            sorted(by_reason, key=lambda loss: (-(loss.money or 0.0), -loss.n_rows, loss.reason))
+        ),
+    )
+
+
+def _case(column: ColumnFormat) -> str:
+    """`when` clauses for a column that a row cannot do without."""
+    text = or_null(tidy(sql_name(column.column)), NOTHING)
+    if column.read_as != "number":
+        return f"when {column.sql} is null then '{column.column} is missing'"
+    if column.n_not_understood == 0:
+        return f"when {column.sql} is null then '{column.column} is missing'"
+    return (
+        f"when {column.sql} is null then case when {text} is null "
+        f"then '{column.column} is missing' else '{column.column} is not a number' end"
+    )
+
+
+def _sql_of(columns: Sequence[ColumnFormat], name: str) -> str:
+    return next(column.sql for column in columns if column.column == name)
+
+
+def _lines(plan: InputPlan) -> list[Loss]:
+    """Lines that could not be read, by reason, with the money that they seem to have."""
+    losses = []
+    for (reason,), lines in plan.lines.group_by("reason", maintain_order=True):
+        looked_at = lines.head(_MOST_LINES_LOOKED_AT)
+        money = None
+        if plan.name == "sales":
+            known = [estimated_amount(text, plan) for text in looked_at["text"]]
+            found = [amount for amount in known if amount is not None]
+            money = float(sum(found)) * lines.height / looked_at.height if found else None
+        losses.append(Loss(str(reason), "", lines.height, money, tuple(looked_at["text"].head(1))))
+    return losses
+
+
+def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
+    """The amount in a line of the sales with too many values, if it is plain.
+
+    An amount such as `1,234.50` without quotes falls into two values. They are put together again
+    at the place of the amount.
+    """
+    columns = list(plan.sources)
+    place, n_more = columns.index("sales_amount"), 0
+    try:
+        values = next(csv.reader([line], delimiter=plan.delimiter or ","), [])
+    except csv.Error:
+        return None
+    n_more = max(len(values) - len(columns), 0)
+    text = (plan.delimiter or ",").join(values[place : place + n_more + 1]).strip()
+    for decimal, thousands in CANDIDATES:
+        fmt = NumberFormat(decimal, thousands)
+        if fmt.understands(text):
+            digits = "".join(c for c in text if c.isdigit() or c == decimal)
+            return Decimal(digits.replace(",", ".") or "0")
+    return None
+
+
+def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnFormat]) -> list[str]:
+    """Why an input loses too much; empty if it does not.
+
+    Parameters
+    ----------
+    losses
+        What the input loses.
+    limit
+        Share of the rows or of the money that may be lost (`max_rejected_share`).
+    columns
+        Columns of the input by name, for examples and settings.
+    """
+    if losses.n_rows == 0:
+        return [f"{losses.input} has no rows; there is nothing to read"]
+    problems = [
+        describe(losses, loss) + _advice(losses.input, loss, columns)
+        for loss in losses.by_reason
+        if losses.share(loss) > limit
+    ]
+    rejected = [loss for loss in losses.by_reason if loss.is_rejected]
+    n_lost = sum(loss.n_rows for loss in rejected)
+    money_lost = sum(loss.money or 0.0 for loss in rejected)
+    together = max(n_lost / losses.n_rows, money_lost / losses.money if losses.money else 0.0)
+    if not problems and together > limit:
+        parts = "; ".join(describe(losses, loss) for loss in rejected)
+        problems = [f"together {percent(together)} of {losses.input} is rejected: {parts}"]
+    if not problems and losses.n_accepted == 0:
+        problems = [f"{losses.input} has no accepted row"]
+    return problems
+
+
+def describe(losses: Losses, loss: Loss) -> str:
+    """One loss as a sentence that leads with the money."""
+    rows = f"{loss.n_rows:,} of {losses.n_rows:,} rows"
+    share = losses.share_of_money(loss)
+    lead = (
+        f"{percent(share)} of the sales, {amounts(abs(loss.money), losses.money)} ({rows})"
+        if loss.money and losses.money and share >= loss.n_rows / losses.n_rows / 10
+        else f"{percent(loss.n_rows / max(losses.n_rows, 1))} of {losses.input}, {rows},"
+    )
+    such = f", such as {' or '.join(f'`{text[:80]}`' for text in loss.examples[:2])}"
+    return f"{lead}: {loss.reason}" + (such if loss.examples else "")
+
+
+def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
+    if not loss.column:
+        advice = "export the file again with values that hold the separator in quotes"
+        if "more values" in loss.reason and name == "sales":
+            advice += ', such as "1,234.50", or with semicolons between the values'
+    elif loss.reason == UNKNOWN_PRODUCT:
+        advice = "complete the products, or check that both inputs write product_id alike"
+    elif loss.reason.endswith("is missing"):
+        source = columns[loss.column].source if loss.column in columns else loss.column
+        advice = f"complete the column {source!r}, or name another one in columns.{name}"
+    elif loss.column == "sold_on":
+        advice = (
+            f"set formats.{name}.sold_on, for instance to %d/%m/%Y, or to ignore if the dates do "
+            "not matter"
+        )
+    else:
+        advice = f'set formats.{name}.{loss.column}, for instance to {{decimal: ","}}'
+    return f"; {advice}"
+
+
+def percent(share: float) -> str:
+    """A share as people write it: 62 %, 0.4 %."""
+    return (
+        f"{share:.0%}".replace("%", " %")
+        if share >= 0.1
+        else f"{share:.2g}"
+        if share == 0
+        else f"{100 * share:.2g} %"
+    )
+
+
+def amounts(part: float, whole: float) -> str:
+    """Two amounts of money with the same unit: `1.23 of 2.00 bn`."""
+    for unit, name in ((1e9, " bn"), (1e6, " m")):
+        if whole >= unit:
+            return f"{part / unit:.2f} of {whole / unit:.2f}{name}"
+    return f"{part:,.2f} of {whole:,.2f}"
+
+
+def lines_as_frame(plans: Sequence[InputPlan]) -> pl.DataFrame:
+    """Lines of all inputs that could not be read."""
+    return pl.concat([plan.lines for plan in plans])

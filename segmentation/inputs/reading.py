@@ -1,0 +1,599 @@
+"""Reading an input: from its location to a relation with known columns, and what was left out.
+
+Text files and workbooks become tables of texts, so that they are read once. Parquet files and
+tables stay where they are. DuckDB reads text in its strict mode with every option given: nothing
+is guessed from a sample, and a line with more or fewer values than the header is noted wherever it
+stands. Strict mode needs one kind of line end and UTF-8; other files are read from a clean copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from segmentation.inputs.excel import header_row, read_sheet
+from segmentation.inputs.names import (
+    InputError,
+    match_columns,
+    number_of_known_columns,
+    required_columns,
+)
+from segmentation.inputs.options import InputOptions
+from segmentation.inputs.text_files import (
+    FileFormat,
+    check_complete,
+    clean_copy,
+    is_mostly_utf8,
+    text_format,
+)
+from segmentation.warehouse.database import sql_literal, sql_name
+
+#: Where tables of texts are made.
+SCHEMA: Final = "intake"
+_LONGEST_LINE: Final = 32_000_000
+_MOST_ROUNDS: Final = 10
+_MOST_LINES_ABOVE: Final = 50
+_TEXT: Final = re.compile(r"(?i)\.(csv|tsv|txt)(\.(gz|zst))?$")
+_PARQUET: Final = re.compile(r"(?i)\.(parquet|pq)$")
+_EXCEL: Final = re.compile(r"(?i)\.xlsx$")
+_TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
+#: Why DuckDB leaves out a line.
+_REASONS: Final = {
+    "TOO MANY COLUMNS": "line has more values than the header",
+    "MISSING COLUMNS": "line has fewer values than the header",
+    "UNQUOTED VALUE": "line has a quote that does not end",
+    "INVALID ENCODING": "line is not UTF-8 text",
+    "LINE SIZE OVER MAXIMUM": f"line is longer than {_LONGEST_LINE:,} bytes",
+}
+LINES: Final = pl.Schema(
+    {
+        "input": pl.String,
+        "file": pl.String,
+        "line": pl.Int64,
+        "reason": pl.String,
+        "text": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """One file of an input, and how it was read."""
+
+    path: str
+    read_as: str
+    above: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """An input that can be selected from.
+
+    Attributes
+    ----------
+    name, location
+        As in the var `inputs`.
+    relation
+        SQL to select from; its columns have our names where they have a meaning.
+    types
+        Column of the relation to its DuckDB type.
+    sources
+        Column of the relation to its name in the file.
+    files
+        Files, in order of their names; empty for a table.
+    lines
+        Lines that could not be read: `input`, `file`, `line`, `reason`, `text`.
+    n_rows
+        Rows of the relation.
+    delimiter
+        Separator of the text files, empty for others.
+    """
+
+    name: str
+    location: str
+    relation: str
+    types: Mapping[str, str]
+    sources: Mapping[str, str]
+    n_rows: int
+    files: tuple[FileRead, ...] = ()
+    lines: pl.DataFrame = field(default_factory=LINES.to_frame)
+    delimiter: str = ""
+
+
+@dataclass(frozen=True)
+class _TextFile:
+    path: Path
+    format: FileFormat
+    columns: Mapping[str, str]  # name in the table by name in the file
+
+    @property
+    def key(self) -> tuple[FileFormat, tuple[tuple[str, str], ...]]:
+        """Files with the same key are read by one call."""
+        return replace(self.format, above=()), tuple(self.columns.items())
+
+
+class _NeedsCopyError(Exception):
+    """DuckDB cannot read a file as it is."""
+
+
+def read_input(
+    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
+) -> InputPlan:
+    """Read an input, or say why it cannot be read.
+
+    Parameters
+    ----------
+    connection
+        Connection in which tables of texts are made (schema `intake`).
+    name
+        `sales`, `products` or the name of an external input.
+    location
+        Path, glob, URL or table.
+    options
+        What the user has set.
+
+    Raises
+    ------
+    InputError
+        If the input cannot be read as a whole: no such file, a file cut off, no header, a column
+        missing in one of the files, the same content twice.
+    """
+    try:
+        if _TABLE.match(location) and not Path(location).exists():
+            return _native(connection, name, location, location, options)
+        if _PARQUET.search(location.partition("?")[0]):
+            return _parquet(connection, name, location, options)
+        with tempfile.TemporaryDirectory() as folder:
+            paths = _local_files(connection, location, Path(folder))
+            _refuse_same_content(paths)
+            if _EXCEL.search(location.partition("?")[0]):
+                return _excel(connection, name, location, paths, options)
+            if _TEXT.search(location.partition("?")[0]):
+                return _text(connection, name, location, paths, options)
+    except duckdb.Error as error:
+        raise InputError([f"{location!r} cannot be read: {_cause(error)}"]) from error
+    raise InputError(
+        [
+            f"{location!r} is not allowed; it is a .csv, .tsv, .txt, .xlsx or .parquet path, a "
+            "glob, a URL or database.schema.table"
+        ]
+    )
+
+
+def _local_files(
+    connection: duckdb.DuckDBPyConnection, location: str, folder: Path
+) -> dict[Path, str]:
+    """Files of a location by path, with the name to show; a URL is copied to a folder first."""
+    if "://" not in location:
+        rows = connection.execute("select file from glob(?) order by file", [location]).fetchall()
+        if not rows:
+            raise InputError([f"{location!r}: there is no such file"])
+        return {Path(path): path for (path,) in rows}
+    files = {}
+    remote = connection.execute(
+        "select filename, content from read_blob(?) order by filename", [location]
+    )
+    while row := remote.fetchone():
+        shown = str(row[0]).partition("?")[0]
+        path = folder / f"{len(files)}-{Path(shown).name}"
+        path.write_bytes(row[1])
+        files[path] = shown
+    return files
+
+
+def _refuse_same_content(paths: Mapping[Path, str]) -> None:
+    """The same file twice counts its money twice."""
+    by_size = defaultdict(list)
+    for path in paths:
+        by_size[path.stat().st_size].append(path)
+    problems = []
+    for same_size in by_size.values():
+        by_content = defaultdict(list)
+        for path in same_size if len(same_size) > 1 else ():
+            with path.open("rb") as file:
+                by_content[hashlib.file_digest(file, "sha256").digest()].append(paths[path])
+        problems.extend(
+            f"{' and '.join(names)} have the same content; remove all but one, or the rows count "
+            "several times"
+            for names in by_content.values()
+            if len(names) > 1
+        )
+    if problems:
+        raise InputError(problems)
+
+
+def _text(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    location: str,
+    paths: Mapping[Path, str],
+    options: InputOptions,
+) -> InputPlan:
+    given = options.columns(name)
+    n_known = partial(_n_known, name, given)
+    files, problems = [], []
+    for path, shown in paths.items():
+        try:
+            found = text_format(path, n_known, len(required_columns(name)))
+            check_complete(path, found.compression)
+        except InputError as error:
+            problems += [problem.replace(str(path), shown) for problem in error.problems]
+            continue
+        ours, missing = match_columns(name, found.columns, given)
+        problems += [f"{shown}: {problem}" for problem in missing]
+        files.append(_TextFile(path, found, _table_names(found.columns, ours)))
+    if problems:
+        raise InputError(problems)
+    sources: dict[str, str] = {}
+    for file in files:
+        for theirs, ours in file.columns.items():
+            sources.setdefault(_same_name(ours, sources), theirs)
+    table = _new_table(connection, name, sources)
+    groups: dict[object, list[_TextFile]] = defaultdict(list)
+    for file in files:
+        groups[file.key].append(file)
+    lines = [LINES.to_frame()]
+    read_as = {}
+    for group in groups.values():
+        read, noted = _load_group(connection, table, group)
+        lines.append(noted)
+        read_as |= read
+    shown_lines = pl.concat(lines).with_columns(
+        pl.lit(name).alias("input"),
+        pl.col("file").replace({str(path): shown for path, shown in paths.items()}),
+    )
+    ((n_rows,),) = connection.execute(f"select count(*) from {table}").fetchall()  # noqa: S608
+    return InputPlan(
+        name,
+        location,
+        table,
+        dict.fromkeys(sources, "VARCHAR"),
+        sources,
+        n_rows,
+        tuple(FileRead(paths[file.path], read_as[file.path], file.format.above) for file in files),
+        shown_lines.sort("file", "line"),
+        files[0].format.delimiter,
+    )
+
+
+def _n_known(name: str, given: Mapping[str, str], fields: Sequence[str]) -> int:
+    return number_of_known_columns(name, fields, given)
+
+
+def _table_names(columns: Sequence[str], ours: Mapping[str, str]) -> dict[str, str]:
+    """Name in the table for each column of a file: ours where it has a meaning."""
+    by_theirs = {theirs: name for name, theirs in ours.items()}
+    taken = {name.lower() for name in ours}
+    return {
+        theirs: by_theirs.get(theirs)
+        or (f"{theirs}_in_file" if theirs.lower() in taken else theirs)
+        for theirs in columns
+    }
+
+
+def _same_name(name: str, known: Iterable[str]) -> str:
+    """The name under which a column of another file is known already, whatever its case."""
+    return next((other for other in known if other.lower() == name.lower()), name)
+
+
+def _new_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str]) -> str:
+    table = f"{SCHEMA}.{sql_name(name)}"
+    listed = ", ".join(f"{sql_name(column)} varchar" for column in columns)
+    connection.execute(f"create schema if not exists {SCHEMA}")
+    connection.execute(f"create or replace table {table} ({listed})")
+    return table
+
+
+def _load_group(
+    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[_TextFile]
+) -> tuple[dict[Path, str], pl.DataFrame]:
+    """Load files that are written alike; those that need it, from a clean copy."""
+    if not files[0].format.needs_copy:
+        try:
+            lines = _load(connection, table, [file.path for file in files], files[0])
+        except _NeedsCopyError:
+            if len(files) > 1:
+                parts = [_load_group(connection, table, [file]) for file in files]
+                return (
+                    {path: text for read, _ in parts for path, text in read.items()},
+                    pl.concat([noted for _, noted in parts]),
+                )
+        else:
+            return {file.path: str(file.format) for file in files}, lines
+    parts = [_load_copy(connection, table, file) for file in files]
+    return (
+        {file.path: text for file, (text, _) in zip(files, parts, strict=True)},
+        pl.concat([noted for _, noted in parts]),
+    )
+
+
+def _load_copy(
+    connection: duckdb.DuckDBPyConnection, table: str, file: _TextFile
+) -> tuple[str, pl.DataFrame]:
+    """Load one file through a clean copy.
+
+    A quote that does not end swallows the lines after it. Its line is left out of the copy, and
+    the rest is read again.
+    """
+    text = file.format
+    if text.encoding == "utf-8" and not is_mostly_utf8(file.path, text.compression):
+        ours = file.columns
+        found = _columns_in(file.path, replace(text, encoding="windows-1252"))
+        text = replace(text, encoding="windows-1252", columns=found)
+        file = replace(
+            file,
+            format=text,
+            columns=dict(zip(found, ours.values(), strict=True)),
+        )
+    dropped: dict[int, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy.csv"
+        plain = replace(text, encoding="utf-8", compression="", header_line=1)
+        for _ in range(_MOST_ROUNDS):
+            clean_copy(file.path, text, copy, dropped)
+            try:
+                lines = _load(
+                    connection, table, [copy], replace(file, format=plain), takes_bad_bytes=True
+                )
+                break
+            except _OpenQuotesError as error:
+                dropped |= _lines_at(copy, error.positions, dropped)
+        else:
+            raise InputError(
+                [
+                    f"{file.path} has more than {len(dropped)} quotes that do not end; export it "
+                    'with every " inside a value doubled'
+                ]
+            )
+    noted = lines.with_columns(
+        pl.lit(str(file.path)).alias("file"), pl.col("line") + text.header_line - 1
+    )
+    open_quotes = pl.DataFrame(
+        [
+            (None, str(file.path), line + text.header_line - 1, _REASONS["UNQUOTED VALUE"], value)
+            for line, value in dropped.items()
+        ],
+        schema=LINES,
+        orient="row",
+    )
+    return str(text), pl.concat([noted, open_quotes])
+
+
+class _OpenQuotesError(Exception):
+    """Quotes that do not end; where their lines begin, in bytes."""
+
+    def __init__(self, positions: Sequence[int]) -> None:
+        super().__init__()
+        self.positions = positions
+
+
+def _columns_in(path: Path, text: FileFormat) -> tuple[str, ...]:
+    """Names in the header once the encoding is known."""
+    recoded = [
+        name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+        if "\ufffd" not in name
+        else name
+        for name in text.columns
+    ]
+    if not any("\ufffd" in name for name in text.columns):
+        return tuple(recoded)
+    found = text_format(path, lambda _: 0, 0)
+    return found.columns if len(found.columns) == len(text.columns) else text.columns
+
+
+def _lines_at(copy: Path, positions: Sequence[int], before: Mapping[int, str]) -> dict[int, str]:
+    """Lines of the original that begin at the given bytes of the copy."""
+    wanted, found = set(positions), {}
+    place, original = 0, 0
+    with copy.open("rb") as file:
+        for line in file:
+            original += 1
+            while original in before:
+                original += 1
+            if place in wanted:
+                found[original] = line.decode("utf-8", "replace").rstrip("\r\n")
+            place += len(line)
+    return found
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    paths: Sequence[Path],
+    file: _TextFile,
+    *,
+    takes_bad_bytes: bool = False,
+) -> pl.DataFrame:
+    """Append files to a table; give the lines that were left out.
+
+    Raises
+    ------
+    _NeedsCopyError
+        If the files have several kinds of line ends, bytes that are not UTF-8, or quotes that do
+        not end; nothing has been appended then.
+    _OpenQuotesError
+        The last of these, when a copy is read.
+    """
+    text = file.format
+    columns = ", ".join(f"{sql_literal(name)}: 'VARCHAR'" for name in text.columns)
+    listed = ", ".join(sql_literal(str(path)) for path in paths)
+    compression = f", compression = '{text.compression}'" if text.compression else ""
+    chosen = ", ".join(
+        f"{sql_name(theirs)} as {sql_name(ours)}" for theirs, ours in file.columns.items()
+    )
+    connection.execute("drop table if exists temp._intake_errors")
+    connection.execute("drop table if exists temp._intake_scans")
+    connection.execute("begin")
+    try:
+        try:
+            connection.execute(
+                f"insert into {table} by name select {chosen} from read_csv([{listed}], "  # noqa: S608
+                f"auto_detect = false, columns = {{{columns}}}, header = true, "
+                f"skip = {text.header_line - 1}, delim = {sql_literal(text.delimiter)}, "
+                "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
+                f"max_line_size = {_LONGEST_LINE}, store_rejects = true, rejects_limit = 0, "
+                "rejects_table = '_intake_errors', rejects_scan = '_intake_scans'"
+                f"{compression})"
+            )
+        except duckdb.InvalidInputException as error:
+            if not takes_bad_bytes:
+                raise _NeedsCopyError from error
+            raise
+        noted = connection.sql(
+            """
+            select
+                scans.file_path as file,
+                errors.line::bigint as line,
+                errors.error_type::varchar as reason,
+                coalesce(errors.csv_line, '') as text,
+                errors.line_byte_position as position
+            from temp._intake_errors as errors
+            inner join temp._intake_scans as scans using (scan_id, file_id)
+            qualify row_number() over (
+                partition by scans.file_path, errors.line, errors.line_byte_position
+                order by errors.column_idx, errors.error_type
+            ) = 1
+            order by file, line
+            """
+        ).pl()
+        found = set(noted["reason"])
+        if not takes_bad_bytes and (
+            "UNQUOTED VALUE" in found
+            or ("INVALID ENCODING" in found and not is_mostly_utf8(paths[0], text.compression))
+        ):
+            raise _NeedsCopyError
+        swallowed = noted.filter(
+            (pl.col("reason") == "UNQUOTED VALUE")
+            & pl.col("text").str.strip_chars_end("\r\n").str.contains("\n", literal=True)
+        )
+        if swallowed.height:
+            raise _OpenQuotesError([int(place) - 1 for place in swallowed["position"]])
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+    return noted.select(
+        pl.lit(None, pl.String).alias("input"),
+        "file",
+        # DuckDB counts from the line that it begins with
+        pl.col("line"),
+        pl.col("reason").replace_strict(_REASONS, default="line cannot be read as CSV"),
+        pl.col("text").str.strip_chars_end("\r\n"),
+    ).match_to_schema(LINES)
+
+
+def _excel(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    location: str,
+    paths: Mapping[Path, str],
+    options: InputOptions,
+) -> InputPlan:
+    given = options.columns(name)
+    problems, frames, files, sources = [], [], [], {}
+    for path, shown in paths.items():
+        try:
+            sheet, rows = read_sheet(path, options.sheet(name))
+        except InputError as error:
+            problems += [problem.replace(str(path), shown) for problem in error.problems]
+            continue
+        if not rows:
+            problems.append(f"{shown}: the sheet {sheet!r} is empty")
+            continue
+        top = rows[:_MOST_LINES_ABOVE]
+        known = [_n_known(name, given, [cell or "" for cell in row]) for row in top]
+        index = header_row(rows, known)
+        header = [(cell or "").strip() or f"column_{i}" for i, cell in enumerate(rows[index], 1)]
+        ours, missing = match_columns(name, header, given)
+        problems += [f"{shown}, sheet {sheet!r}: {problem}" for problem in missing]
+        if len(set(header)) < len(header):
+            twice = sorted({column for column in header if header.count(column) > 1})
+            problems.append(f"{shown}, sheet {sheet!r}: several columns are called {twice[0]!r}")
+        if missing or len(set(header)) < len(header):
+            continue
+        names = _table_names(header, ours)
+        body = [
+            [*row, *[None] * (len(header) - len(row))][: len(header)]
+            for row in rows[index + 1 :]
+            if any(row)
+        ]
+        frames.append(
+            pl.DataFrame(body, schema={names[column]: pl.String for column in header}, orient="row")
+        )
+        sources |= {names[column]: column for column in header}
+        above = tuple(" ".join(filter(None, row)) for row in rows[:index] if any(row))
+        files.append(FileRead(shown, f"Excel, sheet {sheet}", above))
+    if problems:
+        raise InputError(problems)
+    table = _new_table(connection, name, sources)
+    rows_of_all = pl.concat(frames, how="diagonal")
+    connection.register("_intake_rows", rows_of_all.to_arrow())
+    connection.execute(f"insert into {table} by name select * from _intake_rows")  # noqa: S608
+    connection.unregister("_intake_rows")
+    types = dict.fromkeys(sources, "VARCHAR")
+    return InputPlan(name, location, table, types, sources, rows_of_all.height, tuple(files))
+
+
+def _parquet(
+    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
+) -> InputPlan:
+    if "://" not in location:
+        paths = _local_files(connection, location, Path())
+        _refuse_same_content(paths)
+    schemas = connection.execute(
+        "select file_name, list(name) from parquet_schema(?) where num_children is null "
+        "group by file_name order by file_name",
+        [location],
+    ).fetchall()
+    problems = [
+        f"{path}: {problem}"
+        for path, columns in schemas
+        for problem in match_columns(name, columns, options.columns(name))[1]
+    ]
+    if problems:
+        raise InputError(problems)
+    files = tuple(FileRead(path, "Parquet") for path, _ in schemas)
+    reader = f"read_parquet({sql_literal(location)}, union_by_name = true)"
+    return replace(_native(connection, name, location, reader, options), files=files)
+
+
+def _native(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    location: str,
+    reader: str,
+    options: InputOptions,
+) -> InputPlan:
+    """A relation that has types of its own; only names change."""
+    described = connection.execute(f"describe select * from {reader}").fetchall()  # noqa: S608
+    types = {str(row[0]): str(row[1]) for row in described}
+    ours, problems = match_columns(name, list(types), options.columns(name))
+    if problems:
+        raise InputError([f"{location}: {problem}" for problem in problems])
+    names = _table_names(list(types), ours)
+    chosen = ", ".join(f"{sql_name(theirs)} as {sql_name(mine)}" for theirs, mine in names.items())
+    relation = f"(select {chosen} from {reader})"  # noqa: S608
+    ((n_rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()  # noqa: S608
+    return InputPlan(
+        name,
+        location,
+        relation,
+        {names[theirs]: kind for theirs, kind in types.items()},
+        {mine: theirs for theirs, mine in names.items()},
+        n_rows,
+    )
+
+
+def _cause(error: duckdb.Error) -> str:
+    """The first line of a message, which names the cause."""
+    return str(error).partition("\n")[0].removeprefix("IO Error: ")

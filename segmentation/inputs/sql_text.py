@@ -1,0 +1,48 @@
+"""SQL expressions for texts: what is trimmed, and which texts are no value."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from segmentation.warehouse.database import sql_literal
+
+#: Characters that look like nothing: Unicode blanks, line ends, and characters without width.
+BLANKS: Final = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u00ad\u1680\u180e"
+    + "".join(map(chr, range(0x2000, 0x2010)))
+    + "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
+)
+#: Texts that stand for a missing value where a number or a date is expected.
+NOTHING: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "-", "--")
+#: The same for an id. `none`, `no` and `0` are values of a category, and not listed there.
+NO_ID: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "unknown")
+NO_CATEGORY: Final = ("nan", "null", "n/a", "na", "#n/a")
+
+
+def tidy(column: str) -> str:
+    """SQL: a value as text without blanks around it, in one Unicode form."""
+    return f"trim(nfc_normalize({column}::varchar), {sql_literal(BLANKS)})"
+
+
+def or_null(text: str, nothing: tuple[str, ...]) -> str:
+    """SQL: a tidy text, null where it is empty or stands for nothing."""
+    listed = ", ".join(map(sql_literal, ("", *nothing)))
+    return f"case when lower({text}) not in ({listed}) then {text} end"
+
+
+def tidy_id(column: str, *, ignore: tuple[str, ...] = ()) -> str:
+    """SQL: an id as text; `12.0` is `12`, and a text that says nothing is null.
+
+    Parameters
+    ----------
+    column
+        SQL of the value.
+    ignore
+        `leading_zeros`, `case`: differences between ids that do not count.
+    """
+    text = f"regexp_replace({tidy(column)}, '^([+-]?\\d+)\\.0+$', '\\1')"
+    if "case" in ignore:
+        text = f"lower({text})"
+    if "leading_zeros" in ignore:
+        text = f"regexp_replace({text}, '^0+(.)', '\\1')"
+    return or_null(text, NO_ID)
