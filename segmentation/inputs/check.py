@@ -14,7 +14,7 @@ import yaml
 
 from segmentation.inputs.columns import ColumnFormat, decide_columns
 from segmentation.inputs.ids import IdMatch, match_ids
-from segmentation.inputs.losses import Losses, amounts, describe, gate_problem, losses_of, percent
+from segmentation.inputs.losses import Losses, amounts, gate_problem, losses_of, percent
 from segmentation.inputs.names import InputError, did_you_mean, normalized
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, read_input
@@ -107,12 +107,10 @@ class IntakeReport:
             for name, described in self.columns.items()
             if (found := {c.column: given for c in described if (given := _as_setting(c))})
         }
-        for key, value in (
-            ("columns", {name: found for name, found in columns.items() if found}),
-            ("formats", formats),
-        ):
-            if value:
-                content[key] = value
+        if any(columns.values()):
+            content["columns"] = {name: found for name, found in columns.items() if found}
+        if formats:
+            content["formats"] = formats
         return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
@@ -245,6 +243,3 @@ def _as_setting(column: ColumnFormat) -> object:
         found = {words[i]: marks[words[i + 1]] for i in range(0, len(words), 2)}
         return found if found != {"decimal": "."} else None
     return None
-
-
-__all__ = ["IntakeReport", "check_data", "describe"]

@@ -258,11 +258,11 @@ def _check_file(name: str, location: str, reader: Reader) -> _FileCheck:
         for options in _TEXT_OPTIONS if reader.is_text else _TEXT_OPTIONS[:1]:
             sql = reader.with_options(options)
             try:
-                head = connection.execute(f"select * from {sql} limit 1")  # noqa: S608
+                head = connection.execute(f"select * from {sql} limit 1")
                 columns = [str(column[0]) for column in head.description or []]
                 has_rows = head.fetchone() is not None
                 if to_the_end:
-                    connection.execute(f"select count(columns(*)) from {sql}").fetchall()  # noqa: S608
+                    connection.execute(f"select count(columns(*)) from {sql}").fetchall()
                 break
             except duckdb.Error as error:
                 causes.append(_cause(error))
@@ -349,6 +349,6 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
     """Rows in which every value can be read."""
     # to the end: DuckDB notes the lines that it leaves out when a result is complete
     ((counted,),) = connection.execute(
-        f"select count(*) from {sql} as line where hash(line) is not null"  # noqa: S608
+        f"select count(*) from {sql} as line where hash(line) is not null"
     ).fetchall()
     return int(counted)

@@ -1,7 +1,7 @@
 """What each column of an input is, and the SQL that reads it.
 
 A column is decided over all of its different values, counted with their rows and their money. The
-result is a `ColumnFormat`: an expression for staging, the evidence, and what it does not understand.
+result is a `ColumnFormat`: an expression for staging, the evidence, and what it cannot read.
 """
 
 from __future__ import annotations
@@ -200,6 +200,9 @@ class _Column:
         if self.role == "text":
             return _Decided(self._format("text", "text", "", or_null(tidy(self.name), NO_CATEGORY)))
         self._collect()
+        return self._decide_from_values()
+
+    def _decide_from_values(self) -> _Decided:
         if self.role == "id":
             return _Decided(self._stats(self._id()))
         if self.role == "category" or self.given.read_as == "category":
@@ -216,7 +219,7 @@ class _Column:
         """Different values with their rows and money; everything else is asked of these."""
         money = f"sum({self.money})" if self.money else "null::double"
         self.connection.execute(
-            f"create or replace temp table _intake_values as "  # noqa: S608
+            f"create or replace temp table _intake_values as "
             f"select {self.name}::varchar as value, count(*) as n_rows, {money} as money, "
             f"any_value({self.name}) as {self.name} from {self.plan.relation} group by 1"
         )
@@ -245,7 +248,7 @@ class _Column:
                 coalesce(sum(n_rows) filter (text is not null and typed is null), 0)::bigint,
                 sum(money) filter (text is not null and typed is null)
             from (select n_rows, money, {nothing} as text, {found.sql} as typed from _intake_values)
-            """  # noqa: S608
+            """
         ).fetchall()[0]
         examples = self.connection.execute(
             f"""
@@ -254,7 +257,7 @@ class _Column:
             where text is not null and typed is null
             order by n_rows desc, text
             limit {_MOST_EXAMPLES}
-            """  # noqa: S608
+            """
         ).fetchall()
         return replace(
             found,
@@ -279,7 +282,8 @@ class _Column:
         if scientific and not _NUMBERS.match(self.type):
             return replace(
                 found,
-                note=f"ids such as {scientific} have lost digits in a spreadsheet; export them as text",
+                note=f"ids such as {scientific} have lost digits in a spreadsheet; "
+                "export them as text",
             )
         return found
 
@@ -317,7 +321,8 @@ class _Column:
                 evidence="no value decides",
                 problem=f"{self._shown()} has dates such as {example!r}, which can be "
                 f"day-month-year or month-day-year, and no value decides; set {self.setting} to "
-                f"{_as_strptime(example, day_first=True)!r} or {_as_strptime(example, day_first=False)!r}",
+                f"{_as_strptime(example, day_first=True)!r} or "
+                f"{_as_strptime(example, day_first=False)!r}",
             )
         return found
 
@@ -383,7 +388,7 @@ class _Column:
                     category,
                     read_as="identifier",
                     evidence="every row has another text",
-                    note="dropped: a text that is different for every store tells nothing about groups",
+                    note="dropped: a text that differs for every store cannot describe a group",
                 )
             )
         return _Decided(category)
@@ -396,7 +401,7 @@ class _Column:
         if self.given.read_as or self.given.decimal:
             return ""
         ((is_whole, has_zeros),) = self.connection.execute(
-            f"select bool_and({found.sql} = round({found.sql})), "  # noqa: S608
+            f"select bool_and({found.sql} = round({found.sql})), "
             "bool_or(regexp_full_match(trim(value), '0\\d+')) from _intake_values"
         ).fetchall()
         if not is_whole:

@@ -1,7 +1,7 @@
 """The date format of a text column, decided over all of its values.
 
 The order of day and month is decided by values above 12. A column in which no value is above 12 at
-either place is ambiguous. A date lies between 1970-01-01 and tomorrow; two-digit years are no dates.
+either place is ambiguous. A date lies between 1970-01-01 and tomorrow. A two-digit year is not one.
 """
 
 from __future__ import annotations
@@ -118,6 +118,7 @@ class DateFormat:
         return f"case when {matches} then try_cast({replaced} as date) end"
 
     def __str__(self) -> str:
+        """The order of the parts, as people say it."""
         return self.strptime or _DESCRIPTIONS[self.order]
 
 
@@ -176,7 +177,7 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
         f"min(date_{i}) as min_{i}, max(date_{i}) as max_{i}"
         for i in range(len(formats))
     )
-    numeric = sql_literal(_NUMERIC)
+    numeric = sql_literal(f"^{_NUMERIC}$")
     differing = (
         "0"
         if only
@@ -195,9 +196,8 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
                 n_rows,
                 money,
                 {parsed},
-                regexp_full_match(text, {numeric}) as is_numeric,
-                if(is_numeric, try_cast(regexp_extract(text, {numeric}, 1) as integer), null) as part_1,
-                if(is_numeric, try_cast(regexp_extract(text, {numeric}, 2) as integer), null) as part_2
+                try_cast(regexp_extract(text, {numeric}, 1) as integer) as part_1,
+                try_cast(regexp_extract(text, {numeric}, 2) as integer) as part_2
             from texts
             where text is not null
         )
@@ -209,7 +209,7 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
             max(text) filter (part_1 > 12 and part_2 <= 12) as first_is_day,
             max(text) filter (part_2 > 12 and part_1 <= 12) as second_is_day
         from dates
-    """  # noqa: S608
+    """
 
 
 def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -> DateDecision:

@@ -87,7 +87,7 @@ def _match(
     for side, name, money in (("left", left, f"sum({amount})"), ("right", right, "null")):
         sql = next(c.sql for c in columns[name] if c.column == column)
         connection.execute(
-            f"create or replace temp table _intake_{side} as "  # noqa: S608
+            f"create or replace temp table _intake_{side} as "
             f"select {sql} as id, {money} as money from {plans[name].relation} "
             "group by 1 having id is not null"
         )
@@ -105,7 +105,7 @@ def _match(
         tuple(
             row[0]
             for row in connection.execute(
-                f"select id from _intake_{one} where id not in (select id from _intake_{other}) "  # noqa: S608
+                f"select id from _intake_{one} where id not in (select id from _intake_{other}) "
                 "order by id limit 3"
             ).fetchall()
         )
@@ -143,7 +143,7 @@ def _problem(
     )
     for ignored in _VARIANTS:
         ((n_variant,),) = connection.execute(
-            f"select count(*) from (select {tidy_id('id', ignore=ignored)} from _intake_left "  # noqa: S608
+            f"select count(*) from (select {tidy_id('id', ignore=ignored)} from _intake_left "
             f"intersect select {tidy_id('id', ignore=ignored)} from _intake_right)"
         ).fetchall()
         if fewer - n_variant <= (fewer - n_both) / 2:

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Final
 
 import duckdb
-import polars as pl
 
 from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
@@ -23,6 +22,8 @@ from segmentation.warehouse.database import sql_literal, sql_name
 
 #: Lines beyond these are not looked at for their money; their rows count all the same.
 _MOST_LINES_LOOKED_AT: Final = 100_000
+#: Shares from here on are shown without decimals.
+_WHOLE_PERCENT: Final = 0.1
 UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
 
 
@@ -114,7 +115,7 @@ def losses_of(
             f"then {sql_literal(UNKNOWN_PRODUCT)}"
         )
         connection.execute(
-            "create or replace temp table _intake_known_products as "  # noqa: S608
+            "create or replace temp table _intake_known_products as "
             f"select distinct {_sql_of(products[1], 'product_id')} as id "
             f"from {products[0].relation} where id is not null "
             f"and {_sql_of(products[1], 'category')} is not null "
@@ -139,7 +140,7 @@ def losses_of(
             from {plan.relation}
         )
         group by all
-        """  # noqa: S608
+        """
     ).fetchall()
     lines = _lines(plan)
     by_reason = [*lines]
@@ -271,7 +272,7 @@ def describe(losses: Losses, loss: Loss) -> str:
     lead = (
         f"{percent(share)} of the sales, {amounts(abs(loss.money), losses.money)} ({rows})"
         if loss.money and losses.money and share >= loss.n_rows / losses.n_rows / 10
-        else f"{percent(loss.n_rows / max(losses.n_rows, 1))} of {losses.input}, {rows},"
+        else f"{percent(loss.n_rows / max(losses.n_rows, 1))} of {losses.input}, {rows}"
     )
     such = f", such as {' or '.join(f'`{text[:80]}`' for text in loss.examples[:2])}"
     return f"{lead}: {loss.reason}" + (such if loss.examples else "")
@@ -299,13 +300,8 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
 
 def percent(share: float) -> str:
     """A share as people write it: 62 %, 0.4 %."""
-    return (
-        f"{share:.0%}".replace("%", " %")
-        if share >= 0.1
-        else f"{share:.2g}"
-        if share == 0
-        else f"{100 * share:.2g} %"
-    )
+    digits = ".0f" if share >= _WHOLE_PERCENT else ".2g"
+    return f"{100 * share:{digits}} %"
 
 
 def amounts(part: float, whole: float) -> str:
@@ -314,8 +310,3 @@ def amounts(part: float, whole: float) -> str:
         if whole >= unit:
             return f"{part / unit:.2f} of {whole / unit:.2f}{name}"
     return f"{part:,.2f} of {whole:,.2f}"
-
-
-def lines_as_frame(plans: Sequence[InputPlan]) -> pl.DataFrame:
-    """Lines of all inputs that could not be read."""
-    return pl.concat([plan.lines for plan in plans])

@@ -87,13 +87,12 @@ class NumberFormat:
             digits = f"replace({digits}, ',', '.')"
         is_negative = f"regexp_matches({text}, {sql_literal(_NEGATIVE)})"
         number = f"try_cast({digits} as {sql_type})"
-        return (
-            f"case when regexp_full_match({text}, {sql_literal(self._pattern())}) then "
-            f"({number} * if({is_negative}, -1, 1) * if(contains({text}, '%'), 0.01, 1))::{sql_type}"
-            " end"
-        )
+        signed = f"{number} * if({is_negative}, -1, 1) * if(contains({text}, '%'), 0.01, 1)"
+        matches = f"regexp_full_match({text}, {sql_literal(self._pattern())})"
+        return f"case when {matches} then ({signed})::{sql_type} end"
 
     def __str__(self) -> str:
+        """The marks, as people name them."""
         parts = [f"decimal {_MARK_NAMES[self.decimal]}"]
         if self.thousands:
             parts.append(f"thousands {_MARK_NAMES[self.thousands]}")
@@ -177,9 +176,11 @@ def shapes_sql(values: str, money: str = "null") -> str:
             from ({values})
         )
         where text is not null
-        group by translate(text, '0123456789', '9999999999'), regexp_matches(text, '(^|[^\\d.,])0[.,]')
+        group by
+            translate(text, '0123456789', '9999999999'),
+            regexp_matches(text, '(^|[^\\d.,])0[.,]')
         order by n_rows desc, example
-    """  # noqa: S608
+    """
 
 
 def decide_number_format(

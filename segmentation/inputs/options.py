@@ -36,8 +36,8 @@ class ColumnOptions(_Strict):
     def _consistent(self) -> Self:
         if self.date and self.date != "excel" and not is_strptime_format(self.date):
             raise ValueError(
-                f"{self.date!r} is not a date format; write one such as %d/%m/%Y, with a four-digit "
-                "year, or excel"
+                f"{self.date!r} is not a date format; write one such as %d/%m/%Y, with a "
+                "four-digit year, or excel"
             )
         if self.decimal and self.decimal == self.thousands:
             raise ValueError("decimal and thousands cannot be the same mark")

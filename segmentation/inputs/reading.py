@@ -34,6 +34,8 @@ from segmentation.inputs.text_files import (
     check_complete,
     clean_copy,
     is_mostly_utf8,
+    number_of_line_ends,
+    number_of_lines,
     text_format,
 )
 from segmentation.warehouse.database import sql_literal, sql_name
@@ -179,7 +181,7 @@ def _local_files(
         if not rows:
             raise InputError([f"{location!r}: there is no such file"])
         return {Path(path): path for (path,) in rows}
-    files = {}
+    files: dict[Path, str] = {}
     remote = connection.execute(
         "select filename, content from read_blob(?) order by filename", [location]
     )
@@ -196,7 +198,7 @@ def _refuse_same_content(paths: Mapping[Path, str]) -> None:
     by_size = defaultdict(list)
     for path in paths:
         by_size[path.stat().st_size].append(path)
-    problems = []
+    problems: list[str] = []
     for same_size in by_size.values():
         by_content = defaultdict(list)
         for path in same_size if len(same_size) > 1 else ():
@@ -221,7 +223,8 @@ def _text(
 ) -> InputPlan:
     given = options.columns(name)
     n_known = partial(_n_known, name, given)
-    files, problems = [], []
+    files: list[_TextFile] = []
+    problems: list[str] = []
     for path, shown in paths.items():
         try:
             found = text_format(path, n_known, len(required_columns(name)))
@@ -229,9 +232,9 @@ def _text(
         except InputError as error:
             problems += [problem.replace(str(path), shown) for problem in error.problems]
             continue
-        ours, missing = match_columns(name, found.columns, given)
+        matched, missing = match_columns(name, found.columns, given)
         problems += [f"{shown}: {problem}" for problem in missing]
-        files.append(_TextFile(path, found, _table_names(found.columns, ours)))
+        files.append(_TextFile(path, found, _table_names(found.columns, matched)))
     if problems:
         raise InputError(problems)
     sources: dict[str, str] = {}
@@ -243,7 +246,7 @@ def _text(
     for file in files:
         groups[file.key].append(file)
     lines = [LINES.to_frame()]
-    read_as = {}
+    read_as: dict[Path, str] = {}
     for group in groups.values():
         read, noted = _load_group(connection, table, group)
         lines.append(noted)
@@ -252,7 +255,7 @@ def _text(
         pl.lit(name).alias("input"),
         pl.col("file").replace({str(path): shown for path, shown in paths.items()}),
     )
-    ((n_rows,),) = connection.execute(f"select count(*) from {table}").fetchall()  # noqa: S608
+    ((n_rows,),) = connection.execute(f"select count(*) from {table}").fetchall()
     return InputPlan(
         name,
         location,
@@ -303,10 +306,10 @@ def _load_group(
             lines = _load(connection, table, [file.path for file in files], files[0])
         except _NeedsCopyError:
             if len(files) > 1:
-                parts = [_load_group(connection, table, [file]) for file in files]
+                alone = [_load_group(connection, table, [file]) for file in files]
                 return (
-                    {path: text for read, _ in parts for path, text in read.items()},
-                    pl.concat([noted for _, noted in parts]),
+                    {path: text for read, _ in alone for path, text in read.items()},
+                    pl.concat([noted for _, noted in alone]),
                 )
         else:
             return {file.path: str(file.format) for file in files}, lines
@@ -433,11 +436,12 @@ def _load(
     )
     connection.execute("drop table if exists temp._intake_errors")
     connection.execute("drop table if exists temp._intake_scans")
+    before = _n_rows(connection, table)
     connection.execute("begin")
     try:
         try:
             connection.execute(
-                f"insert into {table} by name select {chosen} from read_csv([{listed}], "  # noqa: S608
+                f"insert into {table} by name select {chosen} from read_csv([{listed}], "
                 f"auto_detect = false, columns = {{{columns}}}, header = true, "
                 f"skip = {text.header_line - 1}, delim = {sql_literal(text.delimiter)}, "
                 "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
@@ -471,13 +475,16 @@ def _load(
             "UNQUOTED VALUE" in found
             or ("INVALID ENCODING" in found and not is_mostly_utf8(paths[0], text.compression))
         ):
-            raise _NeedsCopyError
+            raise _NeedsCopyError  # noqa: TRY301 (rolled back below)
         swallowed = noted.filter(
             (pl.col("reason") == "UNQUOTED VALUE")
             & pl.col("text").str.strip_chars_end("\r\n").str.contains("\n", literal=True)
         )
         if swallowed.height:
-            raise _OpenQuotesError([int(place) - 1 for place in swallowed["position"]])
+            raise _OpenQuotesError(  # noqa: TRY301 (rolled back below)
+                [int(place) - 1 for place in swallowed["position"]]
+            )
+        _check_nothing_is_lost(connection, table, paths, file, before, noted["text"])
     except BaseException:
         connection.execute("rollback")
         raise
@@ -492,6 +499,49 @@ def _load(
     ).match_to_schema(LINES)
 
 
+def _check_nothing_is_lost(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    paths: Sequence[Path],
+    file: _TextFile,
+    n_before: int,
+    rejected: pl.Series,
+) -> None:
+    """Compare rows and rejected lines with the lines of the files.
+
+    Raises
+    ------
+    InputError
+        If a line is neither.
+    """
+    n_read = _n_rows(connection, table) - n_before
+    n_in_rejected = int(rejected.str.strip_chars_end("\r\n").str.count_matches("\n").sum())
+    n_known = n_read + rejected.len() + n_in_rejected
+    if n_known == sum(number_of_line_ends(path, file.format) for path in paths):
+        return
+    breaks = " + ".join(
+        f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)"
+        for name in map(sql_name, file.columns.values())
+    )
+    ((n_breaks,),) = connection.execute(
+        f"select coalesce(sum({breaks}), 0) from (from {table} offset {n_before})"
+    ).fetchall()
+    n_lines = sum(number_of_lines(path, file.format) for path in paths)
+    # a line break in a value may be followed by an empty line, which is not counted as a line
+    if n_known + int(n_breaks) < n_lines:
+        raise InputError(
+            [
+                f"{paths[0]}: {n_lines - n_known - int(n_breaks):,} of {n_lines:,} lines were "
+                "lost while the file was read; export it as plain CSV with one kind of line end"
+            ]
+        )
+
+
+def _n_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    ((n_rows,),) = connection.execute(f"select count(*) from {table}").fetchall()
+    return int(n_rows)
+
+
 def _excel(
     connection: duckdb.DuckDBPyConnection,
     name: str,
@@ -500,7 +550,10 @@ def _excel(
     options: InputOptions,
 ) -> InputPlan:
     given = options.columns(name)
-    problems, frames, files, sources = [], [], [], {}
+    problems: list[str] = []
+    frames: list[pl.DataFrame] = []
+    files: list[FileRead] = []
+    sources: dict[str, str] = {}
     for path, shown in paths.items():
         try:
             sheet, rows = read_sheet(path, options.sheet(name))
@@ -538,7 +591,7 @@ def _excel(
     table = _new_table(connection, name, sources)
     rows_of_all = pl.concat(frames, how="diagonal")
     connection.register("_intake_rows", rows_of_all.to_arrow())
-    connection.execute(f"insert into {table} by name select * from _intake_rows")  # noqa: S608
+    connection.execute(f"insert into {table} by name select * from _intake_rows")
     connection.unregister("_intake_rows")
     types = dict.fromkeys(sources, "VARCHAR")
     return InputPlan(name, location, table, types, sources, rows_of_all.height, tuple(files))
@@ -575,15 +628,15 @@ def _native(
     options: InputOptions,
 ) -> InputPlan:
     """A relation that has types of its own; only names change."""
-    described = connection.execute(f"describe select * from {reader}").fetchall()  # noqa: S608
+    described = connection.execute(f"describe select * from {reader}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described}
     ours, problems = match_columns(name, list(types), options.columns(name))
     if problems:
         raise InputError([f"{location}: {problem}" for problem in problems])
     names = _table_names(list(types), ours)
     chosen = ", ".join(f"{sql_name(theirs)} as {sql_name(mine)}" for theirs, mine in names.items())
-    relation = f"(select {chosen} from {reader})"  # noqa: S608
-    ((n_rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()  # noqa: S608
+    relation = f"(select {chosen} from {reader})"
+    ((n_rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
     return InputPlan(
         name,
         location,

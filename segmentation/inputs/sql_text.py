@@ -10,7 +10,8 @@ from segmentation.warehouse.database import sql_literal
 BLANKS: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u00ad\u1680\u180e"
     + "".join(map(chr, range(0x2000, 0x2010)))
-    + "\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
+    + "".join(map(chr, range(0x2028, 0x2030)))
+    + "\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
 #: Texts that stand for a missing value where a number or a date is expected.
 NOTHING: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "-", "--")

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Final, Literal, cast
 
 import pyarrow as pa
 
@@ -75,6 +75,7 @@ class FileFormat:
     needs_copy: bool = False
 
     def __str__(self) -> str:
+        """Encoding and separator, as people name them."""
         names = {"utf-8": "UTF-8", "windows-1252": "Windows-1252"}
         parts = [
             names.get(self.encoding, "UTF-16"),
@@ -127,7 +128,7 @@ def text_format(path: Path, n_known: Callable[[Sequence[str]], int], n_required:
         header + 1,
         tuple(_named(columns)),
         tuple(line.strip() for line in lines[:header] if line.strip(" ;,|\t")),
-        needs_copy=encoding != "utf-8",
+        needs_copy=encoding != "utf-8" or _has_odd_line_ends(text),
     )
 
 
@@ -221,6 +222,32 @@ def is_mostly_utf8(path: Path, compression: Compression) -> bool:
     return n_invalid == 0 or n_valid > n_invalid
 
 
+def number_of_lines(path: Path, text: FileFormat) -> int:
+    """Lines below the header that are not empty, whatever they hold."""
+    with _open(path, text.compression) as file:
+        n_lines = sum(line.strip(b"\r\n") != b"" for line in file)
+        file.seek(0)
+        above = [file.readline() for _ in range(text.header_line)]
+    return n_lines - sum(line.strip(b"\r\n") != b"" for line in above)
+
+
+def number_of_line_ends(path: Path, text: FileFormat) -> int:
+    """Line ends below the header, empty lines included; the last line counts without one too."""
+    n_ends, last = 0, b"\n"
+    with _open(path, text.compression) as file:
+        while block := file.read(_BLOCK):
+            n_ends += block.count(b"\n")
+            last = block[-1:]
+    return n_ends + (last != b"\n") - text.header_line
+
+
+def _has_odd_line_ends(text: str) -> bool:
+    """Whether the head has several kinds of line ends, or one that only old programs write."""
+    n_windows = text.count("\r\n")
+    n_old = text.rstrip("\r").count("\r") - n_windows
+    return n_old > 0 or 0 < n_windows < text.count("\n")
+
+
 def _on_error(text: FileFormat) -> str:
     """Bytes that are not UTF-8 keep their line apart; in other encodings they are errors."""
     return "surrogateescape" if text.encoding == "utf-8" else "strict"
@@ -228,7 +255,7 @@ def _on_error(text: FileFormat) -> str:
 
 def _open(path: Path, compression: Compression) -> IO[bytes]:
     if compression == "gzip":
-        return gzip.open(path, "rb")
+        return cast("IO[bytes]", gzip.open(path, "rb"))
     if compression == "zstd":
         return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
     return path.open("rb")
@@ -263,17 +290,17 @@ def _header(
     path: Path, lines: Sequence[str], n_known: Callable[[Sequence[str]], int], n_required: int
 ) -> tuple[str, int]:
     """Separator and index of the header line."""
-    first, delimiters = 0, DELIMITERS
+    first = 0
+    delimiters: tuple[str, ...] = DELIMITERS
     if given := re.fullmatch(r"(?i)\s*sep=(.)\s*", lines[0]):
         first, delimiters = 1, (given[1],)
     window = range(first, min(first + _MOST_LINES_ABOVE, len(lines)))
-    found = [
-        (n_known(_fields(lines[index], delimiter)), len(_fields(lines[index], delimiter)), -index)
-        + (delimiter,)
+    n_most, _, minus_index, delimiter = max(
+        (n_known(fields), len(fields), -index, delimiter)
         for delimiter in delimiters
         for index in window
-    ]
-    n_most, _, minus_index, delimiter = max(found, key=lambda item: item[:3])
+        for fields in [_fields(lines[index], delimiter)]
+    )
     if n_most == n_required:
         return delimiter, -minus_index
     # nothing names all columns: the most regular reading decides, and the names are judged later
