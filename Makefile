@@ -8,6 +8,8 @@ WORKERS ?= 2
 # vars of dbt: YAML, or a file with it
 VARS ?= {}
 VERBOSE ?=
+INPUTS ?=
+WRITE ?=
 PORT ?= 8080
 OSV_DATA ?=
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
@@ -25,7 +27,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation doctor extras clean
+.PHONY: help build check-data test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -33,6 +35,9 @@ help:  ## Show this list
 build: $(VENV)/.installed  ## Build the store segments (VARS=my.yml, VERBOSE=1 shows all of dbt's output)
 	@$(READ_VARS); dbt $(if $(VERBOSE),,--quiet) build --vars "$$vars" \
 		|| { echo "The build failed; logs/dbt.log has all messages of dbt."; exit 1; }
+
+check-data: $(VENV)/.installed  ## Check own files without building (VARS=my.yml, or INPUTS="sales=... products=...")
+	@$(READ_VARS); python scripts/check_data.py --vars "$$vars" $(INPUTS) $(if $(WRITE),--write $(WRITE))
 
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile

@@ -33,6 +33,7 @@ from segmentation.inputs.text_files import (
     FileFormat,
     check_complete,
     clean_copy,
+    compression_of,
     is_mostly_utf8,
     number_of_line_ends,
     number_of_lines,
@@ -227,8 +228,8 @@ def _text(
     problems: list[str] = []
     for path, shown in paths.items():
         try:
+            check_complete(path, compression_of(path))
             found = text_format(path, n_known, len(required_columns(name)))
-            check_complete(path, found.compression)
         except InputError as error:
             problems += [problem.replace(str(path), shown) for problem in error.problems]
             continue

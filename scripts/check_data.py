@@ -1,0 +1,173 @@
+"""Check own data without building: read it, profile it, and say whether a build may use it.
+
+    python scripts/check_data.py sales=exports/sales.csv products=exports/products.csv
+    python scripts/check_data.py --vars my.yml
+
+Prints one line per input, what is wrong and the setting that helps, and how every column was read.
+`--write my.yml` saves a `vars` file with the columns and formats that were found. The exit status
+is 1 when an input is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+import yaml
+
+from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.names import InputError
+from segmentation.inputs.options import InputOptions
+from segmentation.warehouse.extensions import MissingPackageError, load_extension
+from segmentation.warehouse.secrets import without_secrets
+
+#: Vars that say how inputs are read; the others have no effect here.
+_OPTIONS: Final = ("columns", "formats", "sheets", "ids", "max_rejected_share", "returns")
+_WIDTHS: Final = {"input": 14, "column": 22, "read as": 11, "format": 34, "missing": 9}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the inputs; 0 if a build may use them."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("inputs", nargs="*", metavar="name=location")
+    parser.add_argument("--vars", default="", help="YAML file, or YAML text, with the vars")
+    parser.add_argument("--write", type=Path, help="save a vars file with what was found")
+    parser.add_argument(
+        "--today", type=dt.date.fromisoformat, default=None, help="last day but one that is a date"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        project_vars = _vars(given.vars)
+        inputs = _inputs(project_vars, given.inputs)
+        options = InputOptions({name: project_vars.get(name) for name in _OPTIONS})
+        report = _check(inputs, options, given.today or dt.datetime.now(tz=dt.UTC).date())
+    except InputError as error:
+        return _stop(error.problems)
+    except MissingPackageError as error:
+        return _stop([str(error)])
+    _show(report)
+    text = report.vars_file(inputs) if not project_vars else _merged(report, inputs, project_vars)
+    if given.write:
+        given.write.write_text(text, encoding="utf-8")
+        print(f"\nThe vars are in {given.write}: make build VARS={given.write}")  # noqa: T201
+    else:
+        print(f"\nVars for a build (save them with --write my.yml):\n\n{without_secrets(text)}")  # noqa: T201
+    return 0 if report.is_good else 1
+
+
+def _vars(given: str) -> dict[str, Any]:
+    """The vars from a file or from text."""
+    is_file = given.endswith((".yml", ".yaml"))
+    try:
+        text = Path(given).read_text(encoding="utf-8") if is_file else given
+        content = yaml.safe_load(text) or {}
+    except (OSError, yaml.YAMLError) as error:
+        problem = str(error).partition("\n")[0]
+        raise InputError([f"--vars {given}: {problem}"]) from error
+    if not isinstance(content, dict):
+        raise InputError([f"--vars {given}: it is a mapping, such as inputs: {{sales: sales.csv}}"])
+    return content
+
+
+def _inputs(project_vars: Mapping[str, Any], given: Sequence[str]) -> dict[str, str]:
+    inputs = {
+        name: str(place) for name, place in (project_vars.get("inputs") or {}).items() if place
+    }
+    for argument in given:
+        name, equals, location = argument.partition("=")
+        if not (name and equals and location):
+            raise InputError([f"{argument!r}: write name=location, such as sales=sales.csv"])
+        inputs[name] = location
+    if not inputs:
+        raise InputError(
+            ["there is no input to check; name one, such as sales=sales.csv products=products.csv"]
+        )
+    return inputs
+
+
+def _check(inputs: Mapping[str, str], options: InputOptions, today: dt.date) -> IntakeReport:
+    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+        if any("://" in location for location in inputs.values()):
+            load_extension(connection, "httpfs")
+        return check_data(connection, inputs, options, today)
+
+
+def _show(report: IntakeReport) -> None:
+    """The verdict first, then what is wrong, then the columns."""
+    lines = [*report.verdicts(), ""]
+    for name, plan in report.plans.items():
+        for file in plan.files[:5]:
+            lines.append(f"{name}: {file.path} is {file.read_as}")
+            lines += [f"{name}:   above the header: {text}" for text in file.above[:3]]
+        if len(plan.files) > 5:  # noqa: PLR2004
+            lines.append(f"{name}: and {len(plan.files) - 5} more files")
+    if problems := report.all_problems():
+        lines += ["", "To fix:", *(f"  {problem}" for problem in problems)]
+    lines += ["", *_table(report.profile())]
+    notes = [
+        f"  {name}.{column.column}: {column.note}"
+        for name, columns in report.columns.items()
+        for column in columns
+        if column.note
+    ]
+    if notes:
+        lines += ["", "Worth a look:", *notes]
+    print(without_secrets("\n".join(lines)))  # noqa: T201
+
+
+def _table(profile: pl.DataFrame) -> list[str]:
+    """How every column was read."""
+    rows = [(*_WIDTHS, "from", "to")] + [
+        (
+            row["input"],
+            row["column_name"],
+            row["read_as"],
+            row["format"],
+            f"{row['n_missing']:,}",
+            row["minimum"] or "",
+            row["maximum"] or "",
+        )
+        for row in profile.iter_rows(named=True)
+    ]
+    widths = [*_WIDTHS.values(), 20, 20]
+    return [
+        " ".join(
+            value[:width].ljust(width) for value, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _merged(report: IntakeReport, inputs: Mapping[str, str], given: Mapping[str, Any]) -> str:
+    """The vars that were given, with what was found where nothing was."""
+    found = yaml.safe_load(report.vars_file(inputs))
+    for key in ("columns", "formats"):
+        blocks = {
+            name: {
+                **(found.get(key) or {}).get(name, {}),
+                **((given.get(key) or {}).get(name) or {}),
+            }
+            for name in {**(found.get(key) or {}), **(given.get(key) or {})}
+        }
+        if blocks:
+            found[key] = blocks
+    return yaml.safe_dump(
+        {**found, **{k: v for k, v in given.items() if k not in found}},
+        sort_keys=False,
+        allow_unicode=True,
+    )
+
+
+def _stop(problems: Sequence[str]) -> int:
+    print(without_secrets("check-data: " + "\n".join(problems)), file=sys.stderr)  # noqa: T201
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

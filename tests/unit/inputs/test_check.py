@@ -1,0 +1,407 @@
+"""Whole inputs, good and bad: what is accepted, what is refused, and what the message says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import openpyxl
+import polars as pl
+import pytest
+
+from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.names import InputError
+from segmentation.inputs.options import InputOptions
+
+TODAY: Final = dt.date(2026, 6, 30)
+PRODUCTS: Final = "product_id,category,need_state\np1,Food,Fresh\np2,Food,Wine\n"
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        yield opened
+
+
+def check(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    files: Mapping[str, str | bytes],
+    **options: Any,
+) -> IntakeReport:
+    """Check inputs written from texts."""
+    inputs = {}
+    for name, content in {"products": PRODUCTS, **files}.items():
+        path = folder / f"{name}.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        inputs[name] = str(path)
+    return check_data(connection, inputs, InputOptions(options), TODAY)
+
+
+def sales(*amounts: str, delimiter: str = ";") -> str:
+    """Sales of one store, a line per amount."""
+    lines = [delimiter.join(("s1", "p1", amount)) for amount in amounts]
+    return "\n".join([delimiter.join(("store_id", "product_id", "sales_amount")), *lines, ""])
+
+
+def dated(*dates: str) -> str:
+    """Sales of 10 each, a line per date."""
+    return "\n".join(
+        ["store_id;product_id;sales_amount;sold_on", *(f"s1;p1;10.5;{date}" for date in dates), ""]
+    )
+
+
+def total(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> str:
+    """The sum of the amounts as staging would read them."""
+    sql = next(c.sql for c in report.columns["sales"] if c.column == "sales_amount")
+    relation = report.plans["sales"].relation
+    return str(connection.execute(f"select sum({sql}) from {relation}").fetchall()[0][0])
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        (["1234.50", "7"], "1241.5000"),
+        (["1.234,50", "7"], "1241.5000"),
+        (["1,234.50", "7"], "1241.5000"),
+        (["12,34,567.50"], "1234567.5000"),
+        (["1'234.50", "1\u2019000.00"], "2234.5000"),
+        (["1 234,50", "1\u202f000,00", "1\u00a0000,00"], "3234.5000"),
+        (["€ 12,50", "3,25 EUR", "$4"], "19.7500"),
+        (["(12.50)", "20.00", "1.50-", "\u22121.25"], "4.7500"),
+        (["1234567", "1.5E+03"], "1236067.0000"),
+        (["1.234.567", "12"], "1234579.0000"),
+    ],
+)
+def test_amounts_are_read_in_the_format_that_they_prove(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str], expected: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*amounts)})
+    assert report.all_problems() == []
+    assert total(connection, report) == expected
+
+
+@pytest.mark.parametrize("amounts", [["1,234", "567"], ["1.234"], ["123,456", "999,999"]])
+def test_amounts_that_no_value_decides_ask_for_the_decimal_mark(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str]
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": sales(*amounts)}).all_problems()
+    assert "no value decides" in problem
+    assert "set formats.sales.sales_amount to" in problem
+    mark = next(c for c in amounts[0] if not c.isdigit())
+    other = {",": ".", ".": ","}[mark]
+    given = {"sales": {"sales_amount": {"decimal": other}}}
+    report = check(connection, tmp_path, {"sales": sales(*amounts)}, formats=given)
+    assert report.all_problems() == []
+    digits = sum(int(amount.replace(mark, "")) for amount in amounts)
+    assert total(connection, report) == f"{digits}.0000"
+
+
+def test_another_column_of_the_file_decides_the_decimal_mark(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id;product_id;sales_amount;units\ns1;p1;1.234;2,5\n"
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert total(connection, report) == "1234.0000"
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        (["2025-01-31", "2025-02-01"], dt.date(2025, 1, 31)),
+        (["31.01.2025", "01.02.2025"], dt.date(2025, 1, 31)),
+        (["1/31/2025", "2/1/2025"], dt.date(2025, 1, 31)),
+        (["31-01-2025", "01-02-2025"], dt.date(2025, 1, 31)),
+        (["20250131", "20250201"], dt.date(2025, 1, 31)),
+        (["2025-01-31T23:30:00-05:00", "2025-02-01T00:00:00Z"], dt.date(2025, 1, 31)),
+        (["31.01.2025 14:05", "01.02.2025 09:00"], dt.date(2025, 1, 31)),
+        (["1/31/2025 2:05:00 PM", "2/1/2025 9:00:00 AM"], dt.date(2025, 1, 31)),
+        (["45688", "45689"], dt.date(2025, 1, 31)),
+        (["31 Jan 2025", "1 Feb 2025"], dt.date(2025, 1, 31)),
+        (["31-JAN-2025", "01-FEB-2025"], dt.date(2025, 1, 31)),
+    ],
+)
+def test_dates_are_read_in_the_format_that_they_prove(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, dates: list[str], expected: dt.date
+) -> None:
+    report = check(connection, tmp_path, {"sales": dated(*dates)})
+    assert report.all_problems() == []
+    column = next(c for c in report.columns["sales"] if c.column == "sold_on")
+    assert (column.minimum, column.maximum) == (str(expected), "2025-02-01")
+
+
+def test_dates_that_no_value_decides_ask_for_the_format(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = dated("01/02/2025", "05/06/2025")
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "set formats.sales.sold_on to '%d/%m/%Y' or '%m/%d/%Y'" in problem
+    formats = {"sales": {"sold_on": "%d/%m/%Y"}}
+    report = check(connection, tmp_path, {"sales": text}, formats=formats)
+    column = next(c for c in report.columns["sales"] if c.column == "sold_on")
+    assert (column.minimum, report.all_problems()) == ("2025-02-01", [])
+
+
+@pytest.mark.parametrize(
+    "date", ["31/12/25", "0001-01-01", "infinity", "2199-01-01", "1969-12-31", "2025-02-30"]
+)
+def test_what_is_no_date_is_refused_with_its_share_of_the_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, date: str
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": dated("2025-01-31", date)}).all_problems()
+    assert "50 % of the sales, 10.50 of 21.00 (1 of 2 rows): sold_on is not a date" in problem
+    assert f"`{date}`" in problem
+    assert "formats.sales.sold_on" in problem
+
+
+def test_a_few_bad_dates_cost_the_dates_and_not_the_rows(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": dated(*["2025-01-31"] * 99, "soon")})
+    assert report.all_problems() == []
+    assert report.losses["sales"].n_accepted == 100
+
+
+@pytest.mark.parametrize("place", [0, 1, 2_999])
+@pytest.mark.parametrize("bad", ["s1,p1,1,234.50", "s1,p1"])
+def test_a_line_of_another_length_is_rejected_wherever_it_is(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, place: int, bad: str
+) -> None:
+    lines = ["s1,p1,2.50"] * 3_000
+    lines[place] = bad
+    text = "\n".join(["store_id,product_id,sales_amount", *lines, ""])
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.plans["sales"].n_rows == 2_999
+    assert report.plans["sales"].lines.select("line", "text").rows() == [(place + 2, bad)]
+
+
+def test_mixed_line_ends_lose_no_line(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [f"s{i},p1,2.50\n" for i in range(50_000)]
+    lines[49_000] = "s1,p1,2.50\r\n"
+    text = "store_id,product_id,sales_amount\n" + "".join(lines)
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert total(connection, report) == "125000.0000"
+
+
+def test_a_quote_that_does_not_end_costs_its_line_only(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [f"s{i},p1,2.50,x" for i in range(1000)]
+    lines[500] = 's500,p1,2.50,"5 inch'
+    text = "\n".join(["store_id,product_id,sales_amount,note", *lines, ""])
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert report.plans["sales"].lines.select("line", "reason").rows() == [
+        (502, "line has a quote that does not end")
+    ]
+    assert report.plans["sales"].n_rows == 999
+
+
+def test_a_single_accent_of_windows_makes_the_whole_file_windows_1252(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    products = b"product_id,category,need_state\np1,Caf\xe9 \x80,Fresh\n"
+    report = check(connection, tmp_path, {"products": products, "sales": sales("1.5")})
+    assert report.all_problems() == []
+    assert report.plans["products"].files[0].read_as.startswith("Windows-1252")
+    rows = connection.execute(f"select category from {report.plans['products'].relation}")
+    assert rows.fetchall() == [("Café €",)]
+
+
+def test_a_truncated_file_is_refused(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    content = gzip.compress(sales(*(f"{i}.50" for i in range(5000))).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(content[: len(content) * 2 // 3])
+    report = check_data(connection, {"sales": str(tmp_path / "cut.csv.gz")}, InputOptions(), TODAY)
+    assert "is cut off or damaged" in report.problems["sales"][0]
+
+
+def test_files_of_a_glob_match_by_name_and_are_checked_one_by_one(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("store_id,product_id,sales_amount\ns1,p1,1.5\n")
+    (tmp_path / "b.csv").write_text("Sales Amount;STORE_ID;product id;extra\n2,5;s1;p1;x\n")
+    report = check_data(connection, {"sales": str(tmp_path / "*.csv")}, InputOptions(), TODAY)
+    assert report.plans["sales"].n_rows == 2
+    (tmp_path / "c.csv").write_text("s1,p1,1.5\ns2,p1,2.5\n")
+    report = check_data(connection, {"sales": str(tmp_path / "*.csv")}, InputOptions(), TODAY)
+    assert "c.csv has no header: line 1 is 's1,p1,1.5'" in report.problems["sales"][0]
+
+
+def test_the_same_content_twice_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(sales("1.5"))
+    report = check_data(connection, {"sales": str(tmp_path / "*.csv")}, InputOptions(), TODAY)
+    assert "a.csv and " in report.problems["sales"][0]
+    assert "have the same content" in report.problems["sales"][0]
+
+
+def test_a_missing_column_proposes_likely_ones(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "Store,Dept,Date,Weekly_Sales,IsHoliday\n1,p1,2012-01-31,1.5,no\n"
+    problems = check(connection, tmp_path, {"sales": text}).problems["sales"]
+    assert len(problems) == 3
+    assert "set columns: {sales: {sales_amount: Weekly_Sales}}" in problems[2]
+    names = {"store_id": "Store", "product_id": "Dept", "sales_amount": "Weekly_Sales"}
+    report = check(connection, tmp_path, {"sales": text}, columns={"sales": names})
+    assert report.all_problems() == []
+
+
+def test_a_workbook_is_read_like_a_text_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "About"  # type: ignore[union-attr]
+    page = book.create_sheet("Sales")
+    for row in (
+        ["Report 2025"],
+        ["Store ID", "product_id", "sales_amount", "sold_on"],
+        [101, "p1", 12.5, dt.date(2025, 1, 31)],
+        [102, "p2", 3, dt.date(2025, 2, 1)],
+    ):
+        page.append(row)
+    book.save(tmp_path / "sales.xlsx")
+    options = InputOptions({"sheets": {"sales": "Sales"}})
+    report = check_data(connection, {"sales": str(tmp_path / "sales.xlsx")}, options, TODAY)
+    assert total(connection, report) == "15.5000"
+    column = next(c for c in report.columns["sales"] if c.column == "store_id")
+    assert (column.minimum, column.maximum) == ("101", "102")
+    wrong = InputOptions({"sheets": {"sales": "Sale"}})
+    report = check_data(connection, {"sales": str(tmp_path / "sales.xlsx")}, wrong, TODAY)
+    assert "did you mean Sales?" in report.problems["sales"][0]
+
+
+def test_ids_from_a_spreadsheet_equal_those_from_text(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    pl.DataFrame(
+        {"store_id": [101.0, 102.0], "product_id": [1, 1], "sales_amount": [1.5, 2.5]}
+    ).write_parquet(tmp_path / "sales.parquet")
+    (tmp_path / "products.csv").write_text("product_id,category,need_state\n1.0,Food,Fresh\n")
+    (tmp_path / "demographics.csv").write_text("store_id,income\n101,10\n\u200b102\u00a0,20\n")
+    places = {
+        "sales": "sales.parquet",
+        "products": "products.csv",
+        "demographics": "demographics.csv",
+    }
+    inputs = {name: str(tmp_path / place) for name, place in places.items()}
+    report = check_data(connection, inputs, InputOptions(), TODAY)
+    assert report.all_problems() == []
+    assert [match.n_both for match in report.matches] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "setting"),
+    [
+        (["001", "002"], "leading_zeros"),
+        (["A", "B"], "case"),
+        (["00A", "00B"], "leading_zeros, case"),
+    ],
+)
+def test_ids_that_would_match_otherwise_are_refused_with_the_setting(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, ids: list[str], setting: str
+) -> None:
+    plain = [text.lstrip("0").lower() for text in ids]
+    text = "\n".join(["store_id,product_id,sales_amount", *(f"{i},p1,1.5" for i in plain), ""])
+    facts = "\n".join(["store_id,income", *(f"{i},{n}" for n, i in enumerate(ids)), ""])
+    files = {"sales": text, "demographics": facts}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert f"set ids: {{store_id: {{ignore: [{setting}]}}}}" in problem
+    given = {"store_id": {"ignore": setting.split(", ")}}
+    assert check(connection, tmp_path, files, ids=given).all_problems() == []
+
+
+def test_ids_that_never_match_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    files = {"sales": sales("1.5"), "demographics": "store_id,income\nother,1\n"}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert "share 0 of 1 store_ids" in problem
+
+
+def test_external_columns_are_what_their_values_are(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = [
+        f"s{i};{i},5;{'none' if i % 2 else 'Aldi'};Manager of {i};{i % 3};{i % 2}"
+        for i in range(20)
+    ]
+    text = "\n".join(["store_id;distance;competitor;manager;region_code;parking", *rows, ""])
+    shop = "\n".join(["store_id,product_id,sales_amount", *(f"s{i},p1,1.5" for i in range(20))])
+    report = check(connection, tmp_path, {"sales": shop, "demographics": text})
+    found = {column.column: column for column in report.columns["demographics"]}
+    assert {name: column.read_as for name, column in found.items()} == {
+        "store_id": "id",
+        "distance": "number",
+        "competitor": "category",
+        "manager": "identifier",
+        "region_code": "number",
+        "parking": "number",
+    }
+    assert found["competitor"].n_distinct == 2
+    assert "set formats.demographics.region_code: category" in found["region_code"].note
+    assert found["parking"].note == ""
+    given = {"demographics": {"region_code": "category", "distance": "ignore"}}
+    report = check(connection, tmp_path, {"sales": shop, "demographics": text}, formats=given)
+    kinds = {column.column: column.read_as for column in report.columns["demographics"]}
+    assert (kinds["region_code"], kinds["distance"]) == ("category", "ignored")
+
+
+def test_returns_are_netted_unless_they_are_to_be_rejected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    amounts = ["100.00"] * 30 + ["-1.50"]
+    report = check(connection, tmp_path, {"sales": sales(*amounts)})
+    assert (report.losses["sales"].n_accepted, report.losses["sales"].returns) == (31, 1.5)
+    report = check(connection, tmp_path, {"sales": sales(*amounts)}, returns="reject")
+    assert [loss.reason for loss in report.losses["sales"].by_reason] == [
+        "sales_amount is negative"
+    ]
+
+
+def test_one_file_with_facts_of_stores_is_enough_for_the_external_lane(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    (tmp_path / "facts.csv").write_text("store_id,income\ns1,10\ns2,20\n")
+    inputs = {"demographics": str(tmp_path / "facts.csv")}
+    assert check_data(connection, inputs, InputOptions(), TODAY).is_good
+
+
+def test_unknown_names_get_a_suggestion(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check_data(
+        connection, {"sale": str(tmp_path)}, InputOptions(), TODAY, known=["demographics"]
+    )
+    assert "did you mean sales?" in report.all_problems()[0]
+    with pytest.raises(InputError, match="is not a date format"):
+        InputOptions({"formats": {"sales": {"sold_on": "%d/%m/%y"}}})
+    formats = {"sales": {"sold_onn": "%d/%m/%Y"}}
+    report = check(connection, tmp_path, {"sales": dated("2025-01-31")}, formats=formats)
+    assert "did you mean sold_on?" in report.all_problems()[0]
+
+
+def test_the_vars_that_were_found_read_the_same_again(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "Store ID;product_id;Umsatz\ns1;p1;1.234,50\n"
+    names = {"sales": {"sales_amount": "Umsatz"}}
+    report = check(connection, tmp_path, {"sales": text}, columns=names)
+    found = report.vars_file({"sales": "sales.csv"})
+    assert "sales_amount: Umsatz" in found
+    assert "decimal: ','" in found
+    assert report.profile().filter(input="sales")["column_in_file"].to_list() == [
+        "Store ID",
+        "product_id",
+        "Umsatz",
+    ]
