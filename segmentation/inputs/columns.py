@@ -48,6 +48,8 @@ _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
 _MOST_EXAMPLES: Final = 3
+#: Formats that one call of `strptime` reads, tried where every value is written alike.
+_COMMON_DATES: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d")
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def decide_columns(
     formats = []
     for found in decided:
         again = found.number is not None and found.number.alternatives and like is not None
-        with_money = plan.name == "sales" and found.format.read_as == "date" and money is not None
+        with_money = found.format.read_as == "date" and found.format.n_not_understood > 0 and money
         if again or with_money:
             column = _Column(connection, plan, found.format.column, options, today)
             column.like, column.money = like, money
@@ -236,7 +238,8 @@ class _Column:
         )
 
     def _stats(self, found: ColumnFormat) -> ColumnFormat:
-        """Complete the counts from the different values."""
+        """Complete the counts from the different values, and simplify the expression."""
+        found = replace(found, sql=self._simplest(found))
         nothing = or_null(tidy("value"), NO_CATEGORY if found.read_as == "category" else NOTHING)
         n_missing, n_distinct, minimum, maximum, n_lost, money = self.connection.execute(
             f"""
@@ -269,6 +272,30 @@ class _Column:
             money_not_understood=None if money is None else float(money),
             examples=tuple(text for (text,) in examples),
         )
+
+    def _simplest(self, found: ColumnFormat) -> str:
+        """The simplest expression that gives the same for every value of the column.
+
+        Most columns have no blanks to trim and no marks to remove, and are read as they are.
+        """
+        if self.type != "VARCHAR":
+            return found.sql
+        number_type = MONEY_TYPE if self.role == "money" else MEASURE_TYPE
+        candidates = {
+            "number": [f"try_cast({self.name} as {number_type})"],
+            "date": [
+                f"try_cast({self.name} as date)",
+                *(f"try_strptime({self.name}, '{fmt}')::date" for fmt in _COMMON_DATES),
+            ],
+        }.get(found.read_as, [self.name])
+        for simple in candidates:
+            ((is_same,),) = self.connection.execute(
+                f"select bool_and(({found.sql}) is not distinct from ({simple})) "
+                "from _intake_values"
+            ).fetchall()
+            if is_same:
+                return simple
+        return found.sql
 
     def _id(self) -> ColumnFormat:
         without = f", without regard to {' and '.join(self.ignored)}" if self.ignored else ""

@@ -105,7 +105,9 @@ def losses_of(
     cases = [
         _case(by_name[name])
         for name in ("store_id", "product_id", "category", "need_state", "sales_amount")
-        if name in by_name and by_name[name].read_as != "text"
+        if name in by_name
+        and by_name[name].read_as != "text"
+        and by_name[name].n_missing + by_name[name].n_not_understood
     ]
     if plan.name == "sales" and not returns_are_netted:
         cases.append(f"when {amount} < 0 then 'sales_amount is negative'")

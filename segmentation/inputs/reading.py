@@ -248,10 +248,15 @@ def _text(
         groups[file.key].append(file)
     lines = [LINES.to_frame()]
     read_as: dict[Path, str] = {}
-    for group in groups.values():
-        read, noted = _load_group(connection, table, group)
-        lines.append(noted)
-        read_as |= read
+    # texts are read a few times and then replaced: compressing them takes twice the time of reading
+    connection.execute("set force_compression = 'uncompressed'")
+    try:
+        for group in groups.values():
+            read, noted = _load_group(connection, table, group)
+            lines.append(noted)
+            read_as |= read
+    finally:
+        connection.execute("reset force_compression")
     shown_lines = pl.concat(lines).with_columns(
         pl.lit(name).alias("input"),
         pl.col("file").replace({str(path): shown for path, shown in paths.items()}),

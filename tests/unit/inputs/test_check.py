@@ -261,7 +261,7 @@ def test_a_workbook_is_read_like_a_text_file(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     book = openpyxl.Workbook()
-    book.active.title = "About"  # type: ignore[union-attr]
+    book.active.title = "About"
     page = book.create_sheet("Sales")
     for row in (
         ["Report 2025"],
