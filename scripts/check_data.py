@@ -76,9 +76,10 @@ def _vars(given: str) -> dict[str, Any]:
 
 
 def _inputs(project_vars: Mapping[str, Any], given: Sequence[str]) -> dict[str, str]:
-    inputs = {
-        name: str(place) for name, place in (project_vars.get("inputs") or {}).items() if place
-    }
+    named = project_vars.get("inputs") or {}
+    if not isinstance(named, Mapping):
+        raise InputError([f"inputs: {named!r} is not allowed; it is a mapping of name to location"])
+    inputs = {str(name): str(place) for name, place in named.items() if place}
     for argument in given:
         name, equals, location = argument.partition("=")
         if not (name and equals and location):

@@ -70,10 +70,7 @@ class InputOptions:
 
     def __init__(self, given: Mapping[str, Any] | None = None) -> None:
         named = {key: value for key, value in (given or {}).items() if value is not None}
-        named["formats"] = {
-            name: {column: _spelled_out(value) for column, value in dict(block or {}).items()}
-            for name, block in dict(named.get("formats") or {}).items()
-        }
+        named["formats"] = _spelled_out(named.get("formats") or {})
         try:
             self._given = _Given.model_validate(named)
         except ValidationError as error:
@@ -112,7 +109,19 @@ class InputOptions:
         return ids.get(column, IdOptions()).ignore
 
 
-def _spelled_out(value: object) -> object:
+def _spelled_out(formats: object) -> object:
+    """The var `formats` with a mapping for every column; what is no mapping is left to pydantic."""
+    if not isinstance(formats, Mapping):
+        return formats
+    return {
+        name: {column: _column(value) for column, value in block.items()}
+        if isinstance(block, Mapping)
+        else block
+        for name, block in formats.items()
+    }
+
+
+def _column(value: object) -> object:
     """`category` is `{read_as: category}`; another text is a date format."""
     if not isinstance(value, str):
         return value

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.check_data import main
+
+SALES = "Store;product_id;sales_amount;sold_on\ns1;p1;1.234,50;31.01.2025\n"
+PRODUCTS = "product_id,category,need_state\np1,Food,Fresh\n"
+TODAY = ("--today", "2026-06-30")
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> list[str]:
+    (tmp_path / "sales.csv").write_text(SALES)
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    return [f"{name}={tmp_path / name}.csv" for name in ("sales", "products")]
+
+
+def test_good_data_gives_a_vars_file_that_checks_the_same(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = tmp_path / "my.yml"
+    mapping = "columns: {sales: {store_id: Store}}"
+    assert main([*inputs, "--vars", mapping, "--write", str(written), *TODAY]) == 0
+    assert "sales: good; 1 of 1 rows accepted, 1,234.50 of 1,234.50" in capsys.readouterr().out
+    found = yaml.safe_load(written.read_text())
+    assert found["columns"] == {"sales": {"store_id": "Store"}}
+    assert found["formats"]["sales"]["sales_amount"] == {"decimal": ",", "thousands": "."}
+    assert main(["--vars", str(written), *TODAY]) == 0
+
+
+def test_data_that_is_refused_gives_the_setting_and_a_status(
+    inputs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*inputs, *TODAY]) == 1
+    assert "set columns: {sales: {store_id: Store}}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "there is no input to check"),
+        (["sales.csv"], "write name=location"),
+        (["--vars", "missing.yml"], "--vars missing.yml"),
+        (["--vars", "[1]"], "it is a mapping"),
+        (["--vars", "{formats: {sales: {sold_on: '%d/%m/%y'}}}", "sales=x.csv"], "four-digit"),
+        (["--vars", "{inputs: [1]}"], "it is a mapping of name to location"),
+        (["--vars", "{formats: [1]}", "sales=x.csv"], "formats"),
+    ],
+)
+def test_wrong_arguments_are_one_message(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *TODAY]) == 1
+    assert message in capsys.readouterr().err
