@@ -45,6 +45,8 @@ from segmentation.warehouse.database import sql_literal, sql_name
 SCHEMA: Final = "intake"
 #: Beyond the default of DuckDB its buffers grow, and reading takes twice the time.
 _LONGEST_LINE: Final = 2_000_000
+#: With so few columns an address with a line break looks like two lines.
+_FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
 _MOST_LINES_ABOVE: Final = 50
 _TEXT: Final = re.compile(r"(?i)\.(csv|tsv|txt)(\.(gz|zst))?$")
@@ -526,13 +528,13 @@ def _check_nothing_is_lost(
     n_known = n_read + rejected.len() + n_in_rejected
     if n_known == sum(number_of_line_ends(path, file.format) for path in paths):
         return
-    breaks = " + ".join(
-        f"coalesce(length({name}) - length(replace({name}, chr(10), '')), 0)"
-        for name in map(sql_name, file.columns.values())
-    )
+    names = [sql_name(name) for name in file.columns.values()]
+    breaks = " + ".join(_occurrences(name, "chr(10)") for name in names)
     ((n_breaks,),) = connection.execute(
         f"select coalesce(sum({breaks}), 0) from (from {table} offset {n_before})"
     ).fetchall()
+    if n_breaks:
+        _check_no_lines_in_values(connection, f"(from {table} offset {n_before})", names, file)
     n_lines = sum(number_of_lines(path, file.format) for path in paths)
     # a line break in a value may be followed by an empty line, which is not counted as a line
     if n_known + int(n_breaks) < n_lines:
@@ -542,6 +544,44 @@ def _check_nothing_is_lost(
                 "lost while the file was read; export it as plain CSV with one kind of line end"
             ]
         )
+
+
+def _check_no_lines_in_values(
+    connection: duckdb.DuckDBPyConnection, rows: str, names: Sequence[str], file: _TextFile
+) -> None:
+    """Find values that hold whole lines: two quotes that are not doubled enclose what is between.
+
+    The k line ends in such a value bring k times the separators of a line with them.
+
+    Raises
+    ------
+    InputError
+        If there is such a value.
+    """
+    if len(names) <= _FEWEST_COLUMNS:
+        return
+    delimiter = sql_literal(file.format.delimiter)
+    breaks = " + ".join(_occurrences(name, "chr(10)") for name in names)
+    inside = " + ".join(
+        f"if(contains({name}, chr(10)), {_occurrences(name, delimiter)}, 0)" for name in names
+    )
+    found = connection.execute(
+        f"select count(*) over (), concat_ws({delimiter}, {', '.join(names)}) from {rows} "
+        f"where {breaks} > 0 and {inside} = ({breaks}) * {len(names) - 1} limit 1"
+    ).fetchone()
+    if found:
+        raise InputError(
+            [
+                f"{file.path} has {found[0]:,} value(s) that hold whole lines, such as "
+                f"{found[1][:80]!r}; a quote inside a value is not doubled. Export the file again "
+                'with every " inside a value doubled'
+            ]
+        )
+
+
+def _occurrences(text: str, part: str) -> str:
+    """SQL: how often a text of one character is in a column."""
+    return f"coalesce(length({text}) - length(replace({text}, {part}, '')), 0)"
 
 
 def _n_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:

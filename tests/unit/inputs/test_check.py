@@ -205,6 +205,26 @@ def test_a_quote_that_does_not_end_costs_its_line_only(
     assert report.plans["sales"].n_rows == 999
 
 
+def test_two_quotes_that_enclose_whole_lines_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [f"s{i},p1,x,2.50" for i in range(100)]
+    lines[50] = 's50,p1,"5 inch,2.50'
+    lines[52] = 's52,p1,",2.50'
+    text = "\n".join(["store_id,product_id,note,sales_amount", *lines, ""])
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "1 value(s) that hold whole lines" in problem
+
+
+def test_a_line_break_inside_a_quoted_value_is_part_of_it(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = 'store_id,product_id,note,sales_amount\ns1,p1,"Main St, 5\nTown",2.50\ns2,p1,x,1\n'
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert report.plans["sales"].n_rows == 2
+
+
 def test_a_single_accent_of_windows_makes_the_whole_file_windows_1252(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
