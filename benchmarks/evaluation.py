@@ -29,7 +29,7 @@ from segmentation.evaluation.matching import (
 from segmentation.evaluation.new_stores import History, new_stores
 from segmentation.evaluation.opportunity import room, segment_opportunity
 from segmentation.evaluation.periods import ORIGIN, Panel, halves, panel, period_start, too_little
-from segmentation.evaluation.products import segment_products
+from segmentation.evaluation.products import product_ranking, segment_products
 from segmentation.evaluation.simulation import simulated_chain
 from segmentation.evaluation.store_groups import merged_steps, segment_budget, store_groups
 from segmentation.evaluation.validity import (
@@ -44,6 +44,8 @@ from segmentation.fitting.model import AffineModel, TrainingData
 from segmentation.fitting.scope import fit_scope
 from segmentation.settings import Settings
 
+#: Products that are ranked in each department.
+N_PRODUCTS = 300
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 
 
@@ -228,6 +230,34 @@ def first_half_clusters(first: Panel, category: str, settings: Settings) -> dict
     return {store: str(cluster) for store, cluster in zip(stores, clusters, strict=True)}
 
 
+def best_sellers(category: str, n_products: int) -> Panel:
+    """Two-week sales of the products of a department that sold most in the first half-year."""
+    sales = duckdb.sql(
+        f"""
+        with lines as (
+            select store_id, category, product_id as need_state, sold_on, sales_amount
+            from read_parquet('{DEMO}/data/sales.parquet') as sales
+            inner join read_parquet('{DEMO}/data/products.parquet') as products using (product_id)
+            where category = $category
+        ),
+        best as (
+            select need_state
+            from lines
+            where sold_on < (select min(sold_on) from lines) + interval '182 days'
+            group by all
+            order by sum(sales_amount) desc, need_state
+            limit {n_products}
+        )
+        select * replace (sales_amount::decimal(18, 2) as sales_amount)
+        from lines semi join best using (need_state)
+        order by all
+        """,
+        params={"category": category},
+    ).pl()
+    starts = period_start(pl.col("sold_on"), "two_weeks")
+    return panel(sales.with_columns(period_start=starts), category)
+
+
 def journey() -> None:
     """Verdicts and room per department of The Complete Journey."""
     given = yaml.safe_load((DEMO / "vars.yml").read_text(encoding="utf-8"))
@@ -261,6 +291,10 @@ def journey() -> None:
             say(text)
         say(f"  groups of the first half: {len(set(clusters.values()))}, stores: {len(known)}")
         _, sums = segment_opportunity(part, str(category), dict.fromkeys(known, "chain"), seed=0)
+        if len(set(clusters.values())) > 1:
+            products = best_sellers(str(category), N_PRODUCTS)
+            ranking = product_ranking(products, str(category), clusters)
+            say("  " + ranking["explanation"].item())
         say("  by two-week blocks:      " + sums["explanation"][-1])
         groups = pl.lit(ORIGIN) + pl.duration(days=14 * pl.col("household_group"))
         units = panel(sales.with_columns(period_start=groups), str(category)).take(known)
