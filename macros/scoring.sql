@@ -18,31 +18,73 @@
     {%- for row in run_query(scoring_literals_query(lane, models, usage, in_force)).rows -%}
         {%- set is_other_composition = lane == 'internal' and row['has_other_features'] -%}
         {%- set features = fromjson(row['features']) -%}
+        {%- set column_effects = fromjson(row['column_effects'] or '[]') -%}
+        {%- set gap_values = fromjson(row['gap_values'] or '[]') -%}
         {%- set inputs = [] -%}
+        {%- set read_values = [] -%}
         {%- for feature in features if feature.is_used -%}
+            {%- do read_values.append(
+                'x[' ~ feature.model_position ~ ']' if is_other_composition
+                else conversions('x[' ~ feature.todays_position ~ ']')[feature.conversion]
+            ) -%}
             {%- do inputs.append({
                 'feature': feature.name,
-                'value': 'x[' ~ feature.model_position ~ ']' if is_other_composition
-                    else conversions('x[' ~ feature.todays_position ~ ']')[feature.conversion],
+                'value': 'x[' ~ loop.index ~ ']' if column_effects else read_values[-1],
                 'imputed': feature.imputed,
                 'center': feature.center,
                 'scale': feature.scale,
             }) -%}
         {%- endfor -%}
         {%- set one_scope = 'select * from ' ~ vectors ~ ' where scope = ' ~ sql_text(row['scope']) -%}
+        {%- set vectors_of_model = recomposed_vectors(one_scope, features, row['transform'], row['zero_replacement'])
+            if is_other_composition else one_scope -%}
         {%- do literals.append({
             'scope': row['scope'],
             'model_id': row['model_id'],
-            'vectors': recomposed_vectors(one_scope, features, row['transform'], row['zero_replacement'])
-                if is_other_composition else one_scope,
+            'vectors': vectors_without_gaps(vectors_of_model, read_values, column_effects, gap_values)
+                if column_effects else vectors_of_model,
             'inputs': inputs,
             'weights': fromjson(row['weights']),
             'biases': fromjson(row['biases']),
             'clusters': fromjson(row['clusters']),
             'centers': fromjson(row['centers']),
+            'sizes': fromjson(row['sizes']),
+            'has_probabilities': row['has_probabilities'],
         }) -%}
     {%- endfor -%}
     {{ return(literals) }}
+{%- endmacro %}
+
+
+{#- Vectors of log-shares with the gaps filled, as `segmentation.features.log_ratios` has it: the row effect is the
+    mean of log-share minus column effect over the positive cells of the store; a positive cell keeps what neither
+    effect explains, a zero takes the gap value of its column. Without a positive cell nothing is known. -#}
+{% macro vectors_without_gaps(vectors, read_values, column_effects, gap_values) -%}
+    select
+        scope,
+        store_id,
+        [
+            {%- for gap_value in gap_values %}
+            if(row_effect is null, null, coalesce(residuals[{{ loop.index }}] - row_effect, {{ gap_value }}))
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ]::double[] as x
+    from (
+        select
+            *,
+            list_avg(residuals) as row_effect
+        from (
+            select
+                scope,
+                store_id,
+                [
+                    {%- for value in read_values %}
+                    {{ value }} - {{ column_effects[loop.index0] }}::double{{ ',' if not loop.last }}
+                    {%- endfor %}
+                ]::double[] as residuals
+            from ({{ vectors }})
+        )
+    )
 {%- endmacro %}
 
 
@@ -55,6 +97,8 @@
         store_id,
         {%- if transform == 'share' %}
         shares as x
+        {%- elif transform == 'log_ratio_gaps' %}
+        list_transform(shares, lambda s, place: if(s > 0, logs[place], null)) as x
         {%- else %}
         list_transform(logs, lambda l: l - list_sum(logs) / {{ features | length }}) as x
         {%- endif %}
@@ -134,8 +178,12 @@
         {%- endfor %}
         to_json(list_transform(models.components, lambda c: c.weights::varchar)) as weights,
         to_json(list_transform(models.components, lambda c: c.bias::varchar)) as biases,
+        to_json(list_transform(models.column_effects, lambda v: v::varchar)) as column_effects,
+        to_json(list_transform(models.gap_values, lambda v: v::varchar)) as gap_values,
         to_json(list_transform(models.centroids, lambda c: c.cluster::varchar)) as clusters,
-        to_json(list_transform(models.centroids, lambda c: c.center::varchar)) as centers
+        to_json(list_transform(models.centroids, lambda c: c.n_stores::varchar)) as sizes,
+        to_json(list_transform(models.centroids, lambda c: c.center::varchar)) as centers,
+        coalesce(len(models.criteria), 0) > 0 as has_probabilities
     from {{ models }} as models
     inner join {{ in_force }} as in_force
         on models.model_id = in_force.model_id and in_force.lane = '{{ lane }}'
@@ -283,6 +331,7 @@
         store_id,
         model_id,
         [{{ model.clusters | join(', ') }}]::integer[] as clusters,
+        {{ '[' ~ model.sizes | join(', ') ~ ']' if model.has_probabilities or model.sizes | length == 1 else 'null' }}::double[] as sizes,
         [
             {%- for center in model.centers %}
             {%- if not model.biases %}
@@ -302,6 +351,7 @@
         null::varchar as store_id,
         null::varchar as model_id,
         []::integer[] as clusters,
+        []::double[] as sizes,
         []::double[] as distances
     where false
     {%- endfor %}
@@ -372,6 +422,10 @@ scored as (
         nearest.clusters[nearest.second_place] as second_cluster,
         nearest.distances[nearest.place] as distance,
         nearest.distances[nearest.second_place] as second_distance,
+        nearest.sizes[nearest.place] / list_sum(list_transform(
+            nearest.sizes,
+            lambda size, place: size * exp((nearest.distances[nearest.place] ** 2 - nearest.distances[place] ** 2) / 2)
+        )) as assignment_probability,
         outliers.store_id is not null as is_outlier,
         coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
     from {{ ref('feat_' ~ lane) }} as features
@@ -402,6 +456,7 @@ select
     scored.distance,
     scored.second_distance,
     (scored.second_distance - scored.distance) / nullif(scored.second_distance, 0) as margin,
+    scored.assignment_probability,
     scored.distance / nullif(typical.distance, 0) as outlier_score,
 
     -- booleans
@@ -461,7 +516,8 @@ from known_values
 
 {#- What pulls each store of a lane to its cluster and away from the second nearest, feature by feature. The
     difference of the squared distances, second minus nearest, is a sum over the features: twice the
-    way between both centroids in the feature, times the way of the store from the middle of them.
+    difference of both clusters' pull weights in the feature, times the way of the store from the middle
+    between their centroids. (Without a metric of their own a pull weight is the deviation of the centroid.)
     (The features are rotated into the components, so the rest that no component sees falls out.) -#}
 {% macro feature_pulls(lane) -%}
 select
@@ -475,7 +531,7 @@ select
     scaled.imputed_value,
     nearest.transformed_value as cluster_value,
     second_nearest.transformed_value as second_cluster_value,
-    2 * (nearest.scaled_value - second_nearest.scaled_value)
+    2 * (nearest.pull_weight - second_nearest.pull_weight)
     * (scaled.scaled_value - (nearest.scaled_value + second_nearest.scaled_value) / 2) as pull,
     clusters.second_distance ** 2 - clusters.distance ** 2 as total_pull,
     scaled.was_imputed

@@ -14,6 +14,8 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 Lane = Literal["internal", "external"]
+#: What the shares of the internal lane enter as.
+Transform = Literal["log_ratio_gaps", "clr", "share"]
 LANES: Final[tuple[Lane, Lane]] = ("internal", "external")
 EXTERNAL_SCOPE: Final = "external"
 
@@ -64,7 +66,7 @@ class ScopeSettings(_Strict):
     multicollinearity_threshold: float = Field(0.95, gt=0, le=1)
     max_categories: int = Field(20, ge=2, le=200)
     log_skewness_threshold: float = Field(1.0, ge=0)
-    transform: Literal["clr", "share"] = "clr"
+    transform: Transform = "log_ratio_gaps"
     zero_replacement: float = Field(0.05, gt=0, lt=1)
     numeric_imputation: Literal["mean", "median", "mode"] = "median"
     normalize_method: Literal["robust", "zscore", "minmax", "maxabs", "none"] = "robust"
@@ -74,7 +76,10 @@ class ScopeSettings(_Strict):
     min_components: int = Field(5, ge=1)
     min_clusters: int = Field(2, ge=2, le=100)
     max_clusters: int = Field(10, ge=2, le=100)
-    selection: Literal["vote", "silhouette", "calinski_harabasz", "davies_bouldin"] = "vote"
+    n_clusters: int | None = Field(None, ge=2, le=100)
+    selection: Literal["mixture", "vote", "silhouette", "calinski_harabasz", "davies_bouldin"] = (
+        "mixture"
+    )
     stability_threshold: float = Field(0.6, ge=0, le=1)
     stability_resamples: int = Field(20, ge=2, le=1000)
     gap_references: int = Field(20, ge=2, le=1000)

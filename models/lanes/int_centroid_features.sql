@@ -1,5 +1,5 @@
--- A centroid is a point in the space of the components. Loadings are orthonormal, so going back to
--- the features keeps every distance; that is where a centroid can be read.
+-- A centroid is a point in the space of the components, each in units of its deviation within the
+-- clusters. Loadings are orthonormal, so a centroid can be turned back into features.
 with all_models as (
     {{ all_cluster_models() | indent(4) }}
 ),
@@ -22,9 +22,20 @@ deviations as (
         centroids.cluster,
         loadings.feature,
         any_value(centroids.n_stores) as n_stores,
+<<<<<<< ours
         fsum(centroids.coordinate * loadings.loading order by loadings.component) as deviation
     from {{ ref('int_cluster_centroids') }} as centroids
     inner join {{ ref('int_pca_loadings') }} as loadings
+=======
+        fsum(
+            centroids.coordinate * loadings.within_deviation * loadings.loading order by loadings.component
+        ) as deviation,
+        fsum(
+            centroids.coordinate / loadings.within_deviation * loadings.loading order by loadings.component
+        ) as pull_weight
+    from {{ ref('cluster_centroids') }} as centroids
+    inner join {{ ref('pca_loadings') }} as loadings
+>>>>>>> theirs
         on
             centroids.lane = loadings.lane
             and centroids.model_id = loadings.model_id
@@ -43,6 +54,7 @@ select
     -- numbers
     deviations.n_stores,
     deviations.deviation,
+    deviations.pull_weight,
     kept_features.mean + deviations.deviation as scaled_value,
     kept_features.feature.center
     + kept_features.feature.scale * (kept_features.mean + deviations.deviation) as transformed_value

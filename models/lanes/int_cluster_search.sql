@@ -11,8 +11,16 @@ candidates as (
         model_id,
         status,
         k as chosen_k,
-        unnest(search) as candidate
+        unnest(search) as candidate,
+        criteria
     from models
+),
+
+described as (
+    select
+        *,
+        list_filter(criteria, lambda c: c.k = candidate.k)[1] as mixture
+    from candidates
 )
 
 select
@@ -24,6 +32,7 @@ select
 
     -- text
     candidate.verdict,
+    mixture.family as covariance,
 
     -- numbers
     candidate.silhouette,
@@ -36,7 +45,16 @@ select
     candidate.rank_sum,
     candidate.gap as gap_over_one_cluster,
     candidate.gap_standard_error,
+    mixture.criterion,
+    mixture.gain,
+    mixture.weakest_valley as weakest_valley_p,
+    mixture.split as split_p,
 
     -- booleans
     status = 'fitted' and candidate.k = chosen_k as is_chosen
+<<<<<<< ours
 from candidates
+=======
+from described
+order by lane, scope, model_id, candidate.k
+>>>>>>> theirs

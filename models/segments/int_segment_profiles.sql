@@ -142,7 +142,13 @@ differences as (
             9
         ) as difference_in_sd,
         round(
-            coalesce(least(between_segments.sum_of_squares / nullif(spread.sum_of_squares, 0), 1), 0), 9
+            if(
+                spread.sum_of_squares > 0,
+                -- (`least` ignores NULL)
+                least(coalesce(between_segments.sum_of_squares, 0) / spread.sum_of_squares, 1),
+                0
+            ),
+            9
         ) as effect_size
     from by_segment
     inner join spread

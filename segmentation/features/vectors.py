@@ -6,13 +6,13 @@ position in `x` means the same feature for all stores of the scope.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
+from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings, Transform
 
 Matrix = npt.NDArray[np.float64]
 #: Number of the cluster of each row.
@@ -98,11 +98,39 @@ def centred_log_ratio(shares: Matrix, zero_replacement: float) -> Matrix:
     return centred
 
 
-def transform_shares(
-    shares: Matrix, transform: Literal["clr", "share"], zero_replacement: float
-) -> Matrix:
-    """Shares as the fit sees them: centred log-ratios, or the shares themselves."""
-    return shares if transform == "share" else centred_log_ratio(shares, zero_replacement)
+def log_shares(shares: Matrix, zero_replacement: float) -> Matrix:
+    """Logarithms of smoothed shares; a share of zero is NaN.
+
+    Parameters
+    ----------
+    shares
+        Stores x need states, every row sums to 1.
+    zero_replacement
+        Weight of the even composition that is mixed in, as in
+        :func:`centred_log_ratio`. It dampens the noise of tiny
+        shares.
+
+    Returns
+    -------
+    Matrix
+        Same shape.
+    """
+    smoothed = (shares + zero_replacement / shares.shape[1]) / (1.0 + zero_replacement)
+    logs: Matrix = np.where(shares > 0, np.log(smoothed), np.nan)
+    return logs
+
+
+def transform_shares(shares: Matrix, transform: Transform, zero_replacement: float) -> Matrix:
+    """Shares as the feature table has them.
+
+    Log-shares (`log_ratio_gaps`; the model adds row and column effects), centered log-ratios
+    (`clr`), or the shares themselves (`share`).
+    """
+    if transform == "share":
+        return shares
+    if transform == "clr":
+        return centred_log_ratio(shares, zero_replacement)
+    return log_shares(shares, zero_replacement)
 
 
 def internal_features(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,18 @@ from scipy.stats import rankdata
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
 from segmentation.features.vectors import Labels, Matrix
+from segmentation.fitting.criterion import Assessment, assess, best_first
 from segmentation.fitting.kmeans import WeightedRows, partition, weighted_rows
+from segmentation.fitting.metric import Metric
+from segmentation.fitting.mixtures import Family, fit_mixtures
 from segmentation.fitting.silhouettes import mean_silhouettes
 from segmentation.fitting.threads import each
 from segmentation.settings import ScopeSettings
 
 #: Rounding below which two indices count as equal when candidates are ranked.
 RANK_DECIMALS = 12
+#: Indices that rank candidates, with the sign that makes small values good ones.
+_INDICES: Final = {"silhouette": -1.0, "calinski_harabasz": -1.0, "davies_bouldin": 1.0}
 
 
 class Clusterer(Protocol):
@@ -46,14 +51,26 @@ class MakeClusterer(Protocol):
         ...
 
 
-#: Restarts of K-means: for a candidate, and for each of its many resamples and references.
-CANDIDATE_RESTARTS = 10
+#: Restarts of K-means: for a candidate, and for each of its many resamples and references. (10
+#: missed the optimum of one scope of the example; 50 found it on all.)
+CANDIDATE_RESTARTS = 50
 RESAMPLE_RESTARTS = 3
+#: Rows on which mixtures are searched, at most; a seeded sample of more.
+SEARCH_ROWS = 2000
+#: Candidates, from the best score, that are tested for a valley before "no structure".
+TESTED = 3
+#: p-value of "no valley" up to which a candidate passes.
+ALPHA = 0.2
+FAMILIES: tuple[Family, ...] = ("full", "diagonal")
 
 
 @dataclass
 class Candidate:
-    """One number of clusters with everything that speaks for or against it."""
+    """One number of clusters with everything that speaks for or against it.
+
+    `model` is fitted in the space that `metric` leads to; silhouette, Calinski-Harabasz and
+    Davies-Bouldin are measured on the components, so that candidates can be compared.
+    """
 
     k: int
     silhouette: float
@@ -67,6 +84,8 @@ class Candidate:
     gap: float | None = None
     gap_standard_error: float | None = None
     verdict: str = ""
+    assessment: Assessment | None = field(default=None, repr=False, kw_only=True)
+    metric: Metric = field(repr=False, kw_only=True)
     model: Clusterer = field(repr=False, kw_only=True)
 
 
@@ -79,15 +98,37 @@ class SearchResult:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """Estimator of one number of clusters, the space it was fitted in, what the mixture says."""
+
+    model: Clusterer
+    metric: Metric
+    assessment: Assessment | None = None
+
+
 def choose_clusters(
-    z: Matrix, settings: ScopeSettings, make_clusterer: MakeClusterer, n_jobs: int = 1
+    z: Matrix,
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int = 1,
+    zero_share: float = 0.0,
 ) -> SearchResult:
     """Measure every k and choose one.
 
-    Gates come first: the smallest cluster has `min_cluster_size` stores, the bootstrap stability
-    reaches `stability_threshold`. Among those that pass, `selection` decides: `vote` adds up the
-    ranks of silhouette, Calinski-Harabasz and Davies-Bouldin, ties go to the smaller k; an index
-    by name takes its best value. The winner must then beat one single cluster (gap statistic).
+    With `selection: mixture` a mixture with a common covariance is fitted for each k, and K-means
+    runs in the space in which that covariance is the identity, from the centers of the mixture.
+    The criterion decides (see `criterion`); of the best candidates the first one with a valley
+    between its clusters is chosen (see `valleys`).
+
+    With every other `selection` K-means runs on the components. Gates come first: the smallest
+    cluster has `min_cluster_size` stores, the bootstrap stability reaches `stability_threshold`.
+    Among those that pass, `vote` adds up the ranks of silhouette, Calinski-Harabasz and
+    Davies-Bouldin, and an index by name takes its best value. The winner must then beat one single
+    cluster (gap statistic).
+
+    Ties go to the smaller k. `n_clusters` fixes k, whatever the evidence says. All candidates have
+    all indices in either case.
 
     Parameters
     ----------
@@ -99,6 +140,8 @@ def choose_clusters(
         Estimator factory: (clusters, restarts, seed).
     n_jobs
         Threads that fit at once; they change no result.
+    zero_share
+        Share of the cells behind `z` that stand for a share of zero.
 
     Returns
     -------
@@ -121,48 +164,83 @@ def choose_clusters(
             "distances between stores contain infinity or a value too large for double precision"
         )
     distinct = len(np.unique(z, axis=0))
-    largest = min(settings.max_clusters, distinct - 1, len(z) // settings.min_cluster_size)
-    if largest < settings.min_clusters:
+    fixed = settings.n_clusters
+    possible = distinct if fixed else min(distinct, len(z) // settings.min_cluster_size)
+    smallest = min(settings.min_clusters, fixed or settings.min_clusters)
+    largest = min(max(settings.max_clusters, fixed or 0), possible)
+    if largest < (fixed or smallest):
         return SearchResult(
             [],
             None,
             f"{len(z)} training stores ({distinct} different ones) are too few for "
-            f"{settings.min_clusters} clusters of at least {settings.min_cluster_size}",
+            f"{fixed or smallest} clusters"
+            + ("" if fixed else f" of at least {settings.min_cluster_size}"),
         )
-    ks = range(settings.min_clusters, largest + 1)
+    ks = range(smallest, largest + 1)
+    if settings.selection == "mixture":
+        fitted = _from_mixtures(z, ks, settings, make_clusterer, zero_share)
+    else:
+        fitted = _from_kmeans(z, ks, settings, make_clusterer, n_jobs)
+    candidates = _measured(z, fitted, settings, make_clusterer, n_jobs)
+    passing = [candidate for candidate in candidates if _passes(candidate, settings)]
+    _rank(passing)
+    if settings.selection == "mixture":
+        winner, reason = _best_mixture(candidates)
+        if winner is not None:
+            _set_gap(z, winner, settings, make_clusterer, n_jobs)
+    else:
+        winner, reason = _best_by_index(z, passing, settings, make_clusterer, n_jobs, ks)
+    if fixed:
+        alone = "the data alone give no structure" if winner is None else f"the data: {reason}"
+        winner = next(candidate for candidate in candidates if candidate.k == fixed)
+        reason = f"k = {fixed} fixed by n_clusters ({alone})"
+        winner.verdict = f"chosen: fixed by n_clusters; {winner.verdict}".rstrip("; ")
+    elif winner is not None and winner.k == largest and winner.k == settings.max_clusters:
+        reason += (
+            f"; WARNING: k is the largest that was tried, raise max_clusters ({largest}) to see if"
+            " more clusters describe the stores better"
+        )
+    return SearchResult(candidates, winner, reason)
+
+
+def _from_kmeans(
+    z: Matrix,
+    ks: range,
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int,
+) -> dict[int, _Fitted]:
+    """K-means on the components for each k."""
     # from the largest k, which takes longest, so that all threads end at about the same time
     fit = partial(_candidate, z, weighted_rows(z), settings.seed, make_clusterer)
     models = each(fit, ks[::-1], n_jobs)[::-1]
-    labelings = {k: model.labels_ for k, model in zip(ks, models, strict=True)}
-    silhouettes = mean_silhouettes(
-        z, list(labelings.values()), settings.silhouette_sample, settings.seed, n_jobs
-    )
-    stabilities = bootstrap_jaccard(
-        z, labelings, settings.stability_resamples, settings.seed, make_clusterer, n_jobs
-    )
-    candidates = [
-        _measure(z, k, model, silhouette, stabilities[k])
-        for k, model, silhouette in zip(ks, models, silhouettes, strict=True)
-    ]
-    passing = [candidate for candidate in candidates if _passes(candidate, settings)]
-    if not passing:
-        return SearchResult(
-            candidates,
-            None,
-            f"no k from {settings.min_clusters} to {largest} passes the gates "
-            f"(smallest cluster at least {settings.min_cluster_size} stores, "
-            f"stability at least {settings.stability_threshold:g})",
-        )
-    winner = _best(passing, settings.selection)
-    if not _has_structure(z, winner, settings, make_clusterer, n_jobs):
-        reason = (
-            f"one cluster explains the data as well as the best k = {winner.k} "
-            "(gap statistic, Tibshirani 2001)"
-        )
-        winner.verdict = f"best of the candidates, but {reason}"
-        return SearchResult(candidates, None, reason)
-    winner.verdict = f"chosen: {winner.verdict}"
-    return SearchResult(candidates, winner, f"k = {winner.k} {winner.verdict}")
+    metric = Metric.identity(z.shape[1])
+    return {k: _Fitted(model, metric) for k, model in zip(ks, models, strict=True)}
+
+
+def _from_mixtures(
+    z: Matrix,
+    ks: range,
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    zero_share: float,
+) -> dict[int, _Fitted]:
+    """K-means for each k in the metric of the best mixture, from the centers of the mixture."""
+    rows = np.arange(len(z))
+    if len(z) > SEARCH_ROWS:
+        drawn = np.random.default_rng(settings.seed).permutation(len(z))[:SEARCH_ROWS]
+        rows = np.sort(drawn)
+    center = z[rows].mean(axis=0)
+    mixtures = fit_mixtures(z[rows] - center, ks[-1], FAMILIES, settings.seed)
+    assessments = assess(z[rows] - center, mixtures.values(), zero_share, settings.min_cluster_size)
+    fitted = {}
+    for k in ks:
+        mixture = assessments[k].mixture
+        metric = Metric.of_covariance(mixture.covariance)
+        start = metric.transform(mixture.means + center)
+        model = make_clusterer(k, 1, settings.seed, start).fit(metric.transform(z))
+        fitted[k] = _Fitted(model, metric, assessments[k])
+    return fitted
 
 
 def _candidate(
@@ -174,26 +252,51 @@ def _candidate(
     return make_clusterer(k, CANDIDATE_RESTARTS, seed, start).fit(z)
 
 
-def _measure(
-    z: Matrix, k: int, model: Clusterer, silhouette: float, per_cluster: Matrix
-) -> Candidate:
-    """Compute the indices of one candidate, of which the stability per cluster is known."""
-    labels = model.labels_
-    return Candidate(
-        k=k,
-        silhouette=silhouette,
-        calinski_harabasz=float(calinski_harabasz_score(z, labels)),
-        davies_bouldin=float(davies_bouldin_score(z, labels)),
-        inertia=float(model.inertia_),
-        smallest_cluster=int(np.bincount(labels, minlength=k).min()),
-        stability=float(per_cluster.mean()),
-        least_stable_cluster=float(per_cluster.min()),
-        model=model,
+def _measured(
+    z: Matrix,
+    fitted: Mapping[int, _Fitted],
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int,
+) -> list[Candidate]:
+    """Compute the indices of every candidate."""
+    labelings = {k: one.model.labels_ for k, one in fitted.items()}
+    silhouettes = mean_silhouettes(
+        z, list(labelings.values()), settings.silhouette_sample, settings.seed, n_jobs
     )
+    stabilities = bootstrap_jaccard(
+        {k: one.metric.transform(z) for k, one in fitted.items()},
+        labelings,
+        settings.stability_resamples,
+        settings.seed,
+        make_clusterer,
+        n_jobs,
+    )
+    return [
+        Candidate(
+            k=k,
+            silhouette=silhouette,
+            calinski_harabasz=_index(calinski_harabasz_score, z, labelings[k]),
+            davies_bouldin=_index(davies_bouldin_score, z, labelings[k]),
+            inertia=float(one.model.inertia_),
+            smallest_cluster=int(np.bincount(labelings[k], minlength=k).min()),
+            stability=float(stabilities[k].mean()),
+            least_stable_cluster=float(stabilities[k].min()),
+            assessment=one.assessment,
+            metric=one.metric,
+            model=one.model,
+        )
+        for (k, one), silhouette in zip(fitted.items(), silhouettes, strict=True)
+    ]
+
+
+def _index(score: Callable[[Matrix, Labels], float], z: Matrix, labels: Labels) -> float:
+    """An index of scikit-learn, which refuses as many clusters as rows; it is 0 there."""
+    return float(score(z, labels)) if len(np.unique(labels)) < len(z) else 0.0
 
 
 def bootstrap_jaccard(
-    z: Matrix,
+    spaces: Mapping[int, Matrix],
     labelings: Mapping[int, Labels],
     resamples: int,
     seed: int,
@@ -209,8 +312,8 @@ def bootstrap_jaccard(
 
     Parameters
     ----------
-    z
-        Stores x components.
+    spaces
+        By number of clusters: stores x components, in the metric in which they are clustered.
     labelings
         By number of clusters: the cluster of each store.
     resamples
@@ -228,13 +331,16 @@ def bootstrap_jaccard(
         By number of clusters k: shape (k,), values from 0 to 1.
     """
     generator = np.random.default_rng(seed)
+    n = len(next(iter(spaces.values())))
     draws = (
-        _Resample.of(z, np.sort(generator.integers(0, len(z), size=len(z))), seed + resample + 1)
+        _Resample.of(np.sort(generator.integers(0, n, size=n)), seed + resample + 1)
         for resample in range(resamples)
     )
     # one resample after the other, so that threads share its rows, and the processor keeps them
     pairs = ((draw, k) for draw in draws for k in labelings)
-    similarities = each(partial(_best_similarities, z, labelings, make_clusterer), pairs, n_jobs)
+    similarities = each(
+        partial(_best_similarities, spaces, labelings, make_clusterer), pairs, n_jobs
+    )
     stabilities = {}
     for place, k in enumerate(labelings):
         total, seen = np.zeros(k), np.zeros(k)
@@ -246,30 +352,32 @@ def bootstrap_jaccard(
 
 
 class _Resample(NamedTuple):
-    """Rows drawn with replacement: in order, each one once, where it is first, and as data."""
+    """Rows drawn with replacement: in order, each one once, where it is first, and how often."""
 
     drawn: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
     first: npt.NDArray[np.intp]
-    data: WeightedRows
+    times: Matrix
     seed: int
 
     @classmethod
-    def of(cls, z: Matrix, drawn: npt.NDArray[np.int64], seed: int) -> _Resample:
+    def of(cls, drawn: npt.NDArray[np.int64], seed: int) -> _Resample:
         """Prepare what all k need of the rows `drawn`; `seed` is that of their clusters."""
         rows, first, times = np.unique(drawn, return_index=True, return_counts=True)
-        return cls(drawn, rows, first, weighted_rows(z[rows], times.astype(np.float64)), seed)
+        return cls(drawn, rows, first, times.astype(np.float64), seed)
 
 
 def _best_similarities(
-    z: Matrix,
+    spaces: Mapping[int, Matrix],
     labelings: Mapping[int, Labels],
     make_clusterer: MakeClusterer,
     pair: tuple[_Resample, int],
 ) -> tuple[Matrix, npt.NDArray[np.bool_]]:
     """Best Jaccard similarity of each of k clusters in one resample, and if it is in it."""
     resample, k = pair
-    found = partition(resample.data, min(k, len(resample.rows)), RESAMPLE_RESTARTS, resample.seed)
+    z = spaces[k]
+    data = weighted_rows(z[resample.rows], resample.times)
+    found = partition(data, min(k, len(resample.rows)), RESAMPLE_RESTARTS, resample.seed)
     if found is None:
         again = make_clusterer(k, RESAMPLE_RESTARTS, resample.seed).fit(z[resample.drawn])
         labels = again.labels_[resample.first]
@@ -284,13 +392,13 @@ def _best_similarities(
 
 
 def _passes(candidate: Candidate, settings: ScopeSettings) -> bool:
-    """Apply the gates and leave the verdict of one that fails."""
+    """Apply the gates and leave the verdict of one that fails; a mixture has its own gate."""
     if candidate.smallest_cluster < settings.min_cluster_size:
         candidate.verdict = (
             f"rejected: smallest cluster has {candidate.smallest_cluster} stores, "
             f"fewer than {settings.min_cluster_size}"
         )
-    elif candidate.stability < settings.stability_threshold:
+    elif settings.selection != "mixture" and candidate.stability < settings.stability_threshold:
         candidate.verdict = (
             f"rejected: stability {candidate.stability:.2f} is below "
             f"{settings.stability_threshold:g}"
@@ -298,41 +406,104 @@ def _passes(candidate: Candidate, settings: ScopeSettings) -> bool:
     return not candidate.verdict
 
 
-def _best(passing: list[Candidate], selection: str) -> Candidate:
-    """Rank the candidates that passed, leave a verdict on each, return the first."""
-    columns = {
-        "silhouette": [-candidate.silhouette for candidate in passing],
-        "calinski_harabasz": [-candidate.calinski_harabasz for candidate in passing],
-        "davies_bouldin": [candidate.davies_bouldin for candidate in passing],
+def _best_mixture(candidates: list[Candidate]) -> tuple[Candidate | None, str]:
+    """Best candidate by the criterion that has a valley, with a verdict on each; or the reason."""
+    able = {
+        candidate.k: candidate
+        for candidate in candidates
+        if not candidate.verdict and candidate.assessment and candidate.assessment.score is not None
     }
-    ranks = {
-        name: rankdata(np.round(values, RANK_DECIMALS), method="min")
-        for name, values in columns.items()
-    }
-    for position, candidate in enumerate(passing):
-        candidate.rank_sum = float(sum(rank[position] for rank in ranks.values()))
-    if selection == "vote":
+    for candidate in candidates:
+        if not candidate.verdict and candidate.k not in able:
+            candidate.verdict = "rejected: one cluster has a better criterion"
+    ranked = best_first(
+        candidate.assessment for candidate in able.values() if candidate.assessment is not None
+    )
+    if not ranked:
+        return None, "one cluster describes the stores best (BIC of mixtures, or too few stores)"
+    winner = next((one for one in ranked[:TESTED] if _splits(one)), None)
+    for place, one in enumerate(ranked, start=1):
+        figures = f"gain {one.gain:.0%}, p = {one.split:.2g} of no valley"
+        if one is winner:
+            verdict = f"chosen: best by the criterion of mixtures ({figures})"
+        elif place <= TESTED and not _splits(one):
+            verdict = f"rejected: no valley between its clusters ({figures})"
+        else:
+            verdict = f"place {place} by the criterion of mixtures ({figures})"
+        able[one.k].verdict = verdict
+    if winner is None:
+        best = ranked[0]
+        tested = ", ".join(str(k) for k in sorted(one.k for one in ranked[:TESTED]))
+        return None, (
+            f"no valley between the clusters of the best candidates (k = {tested}; "
+            f"p = {best.split:.2f} for k = {best.k}): one group of stores, not several"
+        )
+    return able[winner.k], f"k = {winner.k} {able[winner.k].verdict}"
+
+
+def _splits(assessment: Assessment) -> bool:
+    """Whether the clusters of a candidate fall apart."""
+    return assessment.split is not None and assessment.split <= ALPHA
+
+
+def _rank(passing: list[Candidate]) -> None:
+    """Add up the ranks of the three indices."""
+    for name, sign in _INDICES.items():
+        values = np.round([sign * getattr(one, name) for one in passing], RANK_DECIMALS)
+        for candidate, rank in zip(passing, rankdata(values, method="min"), strict=True):
+            candidate.rank_sum = (candidate.rank_sum or 0.0) + float(rank)
+
+
+def _best_by_index(
+    z: Matrix,
+    passing: list[Candidate],
+    settings: ScopeSettings,
+    make_clusterer: MakeClusterer,
+    n_jobs: int,
+    ks: range,
+) -> tuple[Candidate | None, str]:
+    """Best candidate by vote or by one index, if it beats one cluster; or the reason."""
+    if not passing:
+        return None, (
+            f"no k from {ks[0]} to {ks[-1]} passes the gates "
+            f"(smallest cluster at least {settings.min_cluster_size} stores, "
+            f"stability at least {settings.stability_threshold:g})"
+        )
+    if settings.selection == "vote":
         score = [candidate.rank_sum or 0.0 for candidate in passing]
         rule = "rank sum of the three indices"
     else:
-        score = [float(rank) for rank in ranks[selection]]
-        rule = selection
+        sign = _INDICES[settings.selection]
+        score = [
+            round(sign * getattr(candidate, settings.selection), RANK_DECIMALS)
+            for candidate in passing
+        ]
+        rule = settings.selection
     order = sorted(range(len(passing)), key=lambda position: (score[position], passing[position].k))
     winner = passing[order[0]]
     for place, position in enumerate(order, start=1):
         passing[position].verdict = (
             f"best by {rule}" if place == 1 else f"place {place} by {rule}, behind k = {winner.k}"
         )
-    return winner
+    _set_gap(z, winner, settings, make_clusterer, n_jobs)
+    if (winner.gap or 0.0) <= (winner.gap_standard_error or 0.0):
+        reason = (
+            f"one cluster explains the data as well as the best k = {winner.k} "
+            "(gap statistic, Tibshirani 2001)"
+        )
+        winner.verdict = f"best of the candidates, but {reason}"
+        return None, reason
+    winner.verdict = f"chosen: {winner.verdict}"
+    return winner, f"k = {winner.k} {winner.verdict}"
 
 
-def _has_structure(
+def _set_gap(
     z: Matrix,
     winner: Candidate,
     settings: ScopeSettings,
     make_clusterer: MakeClusterer,
     n_jobs: int,
-) -> bool:
+) -> None:
     """Gap statistic of the winner against k = 1, references uniform over the range of `z`.
 
     There is structure when ``gap(k) - s_k > gap(1)``, the rule of Tibshirani et al. (2001) between
@@ -346,11 +517,11 @@ def _has_structure(
         for row in range(settings.gap_references)
     )
     references = np.log(each(partial(_dispersions, winner.k, make_clusterer), clouds, n_jobs))
-    gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), winner.inertia])
+    inertia = _dispersion(z, winner.model.labels_)
+    gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), inertia])
     error = references[:, 1].std() * np.sqrt(1.0 + 1.0 / settings.gap_references)
     winner.gap = float(gap_winner - gap_one)
     winner.gap_standard_error = float(error)
-    return bool(winner.gap > winner.gap_standard_error)
 
 
 def _dispersions(
@@ -366,3 +537,8 @@ def _dispersions(
 def _within(z: Matrix) -> float:
     """Sum of squared distances to the one common mean."""
     return float(((z - z.mean(axis=0)) ** 2).sum())
+
+
+def _dispersion(z: Matrix, labels: Labels) -> float:
+    """Sum of squared distances to the mean of the own cluster."""
+    return sum(_within(z[labels == cluster]) for cluster in np.unique(labels))

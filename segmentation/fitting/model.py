@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from segmentation.features.log_ratios import GapTransform
 from segmentation.features.vectors import Matrix
 
 _FEATURE = pl.Struct(
@@ -52,6 +53,16 @@ _CANDIDATE = pl.Struct(
         "verdict": pl.String(),
     }
 )
+_CRITERION = pl.Struct(
+    {
+        "k": pl.Int32(),
+        "family": pl.String(),
+        "criterion": pl.Float64(),
+        "gain": pl.Float64(),
+        "weakest_valley": pl.Float64(),
+        "split": pl.Float64(),
+    }
+)
 _CENTROID = pl.Struct({"cluster": pl.Int32, "n_stores": pl.Int64, "center": pl.List(pl.Float64)})
 _NAMED = pl.Struct({"name": pl.String, "value": pl.String})
 _DISTRIBUTION = pl.Struct(
@@ -80,11 +91,23 @@ MODEL_SCHEMA: Final = pl.Schema(
         "fitted_by": pl.String(),
         "means": pl.List(pl.Float64),
         "distributions": pl.List(_DISTRIBUTION),
+        "column_effects": pl.List(pl.Float64),
+        "gap_values": pl.List(pl.Float64),
+        "within_deviations": pl.List(pl.Float64),
+        "criteria": pl.List(_CRITERION),
         "content_sha256": pl.String(),
     }
 )
 
 ModelRow = dict[str, Any]
+
+#: Fields of a row without features and components, beside those that are named where it is made.
+NO_METRIC: Final[dict[str, list[Any]]] = {
+    "column_effects": [],
+    "gap_values": [],
+    "within_deviations": [],
+    "criteria": [],
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +127,9 @@ class TrainingData:
     raw
         Stores x features, in the unit in which "constant" has a meaning.
     x
-        Stores x features as the fit sees them; NaN is missing.
+        Stores x features as the feature table has them; NaN is missing.
+    has_gaps
+        Whether `x` are log-shares in which NaN is a share of zero (see `features.log_ratios`).
     """
 
     scope: str
@@ -113,11 +138,14 @@ class TrainingData:
     groups: tuple[str | None, ...]
     raw: Matrix
     x: Matrix
+    has_gaps: bool = False
 
 
 @dataclass(frozen=True)
 class AffineModel:
     """The part of a model row that scores stores: ``z = A . impute(x) + b``, nearest centroid.
+
+    Log-shares with gaps are transformed with `gaps` first.
 
     Attributes
     ----------
@@ -129,6 +157,8 @@ class AffineModel:
         ``A`` of shape (components, features) and ``b`` of shape (components,).
     clusters, centers
         Cluster numbers of shape (k,) and centroids of shape (k, components).
+    gaps
+        Fitted transform of log-shares with gaps; None if the features need none.
     """
 
     names: tuple[str, ...]
@@ -137,6 +167,7 @@ class AffineModel:
     bias: Matrix
     clusters: npt.NDArray[np.int64]
     centers: Matrix
+    gaps: GapTransform | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> AffineModel:
@@ -154,6 +185,11 @@ class AffineModel:
             centers=np.array(
                 [centroid["center"] for centroid in centroids], dtype=np.float64
             ).reshape(len(centroids), len(components)),
+            gaps=(
+                GapTransform(np.array(row["column_effects"]), np.array(row["gap_values"]))
+                if row.get("column_effects")
+                else None
+            ),
         )
 
     def transform(self, names: Sequence[str], x: Matrix) -> Matrix:
@@ -167,6 +203,8 @@ class AffineModel:
         for target, name in enumerate(self.names):
             if name in position:
                 aligned[:, target] = x[:, position[name]]
+        if self.gaps is not None:
+            aligned = self.gaps.transform(aligned)
         filled = np.where(np.isnan(aligned), self.imputed, aligned)
         z: Matrix = filled @ self.weights.T + self.bias
         return z

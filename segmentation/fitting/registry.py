@@ -17,7 +17,7 @@ import polars as pl
 from joblib import cpu_count
 
 from segmentation.features.vectors import Matrix, lane_features, to_matrix
-from segmentation.fitting.model import MODEL_SCHEMA, AffineModel, ModelRow, TrainingData
+from segmentation.fitting.model import MODEL_SCHEMA, NO_METRIC, AffineModel, ModelRow, TrainingData
 from segmentation.fitting.processes import each_in_processes
 from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 from segmentation.warehouse.code import folder_sha256
@@ -164,6 +164,7 @@ def training_data(
         groups=tuple(columns["category_column"].to_list()),
         raw=raw,
         x=x,
+        has_gaps=lane == "internal" and settings.transform == "log_ratio_gaps",
     )
 
 
@@ -329,6 +330,7 @@ def _failed(identity: Mapping[str, Any], data: TrainingData, reason: str) -> Mod
         "outlier_store_ids": [],
         "means": [],
         "distributions": [],
+        **NO_METRIC,
     }
 
 

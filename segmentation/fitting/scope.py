@@ -19,12 +19,15 @@ import pandas as pd  # PyCaret's door, open only where a fit is needed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
+from segmentation.features.log_ratios import GapTransform, fit_gaps
 from segmentation.features.vectors import Matrix
 from segmentation.fitting.binning import distribution
 from segmentation.fitting.cluster_search import Candidate, Clusterer, MakeClusterer, choose_clusters
 from segmentation.fitting.kmeans import first_centroids
 from segmentation.fitting.labels import match_clusters, order_clusters
-from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
+from segmentation.fitting.lonely import RemoveLonely
+from segmentation.fitting.metric import Metric
+from segmentation.fitting.model import NO_METRIC, AffineModel, ModelRow, TrainingData
 from segmentation.fitting.selection import FeatureDecision, select_features
 from segmentation.fitting.weights import WeightCategories
 from segmentation.settings import ScopeSettings
@@ -40,7 +43,8 @@ _ROWS_OF_NOISE: Final = 64
 class _Pipeline:
     """PyCaret's fitted pipeline, read off as numbers.
 
-    `kept` are column numbers of the input; `z` are the component scores of the rows in `rows`.
+    `kept` are column numbers of the input; `z` are the component scores of the rows in `rows`,
+    divided by `within_deviations`.
     """
 
     kept: tuple[int, ...]
@@ -54,6 +58,25 @@ class _Pipeline:
     rows: tuple[int, ...]
     z: Matrix
     make_clusterer: MakeClusterer
+    gaps: GapTransform | None
+    within_deviations: Matrix
+
+    def in_metric(self, metric: Metric) -> _Pipeline:
+        """Rotate the components into the metric of the clusters.
+
+        The loadings stay orthonormal, and the components together explain what they did before.
+        """
+        variances = (metric.rotation**2).T @ self.explained_variance
+        total = self.explained_variance.sum()
+        share = self.explained_variance_share.sum() / total if total > 0 else 0.0
+        return replace(
+            self,
+            loadings=metric.rotation.T @ self.loadings,
+            explained_variance=variances,
+            explained_variance_share=variances * share,
+            z=metric.transform(self.z),
+            within_deviations=metric.deviations,
+        )
 
 
 def fit_scope(
@@ -85,7 +108,9 @@ def fit_scope(
         components, search, k, centroids, outliers, means and distributions.
     """
     with threadpool_limits(limits=1):
-        decisions = select_features(data.names, data.raw, data.x, settings)
+        gaps = fit_gaps(data.x) if data.has_gaps else None
+        seen = gaps.transform(data.x) if gaps else data.x
+        decisions = select_features(data.names, data.raw, seen, settings)
     selected = [column for column, decision in enumerate(decisions) if decision.kept]
     if not selected or len(data.store_ids) < settings.min_clusters:
         reason = (
@@ -97,11 +122,11 @@ def fit_scope(
         without = [replace(decision, kept=False) for decision in decisions]
         return _single_cluster(data, without, reason, previous, highest_used)
     with threadpool_limits(limits=1):
-        pipeline = _fit_pipeline(
-            data.x[:, selected], [data.groups[column] for column in selected], settings
-        )
-        result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs)
-    kept = [selected[column] for column in pipeline.kept]
+        pipeline = _fit_pipeline(data, selected, settings)
+        kept = list(pipeline.kept)
+        rows = list(pipeline.rows)
+        zero_share = float(np.isnan(data.x[rows][:, kept]).mean()) if data.has_gaps else 0.0
+        result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs, zero_share)
     decisions = [
         replace(decision, kept=False, reason="removed by PyCaret's own filter")
         if column in selected and column not in kept
@@ -112,6 +137,7 @@ def fit_scope(
         centers = pipeline.z.mean(axis=0, keepdims=True)
         labels = np.zeros(len(pipeline.z), dtype=np.int64)
     else:
+        pipeline = pipeline.in_metric(result.chosen.metric)
         centers = result.chosen.model.cluster_centers_
         labels = result.chosen.model.labels_.astype(np.int64)
     order = order_clusters(labels, centers)
@@ -136,8 +162,13 @@ def fit_scope(
     }
 
 
-def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettings) -> _Pipeline:
-    """Fit PyCaret's pipeline and read its numbers."""
+def _fit_pipeline(
+    data: TrainingData, selected: Sequence[int], settings: ScopeSettings
+) -> _Pipeline:
+    """Fit PyCaret's pipeline to the selected columns and read its numbers."""
+    x, groups = data.x[:, selected], [data.groups[column] for column in selected]
+    gaps = fit_gaps(x) if data.has_gaps else None
+    x = gaps.transform(x) if gaps else x
     unit = _units(x, groups, settings)
     recipe = _recipe(tuple(groups), settings)
     before_pca, reduction = clone(recipe.pipeline[:-1]), clone(recipe.pipeline[-1:])
@@ -148,12 +179,15 @@ def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettin
         z = reduction.set_params(pca__transformer__n_components=floor).fit_transform(scaled)
     names = _column_names(x.shape[1])
     kept = [names.index(name) for name in _step(reduction, "pca").feature_names_in_]
+    if gaps and len(kept) < len(selected):
+        # row effects are means over the columns that the model keeps
+        return _fit_pipeline(data, [selected[column] for column in kept], settings)
     imputer = before_pca.named_steps["numerical_imputer"].transformer
     center, scale = _center_and_scale(before_pca, settings, len(kept))
     scale = scale / _step(before_pca, "weights").transformer.weights_
     pca = _pca(reduction)
     return _Pipeline(
-        kept=tuple(kept),
+        kept=tuple(selected[column] for column in kept),
         imputed=np.asarray(imputer.statistics_, dtype=np.float64)[kept] * unit[kept],
         center=center * unit[kept],
         scale=scale * unit[kept],
@@ -165,6 +199,8 @@ def _fit_pipeline(x: Matrix, groups: Sequence[str | None], settings: ScopeSettin
         rows=tuple(int(row) for row in z.index),
         z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
         make_clusterer=recipe.make_clusterer,
+        gaps=gaps,
+        within_deviations=np.ones(len(pca.components_)),
     )
 
 
@@ -221,6 +257,10 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
         system_log=False,
     )
     pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
+    if "remove_outliers" in pipeline.named_steps:
+        pipeline.set_params(
+            remove_outliers__transformer=RemoveLonely(settings.outlier_fraction, settings.seed)
+        )
     return _Recipe(pipeline, _clusterer_factory(experiment))
 
 
@@ -296,13 +336,16 @@ def _model_row(
     candidates: Sequence[Candidate],
 ) -> ModelRow:
     """All of the row but status, reason, k and centroids."""
+    values = data.x[:, list(pipeline.kept)]
+    values = pipeline.gaps.transform(values) if pipeline.gaps else values
     kept_numbers = iter(zip(pipeline.imputed, pipeline.center, pipeline.scale, strict=True))
     features = []
     for decision in decisions:
         imputed, center, scale = next(kept_numbers) if decision.kept else (None, None, None)
         features.append({**asdict(decision), "imputed": imputed, "center": center, "scale": scale})
-    weights = pipeline.loadings / pipeline.scale
-    bias = -(weights @ pipeline.center) - pipeline.loadings @ pipeline.mean
+    loadings = pipeline.loadings / pipeline.within_deviations[:, None]
+    weights = loadings / pipeline.scale
+    bias = -(weights @ pipeline.center) - loadings @ pipeline.mean
     trained = set(pipeline.rows)
     outliers = [store for row, store in enumerate(data.store_ids) if row not in trained]
     return {
@@ -321,16 +364,31 @@ def _model_row(
             for number in range(1, len(pipeline.loadings) + 1)
         ],
         "search": [
-            {key: value for key, value in vars(candidate).items() if key != "model"}
+            {
+                key: value
+                for key, value in vars(candidate).items()
+                if key not in {"assessment", "metric", "model"}
+            }
             for candidate in candidates
         ],
+        "criteria": [
+            {
+                "k": assessment.k,
+                "family": assessment.mixture.family,
+                "criterion": assessment.criterion,
+                "gain": assessment.gain,
+                "weakest_valley": assessment.weakest_valley,
+                "split": assessment.split,
+            }
+            for candidate in candidates
+            if (assessment := candidate.assessment) is not None
+        ],
+        "column_effects": pipeline.gaps.column_effects.tolist() if pipeline.gaps else [],
+        "gap_values": pipeline.gaps.gap_values.tolist() if pipeline.gaps else [],
+        "within_deviations": pipeline.within_deviations.tolist(),
         "outlier_store_ids": outliers,
         "means": pipeline.mean.tolist(),
-        "distributions": [
-            asdict(distribution(values))
-            for values, decision in zip(data.x.T, decisions, strict=True)
-            if decision.kept
-        ],
+        "distributions": [asdict(distribution(column)) for column in values.T],
     }
 
 
@@ -365,6 +423,7 @@ def _single_cluster(
         "outlier_store_ids": [],
         "means": [],
         "distributions": [],
+        **NO_METRIC,
     }
 
 
