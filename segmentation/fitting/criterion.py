@@ -26,7 +26,7 @@ _ENTROPY: Final = 0.25
 #: A likelihood is worth ``(1 - share of zeros) ** _ZERO_DISCOUNT``.
 _ZERO_DISCOUNT: Final = 2.0
 #: Part of the gain that a number of clusters loses if two of its clusters have no valley.
-_VALLEY_COST: Final = 0.3
+_VALLEY_COST: Final = 0.1
 #: Differences of the score that count as a tie; the smaller number of clusters is taken then.
 _TIE: Final = 1e-3
 

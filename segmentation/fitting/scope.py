@@ -29,7 +29,7 @@ from segmentation.fitting.lonely import RemoveLonely
 from segmentation.fitting.metric import Metric
 from segmentation.fitting.model import NO_METRIC, AffineModel, ModelRow, TrainingData
 from segmentation.fitting.selection import FeatureDecision, select_features
-from segmentation.fitting.weights import WeightCategories
+from segmentation.fitting.weights import WeightColumns
 from segmentation.settings import ScopeSettings
 
 #: PyCaret counts from the end: the step before the last one.
@@ -58,6 +58,7 @@ class _Pipeline:
     rows: tuple[int, ...]
     z: Matrix
     make_clusterer: MakeClusterer
+    reasons: tuple[str, ...]
     gaps: GapTransform | None
     within_deviations: Matrix
 
@@ -127,9 +128,12 @@ def fit_scope(
         rows = list(pipeline.rows)
         zero_share = float(np.isnan(data.x[rows][:, kept]).mean()) if data.has_gaps else 0.0
         result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs, zero_share)
+    reasons = dict(zip(kept, pipeline.reasons, strict=True))
     decisions = [
         replace(decision, kept=False, reason="removed by PyCaret's own filter")
         if column in selected and column not in kept
+        else replace(decision, reason=f"kept; {reasons[column]}")
+        if reasons.get(column)
         else decision
         for column, decision in enumerate(decisions)
     ]
@@ -199,6 +203,7 @@ def _fit_pipeline(
         rows=tuple(int(row) for row in z.index),
         z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
         make_clusterer=recipe.make_clusterer,
+        reasons=tuple(_step(before_pca, "weights").transformer.reasons_),
         gaps=gaps,
         within_deviations=np.ones(len(pca.components_)),
     )
@@ -248,7 +253,9 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
         ),
         pca=True,
         pca_components=min(settings.pca_variance, _ALMOST_ALL),
-        custom_pipeline=[("weights", WeightCategories(groups))],
+        custom_pipeline=[
+            ("weights", WeightColumns(groups, adjust=settings.normalize_method != "none"))
+        ],
         custom_pipeline_position=_BEFORE_PCA,
         n_jobs=1,
         memory=False,

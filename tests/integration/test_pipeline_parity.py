@@ -16,7 +16,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from segmentation.fitting.cluster_search import CANDIDATE_RESTARTS
-from segmentation.fitting.weights import WeightCategories
+from segmentation.fitting.weights import WeightColumns
 from segmentation.settings import LANES
 
 from .conftest import SeedsBuild
@@ -213,7 +213,7 @@ def _rebuild(
         normalize_method=settings["normalize_method"] if scales else "zscore",
         pca=True,
         pca_components=len(model["components"]),
-        custom_pipeline=[("weights", WeightCategories(groups))],
+        custom_pipeline=[("weights", WeightColumns(groups, adjust=scales))],
         custom_pipeline_position=-2,
         n_jobs=1,
         memory=False,

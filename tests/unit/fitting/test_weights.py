@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from segmentation.features.vectors import Matrix
-from segmentation.fitting.weights import WeightCategories
+from segmentation.fitting.weights import WeightColumns
 
 SIZE_LEVELS = np.eye(3)[[0, 1, 2, 0, 0, 1] * 10]
 REGION_LEVELS = np.eye(2)[[0, 1, 1, 1] * 15]
@@ -35,7 +35,7 @@ def test_a_categorical_column_contributes_half_the_mean_variance_of_the_measurem
 ) -> None:
     measured = measurements(scales, seed)
     x = frame(measured, SIZE_LEVELS, REGION_LEVELS)
-    out = WeightCategories([None] * 3 + ["size"] * 3 + ["region"] * 2).fit_transform(x)
+    out = WeightColumns([None] * 3 + ["size"] * 3 + ["region"] * 2).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
     half = 0.5 * measured.var(axis=0).mean()
     assert variances[3:6].sum() == pytest.approx(half)
@@ -44,20 +44,20 @@ def test_a_categorical_column_contributes_half_the_mean_variance_of_the_measurem
 
 def test_measurements_stay_as_they_are() -> None:
     x = frame(measurements((1.0, 30.0)), SIZE_LEVELS)
-    out = WeightCategories([None, None, "size", "size", "size"]).fit_transform(x)
+    out = WeightColumns([None, None, "size", "size", "size"]).fit_transform(x)
     pd.testing.assert_frame_equal(out[["f00000", "f00001"]], x[["f00000", "f00001"]])
 
 
 def test_all_indicators_of_one_column_share_one_weight() -> None:
     x = frame(measurements((2.0,)), SIZE_LEVELS)
-    weights = WeightCategories([None, "size", "size", "size"]).fit(x).weights_
+    weights = WeightColumns([None, "size", "size", "size"]).fit(x).weights_
     assert weights[0] == 1.0
     assert weights[1] == weights[2] == weights[3] != 1.0
 
 
 def test_indicators_of_one_column_need_not_stand_side_by_side() -> None:
     x = frame(SIZE_LEVELS[:, 0], measurements((2.0,)), SIZE_LEVELS[:, 1:])
-    out = WeightCategories(["size", None, "size", "size"]).fit_transform(x)
+    out = WeightColumns(["size", None, "size", "size"]).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
     assert variances[[0, 2, 3]].sum() == pytest.approx(0.5 * variances[1])
 
@@ -65,7 +65,7 @@ def test_indicators_of_one_column_need_not_stand_side_by_side() -> None:
 def test_columns_that_earlier_steps_removed_do_not_shift_the_groups() -> None:
     x = frame(SIZE_LEVELS[:, 0], measurements((2.0, 3.0)), SIZE_LEVELS[:, 1:])
     left = x.drop(columns=["f00001"])
-    out = WeightCategories(["size", None, None, "size", "size"]).fit_transform(left)
+    out = WeightColumns(["size", None, None, "size", "size"]).fit_transform(left)
     variances = out.var(axis=0, ddof=0)
     measured = x["f00002"].var(ddof=0)
     assert variances["f00002"] == pytest.approx(measured)
@@ -73,7 +73,7 @@ def test_columns_that_earlier_steps_removed_do_not_shift_the_groups() -> None:
 
 
 def test_without_measurements_every_categorical_column_contributes_the_same() -> None:
-    out = WeightCategories(["size"] * 3 + ["region"] * 2).fit_transform(
+    out = WeightColumns(["size"] * 3 + ["region"] * 2).fit_transform(
         frame(SIZE_LEVELS, REGION_LEVELS)
     )
     variances = out.to_numpy().var(axis=0)
@@ -83,31 +83,31 @@ def test_without_measurements_every_categorical_column_contributes_the_same() ->
 
 def test_constant_measurements_do_not_count_for_the_mean_variance() -> None:
     x = frame(measurements((2.0,)), np.full(60, 7.0), SIZE_LEVELS)
-    out = WeightCategories([None, None, "size", "size", "size"]).fit_transform(x)
+    out = WeightColumns([None, None, "size", "size", "size"]).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
     assert variances[2:].sum() == pytest.approx(0.5 * variances[0])
 
 
 def test_a_categorical_column_that_does_not_vary_keeps_finite_numbers() -> None:
     x = frame(measurements((2.0,)), np.ones((60, 1)), np.zeros((60, 1)))
-    out = WeightCategories([None, "size", "size"]).fit_transform(x)
+    out = WeightColumns([None, "size", "size"]).fit_transform(x)
     pd.testing.assert_frame_equal(out, x)
 
 
 def test_without_categorical_columns_nothing_changes() -> None:
     x = frame(measurements((1.0, 5.0)))
-    pd.testing.assert_frame_equal(WeightCategories([None, None]).fit_transform(x), x)
+    pd.testing.assert_frame_equal(WeightColumns([None, None]).fit_transform(x), x)
 
 
 def test_new_rows_get_the_weights_of_the_rows_it_was_fitted_on() -> None:
     x = frame(measurements((2.0,)), SIZE_LEVELS)
-    step = WeightCategories([None, "size", "size", "size"]).fit(x)
+    step = WeightColumns([None, "size", "size", "size"]).fit(x)
     np.testing.assert_array_equal(step.transform(x[:3]), x[:3].to_numpy() * step.weights_)
 
 
 def test_a_clone_has_the_same_groups_and_nothing_learned() -> None:
     x = frame(measurements((2.0,)), SIZE_LEVELS)
-    step = WeightCategories([None, "size", "size", "size"]).fit(x)
+    step = WeightColumns([None, "size", "size", "size"]).fit(x)
     again = clone(step)
     assert list(again.groups) == list(step.groups)
     assert not hasattr(again, "weights_")
