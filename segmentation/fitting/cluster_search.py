@@ -486,7 +486,7 @@ def _best_by_index(
             f"best by {rule}" if place == 1 else f"place {place} by {rule}, behind k = {winner.k}"
         )
     _set_gap(z, winner, settings, make_clusterer, n_jobs)
-    if (winner.gap or 0.0) <= (winner.gap_standard_error or 0.0):
+    if winner.gap is not None and winner.gap <= (winner.gap_standard_error or 0.0):
         reason = (
             f"one cluster explains the data as well as the best k = {winner.k} "
             "(gap statistic, Tibshirani 2001)"
@@ -510,6 +510,9 @@ def _set_gap(
     one cluster and the winner. The rows are already principal components, so the box of their
     ranges is the aligned reference distribution that the paper recommends.
     """
+    inertia = _dispersion(z, winner.model.labels_)
+    if inertia <= 0.0:  # as many clusters as different rows: nothing is left to compare
+        return
     generator = np.random.default_rng(settings.seed)
     low, high = z.min(axis=0), z.max(axis=0)
     clouds = (
@@ -517,7 +520,6 @@ def _set_gap(
         for row in range(settings.gap_references)
     )
     references = np.log(each(partial(_dispersions, winner.k, make_clusterer), clouds, n_jobs))
-    inertia = _dispersion(z, winner.model.labels_)
     gap_one, gap_winner = references.mean(axis=0) - np.log([_within(z), inertia])
     error = references[:, 1].std() * np.sqrt(1.0 + 1.0 / settings.gap_references)
     winner.gap = float(gap_winner - gap_one)

@@ -587,7 +587,9 @@ def test_settings_that_cannot_be_used_are_named_with_path_value_and_what_is_allo
     assert "0.9 is not allowed" in the_line(run, "segmentation.outlier_fraction: ")
     assert "less than or equal to 0.5" in the_line(run, "segmentation.outlier_fraction: ")
     assert "'log' is not allowed" in the_line(run, "segmentation.internal.transform: ")
-    assert "'clr' or 'share'" in the_line(run, "segmentation.internal.transform: ")
+    assert "'log_ratio_gaps', 'clr' or 'share'" in the_line(
+        run, "segmentation.internal.transform: "
+    )
     assert "unknown setting" in the_line(run, "segmentation.scopes.Bread.retrain: ")
     assert "is after end 2024-01-01" in the_line(run, "segmentation.sales_window: ")
 

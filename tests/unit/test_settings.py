@@ -192,7 +192,10 @@ def test_an_unknown_key_of_the_sales_window_is_told_what_a_window_has() -> None:
         ({"pca_variance": 80}, "segmentation.pca_variance: 80 is not allowed"),
         ({"min_components": 0}, "segmentation.min_components: 0 is not allowed"),
         ({"min_segment_size": 0}, "segmentation.min_segment_size: 0 is not allowed"),
-        ({"transform": "log"}, "transform: 'log' is not allowed; input should be 'clr' or 'share'"),
+        (
+            {"transform": "log"},
+            "transform: 'log' is not allowed; input should be 'log_ratio_gaps', 'clr' or 'share'",
+        ),
         ({"selection": "elbow"}, "segmentation.selection: 'elbow' is not allowed"),
         ({"retrain": "always"}, "segmentation.retrain: 'always' is not allowed"),
         ({"ignore_features": "abc"}, "segmentation.ignore_features: 'abc' is not allowed"),

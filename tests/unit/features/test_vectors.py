@@ -165,10 +165,24 @@ def test_internal_vectors_follow_the_feature_list_and_not_the_order_of_the_rows(
     ]
 
 
-def test_internal_vectors_are_log_ratios_by_default_beside_the_shares_they_come_from() -> None:
+def test_internal_vectors_are_log_shares_by_default_and_a_zero_has_none() -> None:
+    lists = scope_features({("internal", "Snacks"): ["salty", "sweet", "other"]})
+    rows = [
+        ("s1", "Snacks", "salty", 9.0),
+        ("s1", "Snacks", "sweet", 1.0),
+        ("s2", "Snacks", "other", 1.0),
+    ]
+    frame = internal_features(sales(rows), lists, Settings({"zero_replacement": 0.03}))
+    assert frame["shares"].to_list()[0] == [0.9, 0.1, 0.0]
+    logs = [math.log((share + 0.01) / 1.03) for share in (0.9, 0.1)]
+    assert frame["x"].to_list()[0] == [pytest.approx(logs[0]), pytest.approx(logs[1]), None]
+
+
+def test_internal_vectors_are_centered_log_ratios_where_that_is_asked_for() -> None:
     lists = scope_features({("internal", "Snacks"): ["salty", "sweet"]})
     rows = [("s1", "Snacks", "salty", 9.0), ("s1", "Snacks", "sweet", 1.0)]
-    frame = internal_features(sales(rows), lists, Settings({"zero_replacement": 0.03}))
+    settings = Settings({"zero_replacement": 0.03, "transform": "clr"})
+    frame = internal_features(sales(rows), lists, settings)
     assert frame["shares"].to_list() == [[0.9, 0.1]]
     expected = log_ratios_in_plain_python([[0.9, 0.1]], 0.03)
     np.testing.assert_allclose(to_matrix(frame["x"]), expected, rtol=1e-12)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    calinski_harabasz_score,
+    davies_bouldin_score,
+    silhouette_score,
+)
 
 from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.cluster_search import (
@@ -25,8 +30,8 @@ FALSE_POSITIVES_ALLOWED = 1
 
 
 def search(z: Matrix, **given_settings: Any) -> SearchResult:
-    """Search with few resamples and references unless a test asks for more."""
-    quick = {"max_clusters": 5, "stability_resamples": 6, "gap_references": 10}
+    """Search by vote with few resamples and references unless a test asks for more."""
+    quick = {"selection": "vote", "max_clusters": 5, "stability_resamples": 6, "gap_references": 10}
     return choose_clusters(z, scope_settings(**{**quick, **given_settings}), kmeans)
 
 
@@ -113,7 +118,7 @@ def test_stability_equals_hennigs_bootstrap_written_with_sets(seed: int, k: int)
     z = np.random.default_rng(seed).normal(size=(14, 2))
     labels = kmeans(k, 1, seed).fit(z).labels_
     np.testing.assert_allclose(
-        bootstrap_jaccard(z, {k: labels}, 3, seed, kmeans)[k],
+        bootstrap_jaccard({k: z}, {k: labels}, 3, seed, kmeans)[k],
         naive_stability(z, labels, k, 3, seed),
         rtol=1e-12,
     )
@@ -122,19 +127,19 @@ def test_stability_equals_hennigs_bootstrap_written_with_sets(seed: int, k: int)
 def test_clusters_far_apart_are_found_again_in_every_resample() -> None:
     z = blobs([30, 25, 20], FAR_CENTERS)
     labels = kmeans(3, 10, 0).fit(z).labels_
-    np.testing.assert_array_equal(bootstrap_jaccard(z, {3: labels}, 10, 1, kmeans)[3], 1.0)
+    np.testing.assert_array_equal(bootstrap_jaccard({3: z}, {3: labels}, 10, 1, kmeans)[3], 1.0)
 
 
 def test_cutting_one_cloud_into_many_parts_is_not_stable() -> None:
     z = blobs([80], np.zeros((1, 4)))
     labels = kmeans(6, 10, 0).fit(z).labels_
-    assert bootstrap_jaccard(z, {6: labels}, 10, 1, kmeans)[6].mean() < 0.6
+    assert bootstrap_jaccard({6: z}, {6: labels}, 10, 1, kmeans)[6].mean() < 0.6
 
 
 def test_a_cluster_that_no_resample_contains_has_no_stability() -> None:
     z = blobs([30, 30], FAR_CENTERS)
     labels = np.repeat([0, 1], 30)
-    stability = bootstrap_jaccard(z, {3: labels}, 3, 0, kmeans)[3]
+    stability = bootstrap_jaccard({3: z}, {3: labels}, 3, 0, kmeans)[3]
     assert stability[2] == 0.0
 
 
@@ -297,10 +302,11 @@ def test_a_tie_of_the_vote_goes_to_the_smaller_k() -> None:
             "14 training stores (14 different ones) are too few for 3 clusters of at least 5",
         ),
         (
-            2,
+            1,
             {"min_cluster_size": 1},
-            "2 training stores (2 different ones) are too few for 2 clusters of at least 1",
+            "1 training stores (1 different ones) are too few for 2 clusters of at least 1",
         ),
+        (3, {"n_clusters": 4}, "3 training stores (3 different ones) are too few for 4 clusters"),
     ],
 )
 def test_too_few_stores_have_no_candidates_and_the_reason_counts_them(
@@ -311,17 +317,25 @@ def test_too_few_stores_have_no_candidates_and_the_reason_counts_them(
 
 
 def test_many_stores_that_are_all_the_same_are_too_few_different_ones() -> None:
-    z = np.repeat([[1.0, 2.0], [3.0, 4.0]], 40, axis=0)
+    z = np.repeat([[1.0, 2.0]], 80, axis=0)
     result = search(z)
     assert result.candidates == []
-    assert "80 training stores (2 different ones) are too few" in result.reason
+    assert "80 training stores (1 different ones) are too few" in result.reason
+
+
+@pytest.mark.parametrize("selection", ["mixture", "vote"])
+def test_two_different_stores_that_repeat_are_two_clusters(selection: str) -> None:
+    z = np.repeat([[1.0, 2.0], [3.0, 4.0]], 40, axis=0)
+    chosen = search(z, selection=selection).chosen
+    assert chosen is not None
+    assert chosen.k == 2
 
 
 def test_no_k_is_tried_that_the_number_of_stores_or_of_different_ones_rules_out() -> None:
     few = search(blobs([9, 8], FAR_CENTERS), max_clusters=10, min_cluster_size=5)
     assert [candidate.k for candidate in few.candidates] == [2, 3]
     repeated = np.repeat(blobs([2, 2], FAR_CENTERS), 20, axis=0)
-    assert [candidate.k for candidate in search(repeated, max_clusters=10).candidates] == [2, 3]
+    assert [candidate.k for candidate in search(repeated, max_clusters=10).candidates] == [2, 3, 4]
 
 
 def test_the_same_seed_gives_the_same_search_and_another_seed_other_resamples() -> None:
@@ -337,10 +351,90 @@ def test_the_same_seed_gives_the_same_search_and_another_seed_other_resamples() 
 
 def test_threads_change_no_figure() -> None:
     z = blobs([30, 25, 20], FAR_CENTERS, spread=4.0)
-    settings_of_both = scope_settings(max_clusters=4, stability_resamples=4, gap_references=4)
+    settings_of_both = scope_settings(
+        selection="vote", max_clusters=4, stability_resamples=4, gap_references=4
+    )
     one, two = (choose_clusters(z, settings_of_both, kmeans, n_jobs) for n_jobs in (1, 2))
-    assert [vars(each) | {"model": None} for each in one.candidates] == [
-        vars(each) | {"model": None} for each in two.candidates
+    assert [vars(each) | {"model": None, "metric": None} for each in one.candidates] == [
+        vars(each) | {"model": None, "metric": None} for each in two.candidates
     ]
     for first, second in zip(one.candidates, two.candidates, strict=True):
         np.testing.assert_array_equal(first.model.labels_, second.model.labels_)
+
+
+def stretched(sizes: tuple[int, ...], seed: int = 0) -> Matrix:
+    """Clouds side by side along one axis that are far longer along another one."""
+    random = np.random.default_rng(seed)
+    rows = random.normal(size=(sum(sizes), 3)) * [1.0, 12.0, 1.0]
+    rows[:, 0] += 8.0 * np.repeat(np.arange(len(sizes)), sizes)
+    return rows
+
+
+def test_the_mixture_finds_long_clouds_that_the_vote_cuts_across() -> None:
+    sizes = (60, 50, 40)
+    planted = np.repeat([0, 1, 2], sizes)
+    found = search(stretched(sizes), selection="mixture").chosen
+    assert found is not None
+    assert found.k == 3
+    assert adjusted_rand_score(planted, found.model.labels_) > 0.95
+    by_vote = search(stretched(sizes), selection="vote", n_clusters=3).chosen
+    assert by_vote is not None
+    assert adjusted_rand_score(planted, by_vote.model.labels_) < 0.5
+
+
+def test_a_group_of_three_percent_of_the_stores_is_found() -> None:
+    sizes = [291, 9]
+    found = search(blobs(sizes, FAR_CENTERS), selection="mixture").chosen
+    assert found is not None
+    assert sorted(np.bincount(found.model.labels_).tolist()) == [9, 291]
+
+
+@pytest.mark.parametrize("shape", ["normal", "uniform", "skewed"])
+def test_one_group_of_any_shape_is_not_cut(shape: str) -> None:
+    random = np.random.default_rng(4)
+    z = {
+        "normal": random.normal(size=(200, 4)),
+        "uniform": random.uniform(-1, 1, size=(200, 4)),
+        "skewed": random.gamma(2.0, size=(200, 4)),
+    }[shape]
+    result = search(z, selection="mixture")
+    assert result.chosen is None
+    assert "one cluster describes" in result.reason or "no valley" in result.reason
+    assert all(candidate.verdict for candidate in result.candidates)
+
+
+@pytest.mark.parametrize("selection", ["mixture", "vote"])
+def test_a_fixed_number_of_clusters_is_taken_whatever_the_data_say(selection: str) -> None:
+    one_cloud = blobs([80], np.zeros((1, 3)), seed=3)
+    result = search(one_cloud, selection=selection, n_clusters=4)
+    assert result.chosen is not None
+    assert result.chosen.k == 4
+    assert result.reason.startswith("k = 4 fixed by n_clusters (")
+    three = search(blobs([30, 25, 20], FAR_CENTERS), selection=selection, n_clusters=2)
+    assert three.chosen is not None
+    assert three.chosen.k == 2
+    assert "k = 3" in three.reason
+
+
+def test_a_fixed_number_may_be_outside_the_range_that_is_searched() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    result = search(z, selection="mixture", n_clusters=7)
+    assert result.chosen is not None
+    assert result.chosen.k == 7
+    assert [candidate.k for candidate in result.candidates] == [2, 3, 4, 5, 6, 7]
+
+
+def test_the_largest_number_that_was_tried_is_chosen_with_a_warning() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    at_the_end = search(z, selection="mixture", max_clusters=3)
+    assert "WARNING: k is the largest that was tried" in at_the_end.reason
+    assert "WARNING" not in search(z, selection="mixture", max_clusters=4).reason
+
+
+def test_clusters_of_a_mixture_are_those_of_the_nearest_center_in_its_metric() -> None:
+    z = stretched((60, 50, 40))
+    found = search(z, selection="mixture").chosen
+    assert found is not None
+    w = found.metric.transform(z)
+    distances = ((w[:, None, :] - found.model.cluster_centers_[None, :, :]) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(distances.argmin(axis=1), found.model.labels_)
