@@ -22,20 +22,14 @@ deviations as (
         centroids.cluster,
         loadings.feature,
         any_value(centroids.n_stores) as n_stores,
-<<<<<<< ours
-        fsum(centroids.coordinate * loadings.loading order by loadings.component) as deviation
-    from {{ ref('int_cluster_centroids') }} as centroids
-    inner join {{ ref('int_pca_loadings') }} as loadings
-=======
         fsum(
             centroids.coordinate * loadings.within_deviation * loadings.loading order by loadings.component
         ) as deviation,
         fsum(
             centroids.coordinate / loadings.within_deviation * loadings.loading order by loadings.component
         ) as pull_weight
-    from {{ ref('cluster_centroids') }} as centroids
-    inner join {{ ref('pca_loadings') }} as loadings
->>>>>>> theirs
+    from {{ ref('int_cluster_centroids') }} as centroids
+    inner join {{ ref('int_pca_loadings') }} as loadings
         on
             centroids.lane = loadings.lane
             and centroids.model_id = loadings.model_id

@@ -52,9 +52,4 @@ select
 
     -- booleans
     status = 'fitted' and candidate.k = chosen_k as is_chosen
-<<<<<<< ours
-from candidates
-=======
 from described
-order by lane, scope, model_id, candidate.k
->>>>>>> theirs

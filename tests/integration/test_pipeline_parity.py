@@ -15,7 +15,7 @@ import pytest
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from segmentation.fitting.cluster_search import CANDIDATE_RESTARTS
+from segmentation.fitting.lonely import RemoveLonely
 from segmentation.fitting.weights import WeightColumns
 from segmentation.settings import LANES
 
@@ -162,8 +162,21 @@ def rebuilt(project: Project, scope: tuple[str, str], model: dict[str, Any]) -> 
         if settings["min_training_sales"] > 0
         else np.ones(len(x), dtype=bool)
     )
+    if model["column_effects"]:
+        x = _without_gaps(x, model)
     with threadpool_limits(limits=1):
         return _rebuild(features["store_id"].to_list(), kept, x, trained, groups, settings, model)
+
+
+def _without_gaps(logs: Matrix, model: dict[str, Any]) -> Matrix:
+    """Log-shares less row and column effects, store by store; a zero is the gap value."""
+    rows = []
+    for store in logs:
+        known = ~np.isnan(store)
+        residuals = store - np.array(model["column_effects"])
+        effect = residuals[known].mean() if known.any() else np.nan
+        rows.append(np.where(known, residuals - effect, model["gap_values"]))
+    return np.array(rows)
 
 
 def _parsed(value: str) -> Any:
@@ -222,23 +235,33 @@ def _rebuild(
         system_log=False,
     )
     pipeline = clone(experiment.pipeline).set_params(pca__transformer__svd_solver="full")
+    if "remove_outliers" in pipeline.named_steps:
+        lonely = RemoveLonely(settings["outlier_fraction"], settings["seed"])
+        pipeline.set_params(remove_outliers__transformer=lonely)
     fitted_rows = pipeline.fit_transform(training)
+    # the rotation of the components that the row has, and their deviations within the clusters
+    loadings = np.array([component["loadings"] for component in model["components"]])
+    rotation = pipeline.named_steps["pca"].transformer.components_ @ loadings.T
+    np.testing.assert_allclose(rotation.T @ rotation, np.eye(len(loadings)), atol=TOLERANCE)
+    deviations = np.array(model["within_deviations"])
+    stored = np.array([centroid["center"] for centroid in model["centroids"]])
     estimator = experiment.models(internal=True).loc["kmeans"]
     clusterer = estimator["Class"](
         **{
             **estimator["Args"],
             "n_clusters": model["k"],
-            "n_init": CANDIDATE_RESTARTS,
+            "init": stored,  # if they are the centroids of K-means, it ends where it starts
+            "n_init": 1,
             "random_state": settings["seed"],
         }
-    ).fit(np.ascontiguousarray(fitted_rows.to_numpy(), dtype=np.float64))
+    ).fit(fitted_rows.to_numpy(dtype=np.float64) @ rotation / deviations)
     after = {}
     frame = everything
     for name, step in pipeline.steps:
         if name != "remove_outliers":  # it takes part in fitting only
             frame = step.transform(frame)
         after[name] = frame
-    z = np.ascontiguousarray(pipeline.transform(everything).to_numpy(), dtype=np.float64)
+    z = pipeline.transform(everything).to_numpy(dtype=np.float64) @ rotation / deviations
     training_ids = [store for store, chosen in zip(store_ids, trained, strict=True) if chosen]
     remaining = set(fitted_rows.index)
     assert list(after["weights"].columns) == names
@@ -366,6 +389,31 @@ def test_the_outliers_are_those_that_the_pipeline_leaves_out(
     assert len(outliers) == model["n_outliers"]
     assert set(outliers["store_id"]) == rebuilt.left_out
     assert outliers["cluster"].null_count() == 0
+
+
+def test_what_is_compared_includes_shares_of_zero(builds: Mapping[str, Project]) -> None:
+    query = (
+        "select count(*) from (select unnest(x) as x from features.feat_internal) where x is null"
+    )
+    assert builds["seeds"].value(query) > 0
+
+
+def test_the_probability_of_a_cluster_is_its_share_of_the_weighted_densities(
+    project: Project, scope: tuple[str, str], rebuilt: Rebuilt, model: dict[str, Any]
+) -> None:
+    lane, name = scope
+    table = project.query(
+        f"select assignment_probability from lanes.{lane}_clusters where scope = ?"
+        " order by store_id",
+        [name],
+    )
+    sizes = np.array([centroid["n_stores"] for centroid in model["centroids"]])
+    stored = np.array([centroid["center"] for centroid in model["centroids"]])
+    squares = ((rebuilt.z[:, None, :] - stored[None, :, :]) ** 2).sum(axis=2)
+    weighted = sizes * np.exp(-(squares - squares.min(axis=1, keepdims=True)) / 2)
+    nearest = squares.argmin(axis=1)
+    expected = weighted[np.arange(len(nearest)), nearest] / weighted.sum(axis=1)
+    np.testing.assert_allclose(table["assignment_probability"].to_numpy(), expected, atol=1e-7)
 
 
 def test_what_is_compared_includes_missing_values_outliers_and_thin_stores(

@@ -152,7 +152,8 @@ def test_the_planted_clouds_are_found_and_numbered_from_large_to_small() -> None
     clusters = AffineModel.from_row(row).predict(scores(row))
     usual = ~outlier_rows(row)
     planted_clusters = np.repeat([1, 2, 3], SIZES)
-    np.testing.assert_array_equal(clusters[usual], planted_clusters[usual])
+    # a store whose missing value is replaced with the median may end up elsewhere
+    assert (clusters[usual] == planted_clusters[usual]).mean() > 0.95
 
 
 def test_centroids_are_the_means_of_the_stores_that_were_learned_from() -> None:
@@ -178,8 +179,9 @@ def test_the_planted_outliers_are_left_out_and_at_most_the_asked_share() -> None
 
 
 def test_outliers_are_among_those_of_scikit_learns_isolation_forest() -> None:
-    row = fitted("none")
+    row = fitted()
     filled = SimpleImputer(strategy="median").fit_transform(planted().x[:, KEPT])
+    filled[:, :MEASURED] /= np.nanstd(planted().x[:, :MEASURED], axis=0)
     forest = IsolationForest(contamination=0.05, random_state=42).fit_predict(filled)
     assert outlier_rows(row).any()
     assert (forest[outlier_rows(row)] == -1).all()
