@@ -300,9 +300,12 @@ def run(
                 ari = float(adjusted_rand_score(draw.truth, labels))
                 fit.setdefault(method, []).append((name, ari, k, k == n_groups, seconds))
         rows = [row[1:] for row in fit["store_segments"] if row[0] == name]
-        ari, k, right, seconds = (float(np.mean(column)) for column in zip(*rows, strict=True))
+        ari, mean_k, right, seconds = (float(np.mean(column)) for column in zip(*rows, strict=True))
         shown = "" if name.startswith("null") else f"  ARI {ari:.3f}"
-        print(f"{name:<20} k {k:>4.1f}  right k {right:>4.0%}  {seconds:.2f} s{shown}", flush=True)
+        print(
+            f"{name:<20} k {mean_k:>4.1f}  right k {right:>4.0%}  {seconds:.2f} s{shown}",
+            flush=True,
+        )
     result = {}
     for method, rows_of_method in fit.items():
         names = list(dict.fromkeys(row[0] for row in rows_of_method))

@@ -131,7 +131,7 @@ def test_a_cluster_that_runs_empty_is_left_to_scikit_learn() -> None:
     assert partition(weighted_rows(points), 3, RESTARTS, 0) is None
     labels = np.append(np.repeat([0, 1], 20)[1:], 2)
     with pytest.warns(UserWarning, match="distinct clusters"):
-        stabilities = bootstrap_jaccard(points, {3: labels}, 5, 0, kmeans)
+        stabilities = bootstrap_jaccard({3: points}, {3: labels}, 5, 0, kmeans)
     assert stabilities[3].max() <= 1.0
 
 
