@@ -105,7 +105,7 @@ def test_the_first_build_has_one_row_for_each_scope_with_all_that_identifies_it(
     assert rows["status"].to_list() == ["no_structure"] * 2
     settings = {pair["name"]: pair["value"] for pair in rows["settings"][0]}
     assert settings["ignore_features"] == '["*"]'
-    assert settings["transform"] == "clr"
+    assert settings["transform"] == "log_ratio_gaps"
     versions = {pair["name"]: pair["value"] for pair in rows["versions"][0]}
     assert versions == library_versions()
     assert rows["fitted_by"].to_list() == [code_version()] * 2
