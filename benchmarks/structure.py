@@ -284,7 +284,7 @@ def run(
     only: str = "",
 ) -> dict[str, Any]:
     """Fit every scenario and print the table; return the figures."""
-    fit: dict[str, list[tuple[str, float, float, bool, float]]] = {}
+    fit: dict[str, list[tuple[str, float, int, bool, float]]] = {}
     for name, scenario in SCENARIOS[lane].items():
         if only not in name:
             continue

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from segmentation.features.vectors import Matrix
-from segmentation.fitting.weights import WeightColumns
+from segmentation.fitting.weights import WeightColumns, measurement_weight
 
 SIZE_LEVELS = np.eye(3)[[0, 1, 2, 0, 0, 1] * 10]
 REGION_LEVELS = np.eye(2)[[0, 1, 1, 1] * 15]
@@ -111,3 +111,34 @@ def test_a_clone_has_the_same_groups_and_nothing_learned() -> None:
     again = clone(step)
     assert list(again.groups) == list(step.groups)
     assert not hasattr(again, "weights_")
+
+
+def test_a_column_with_two_groups_is_scaled_by_the_spread_within_them() -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=200) + np.repeat([0.0, 8.0], 100)
+    scaled = values / (np.quantile(values, 0.75) - np.quantile(values, 0.25))
+    weight, reason = measurement_weight(scaled)
+    assert reason == "scaled by the spread within its 2 separate groups"
+    within = (scaled * weight)[:100].std()
+    assert within == pytest.approx(1 / 1.349, rel=0.2)
+
+
+def test_a_column_whose_middle_half_is_nearly_constant_is_limited() -> None:
+    random = np.random.default_rng(1)
+    values = np.concatenate([random.normal(scale=0.01, size=240), random.normal(size=60)])
+    weight, reason = measurement_weight(values)
+    spread = np.quantile(values, 0.75) - np.quantile(values, 0.25)
+    assert "nearly constant" in reason
+    assert (values * weight).std() == pytest.approx(3.0 * spread / 1.349)
+
+
+@pytest.mark.parametrize("shape", ["normal", "uniform", "count", "constant"])
+def test_a_column_without_groups_keeps_its_weight(shape: str) -> None:
+    random = np.random.default_rng(2)
+    values = {
+        "normal": random.normal(size=300),
+        "uniform": random.uniform(size=300),
+        "count": random.integers(0, 6, size=300).astype(float),
+        "constant": np.ones(300),
+    }[shape]
+    assert measurement_weight(values) == (1.0, "")
