@@ -13,6 +13,7 @@ from segmentation.inputs.checks import InputCheck, check_inputs, load_readers
 from segmentation.inputs.locations import Location
 from segmentation.run.invocation import Invocation
 from segmentation.settings import EXTERNAL_SCOPE, LANES, ONLY_IN, Lane, Settings, SettingsError
+from segmentation.warehouse.database import execute
 from segmentation.warehouse.extensions import MissingPackageError
 
 
@@ -41,7 +42,7 @@ def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Inpu
     except SettingsError as error:
         check.problems.extend(str(error).splitlines())
     cursor.register("unreadable", check.lines.to_arrow())
-    cursor.execute("create or replace table governance.unreadable_lines as from unreadable")
+    execute(cursor, "create or replace table governance.unreadable_lines as from unreadable")
     cursor.unregister("unreadable")
     check.problems.extend(empty_build_problems(cursor, invocation))
     check.problems.extend(missing_seed_problems(cursor, invocation))
@@ -91,7 +92,8 @@ def _location_problem(
         )
     names = ("table_name", "table_schema", "table_catalog")
     parts = dict(zip(names, location.table_parts, strict=False))
-    found = cursor.execute(
+    found = execute(
+        cursor,
         "select 1 from information_schema.tables where "  # noqa: S608 (fixed names)
         + " and ".join(f"lower({name}) = lower(?)" for name in parts),
         list(parts.values()),
@@ -188,15 +190,17 @@ def _usable_models(
     """Scope, model id and settings of the models that did not fail, the oldest first."""
     if not _exists(cursor, "lanes", f"{lane}_cluster_models"):
         return []
-    return cursor.execute(
+    return execute(
+        cursor,
         f"select scope, model_id, settings from lanes.{lane}_cluster_models"  # noqa: S608
-        " where status <> 'failed' order by scope, in_force_order"
+        " where status <> 'failed' order by scope, in_force_order",
     ).fetchall()
 
 
 def _exists(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether the database that is built has a table or view."""
-    found = cursor.execute(
+    found = execute(
+        cursor,
         "select 1 from information_schema.tables"
         " where table_catalog = current_database() and table_schema = ? and table_name = ?",
         [schema, table],
@@ -207,5 +211,5 @@ def _exists(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
 def _has_rows(cursor: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     return (
         _exists(cursor, schema, table)
-        and cursor.execute(f"select 1 from {schema}.{table} limit 1").fetchone() is not None  # noqa: S608
+        and execute(cursor, f"select 1 from {schema}.{table} limit 1").fetchone() is not None  # noqa: S608
     )

@@ -16,6 +16,7 @@ import polars as pl
 from segmentation.inputs.checks import input_stamps, last_change
 from segmentation.run.facts import code_state, versions
 from segmentation.run.invocation import Invocation, NodeResult
+from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
 
 #: Tables of the log. Columns that are added later are nullable and added to old databases as well.
@@ -82,14 +83,16 @@ _COUNTED: Final = frozenset({"model", "seed", "snapshot"})
 
 def open_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> None:
     """Add the row of this run. A run that is still open has been killed: nobody else can write."""
-    cursor.execute(_TABLES)
-    cursor.execute(
+    execute(cursor, _TABLES)
+    execute(
+        cursor,
         "update governance.runs"
         " set status = 'interrupted', message = 'the process ended before the run did'"
-        " where status = 'running'"
+        " where status = 'running'",
     )
     revision, is_clean = code_state(invocation.project_dir)
-    cursor.execute(
+    execute(
+        cursor,
         """
         insert into governance.runs by name
         select
@@ -127,7 +130,8 @@ def close_run(
     results: Sequence[NodeResult] = (),
 ) -> None:
     """Complete the row of this run; it has failed if there is a message."""
-    cursor.execute(
+    execute(
+        cursor,
         """
         update governance.runs
         set
@@ -169,7 +173,7 @@ def add_nodes(
         for result in results
     ]
     cursor.register("nodes", pl.DataFrame(rows, schema=_NODE_SCHEMA, orient="row").to_arrow())
-    cursor.execute("insert into governance.run_nodes by name from nodes")
+    execute(cursor, "insert into governance.run_nodes by name from nodes")
     cursor.unregister("nodes")
 
 
@@ -199,11 +203,13 @@ def note_inputs(
         Options of the reader by name of the input.
     """
     for name, reason in unread.items():
-        cursor.execute(
+        execute(
+            cursor,
             "insert into governance.unread_inputs (run_id, input, reason) values (?, ?, ?)",
             [invocation.run_id, name, reason],
         )
-    cursor.execute(
+    execute(
+        cursor,
         "update governance.runs set reader_options = ? where run_id = ?",
         [json.dumps(dict(options)), invocation.run_id],
     )
@@ -216,12 +222,15 @@ def input_relation(cursor: duckdb.DuckDBPyConnection, invocation: Invocation, na
     is read in the usual way.
     """
     try:
-        unread = cursor.execute(
+        unread = execute(
+            cursor,
             "select 1 from governance.unread_inputs where run_id = ? and input = ?",
             [invocation.run_id, name],
         ).fetchone()
-        (options,) = cursor.execute(
-            "select reader_options from governance.runs where run_id = ?", [invocation.run_id]
+        (options,) = execute(
+            cursor,
+            "select reader_options from governance.runs where run_id = ?",
+            [invocation.run_id],
         ).fetchone() or (None,)
     except duckdb.CatalogException:  # nothing has been built yet
         unread, options = None, None
@@ -253,8 +262,8 @@ def changed_inputs(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) ->
 
     Each model reads the files again, so that one table need not fit the other.
     """
-    (before,) = cursor.execute(
-        "select input_stamps from governance.runs where run_id = ?", [invocation.run_id]
+    (before,) = execute(
+        cursor, "select input_stamps from governance.runs where run_id = ?", [invocation.run_id]
     ).fetchone() or (None,)
     known = json.loads(before or "{}")
     changed = [name for name, stamp in stamps(invocation).items() if known.get(name) != stamp]

@@ -9,6 +9,7 @@ from typing import Any, Final
 import duckdb
 
 from segmentation.run.invocation import Invocation, NodeResult
+from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
 
 #: Models that the summary reads last; it is shown if the run has built them.
@@ -47,16 +48,16 @@ def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterat
     yield ""
     yield from _movements(cursor, invocation)
     yield from _drift(cursor)
-    for (path,) in cursor.execute(
-        "select path from duckdb_databases() where database_name = ?", [invocation.database]
+    for (path,) in execute(
+        cursor, "select path from duckdb_databases() where database_name = ?", [invocation.database]
     ).fetchall():
         yield f"  Database: {without_secrets(path)}"
 
 
 def next_steps(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """What to do with a published build."""
-    found = cursor.execute(
-        "select min(store_id) from features.dim_stores where has_sales"
+    found = execute(
+        cursor, "select min(store_id) from features.dim_stores where has_sales"
     ).fetchone()
     yield ""
     yield "Next"
@@ -85,7 +86,7 @@ def warnings(
     for result in results:
         if result.status != "warn" or result.sql is None or result.name in without:
             continue
-        found = cursor.execute(f"select * from ({result.sql}) limit {_MAX_WARNINGS}")  # noqa: S608
+        found = execute(cursor, f"select * from ({result.sql}) limit {_MAX_WARNINGS}")  # noqa: S608
         names = [column[0] for column in found.description or []]
         for row in found.fetchall():
             cells = (
@@ -101,7 +102,8 @@ def warnings(
 
 def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """One line per input: how much of it is used, and why the rest is not."""
-    rows = cursor.execute(
+    rows = execute(
+        cursor,
         """
         select
             input,
@@ -114,7 +116,7 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         from governance.data_reconciliation
         group by input
         order by input <> 'sales', input <> 'products', input
-        """
+        """,
     ).fetchall()
     for name, n_rows, n_used, money, money_used, reason, n_of_reason in rows:
         verdict = f"{n_rows:,} rows"
@@ -126,17 +128,18 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
                 verdict += f" ({_percent(money_used, money)} of the sales)"
             verdict += f"; most often rejected: {reason} ({n_of_reason:,})"
         yield f"  {name:<14} {verdict}"
-    unread = cursor.execute(
+    unread = execute(
+        cursor,
         """
         select input
         from governance.unread_inputs
         where run_id = (select arg_max(run_id, started_at) from governance.runs)
         order by input
-        """
+        """,
     ).fetchall()
     for (name,) in unread:
         yield f"  {name:<14} NOT READ; the warning above says why"
-    (n_rejected,) = cursor.execute("select count(*) from governance.rejected_rows").fetchone() or (
+    (n_rejected,) = execute(cursor, "select count(*) from governance.rejected_rows").fetchone() or (
         0,
     )
     if n_rejected:
@@ -144,12 +147,13 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    (n_stores, n_with_sales, n_with_external) = cursor.execute(
+    (n_stores, n_with_sales, n_with_external) = execute(
+        cursor,
         "select count(*), count(*) filter (where has_sales), count(*) filter (where has_external)"
-        " from features.dim_stores"
+        " from features.dim_stores",
     ).fetchone() or (0, 0, 0)
-    (n_categories, n_segments) = cursor.execute(
-        "select count(distinct category), count(*) from segments.segment_summary"
+    (n_categories, n_segments) = execute(
+        cursor, "select count(distinct category), count(*) from segments.segment_summary"
     ).fetchone() or (0, 0)
     yield "Store segments"
     yield (
@@ -161,7 +165,8 @@ def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """The model in force of each scope, or the failure of a scope that has none."""
-    rows = cursor.execute(
+    rows = execute(
+        cursor,
         """
         with current_scopes as (
             select 'internal' as lane, scope from features.feat_internal
@@ -176,7 +181,7 @@ def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
             partition by lane, scope order by is_in_force desc, in_force_order desc
         ) = 1
         order by lane desc, scope
-        """
+        """,
     ).fetchall()
     yield (
         f"  {'Model':<{_MAX_NAME}} {'Clusters':>8} {'Stores':>7} {'Silhouette':>11}"
@@ -194,9 +199,10 @@ def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    rows = cursor.execute(
+    rows = execute(
+        cursor,
         "select category, segment_id, n_stores, n_thin, segment_name"
-        " from segments.segment_summary order by category, segment_id"
+        " from segments.segment_summary order by category, segment_id",
     ).fetchall()
     shown = rows[:_MAX_SEGMENTS]
     any_thin = any(n_thin for *_, n_thin, _ in rows)
@@ -214,7 +220,8 @@ def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
-    (n_before, n_moved, n_born, n_died) = cursor.execute(
+    (n_before, n_moved, n_born, n_died) = execute(
+        cursor,
         "select sum(n_stores_before), sum(n_moved_stores), sum(len(born_segments)),"
         " sum(len(died_segments)) from segments.segment_changes where run_id = ?",
         [invocation.run_id],
@@ -227,13 +234,14 @@ def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Ite
 
 
 def _drift(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    rows = cursor.execute(
+    rows = execute(
+        cursor,
         """
         select concat_ws(': ', scope, coalesce(feature, subject)), stability_index, threshold
         from governance.drift
         where has_drifted
         order by stability_index / threshold desc, lane, scope, subject, feature
-        """
+        """,
     ).fetchall()
     for what, index, threshold in rows[:_MAX_DRIFTED]:
         yield (

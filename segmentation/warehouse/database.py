@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -27,6 +27,31 @@ def sql_name(name: str) -> str:
 def sql_literal(text: str) -> str:
     """A text as SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def execute(
+    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Run SQL that names tables as `schema.table`, in a database of any name.
+
+    A database file may be called like one of its schemas, such as `segments.duckdb`; DuckDB then
+    refuses `segments.segment_summary` as ambiguous. In that case the name of the database is put
+    in front.
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database.
+    sql
+        Statements whose table names are not quoted.
+    parameters
+        Values of the placeholders.
+    """
+    (database,) = cursor.execute("select current_database()").fetchone() or ("",)
+    if re.fullmatch(r"\w+", database):
+        own_schema = rf"(?<![\w.\"']){re.escape(database)}\.(?=[a-z_]+)"
+        sql = re.sub(own_schema, f"{sql_name(database)}.{sql_name(database)}.", sql)
+    return cursor.execute(sql, parameters)
 
 
 def is_file(database: str) -> bool:

@@ -50,7 +50,12 @@ def build(folder: Path, inputs: dict[str, str], limit: str) -> tuple[Project, Db
     spilled, ended = threading.Event(), threading.Event()
     watcher = threading.Thread(target=notice, args=(folder / "spilled", spilled, ended))
     watcher.start()
-    settings = {**QUICK, "memory_limit": limit, "temp_directory": str(folder / "spilled")}
+    settings = {
+        **QUICK,
+        "memory_limit": limit,
+        "temp_directory": str(folder / "spilled"),
+        "max_rejected_share": 0.3,
+    }
     variables = {"inputs": inputs, "external_sources": [], "segmentation": settings}
     run = project.dbt("build", *OWN_INPUTS, variables=variables)
     ended.set()

@@ -85,8 +85,8 @@ def test_a_run_that_the_settings_stop_is_logged_with_the_reason(
 def test_a_failed_node_is_logged_and_the_run_with_it(small_build: Built, tmp_path: Path) -> None:
     project = copy_of(small_build.project, tmp_path / "failed")
     with duckdb.connect(str(project.database)) as connection:
-        connection.execute("update segments.store_segments set segment_id = 'alone'")
-        connection.execute("update segments.store_segments set store_id = 'S001'")
+        connection.execute("update lanes.int_store_segments set segment_id = 'alone'")
+        connection.execute("update lanes.int_store_segments set store_id = 'S001'")
     name = "every_store_has_a_segment_where_it_sells"
     run = project.dbt("test", "--select", name, variables=small_build.variables)
     assert not run.success
