@@ -22,6 +22,7 @@ searches as (
 select *
 from searches
 where
-    list_sort(tried) is distinct from range(least(min_clusters, coalesce(n_clusters, min_clusters)), list_max(tried) + 1)
+    list_sort(tried)
+    is distinct from range(least(min_clusters, coalesce(n_clusters, min_clusters)), list_max(tried) + 1)
     or list_max(tried) > greatest(max_clusters, coalesce(n_clusters, max_clusters))
     or (status = 'fitted' and not list_contains(tried, k))
