@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from segmentation.features.vectors import Matrix
 
-#: Column deviations between a chance zero and the expected log-share, and the same for an
-#: assortment; both measured on planted data (decision 0101).
+#: Column deviations between a chance zero and the expected log-share (measured, decision 0101), and
+#: the same for an assortment (not measured).
 CHANCE_PENALTY: Final = 0.5
 ASSORTMENT_PENALTY: Final = 3.0
 #: Correlation of the zeros of two need states from which they count as one assortment.
