@@ -50,6 +50,9 @@
         'variables': {
             'inputs': var('inputs'),
             'external_sources': var('external_sources'),
+            'columns': var('columns'),
+            'formats': var('formats'),
+            'sheets': var('sheets'),
             'segmentation': var('segmentation')
         },
         'known_sources': known_external_sources()

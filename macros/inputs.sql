@@ -49,8 +49,9 @@
 {%- endmacro %}
 
 
-{% macro is_delimited_text(location) -%}
-    {{ return(modules.re.search('\\.(csv|tsv|txt)(\\.(gz|zst))?$', location | lower) is not none) }}
+{#- Whether the start of a run loads the texts of an input into a table (`segmentation/inputs/reading.py`). -#}
+{% macro is_loaded(location) -%}
+    {{ return(modules.re.search('\\.(csv|tsv|txt|xlsx)(\\.(gz|zst))?([?].*)?$', location | lower) is not none) }}
 {%- endmacro %}
 
 

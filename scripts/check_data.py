@@ -23,12 +23,10 @@ import yaml
 
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.names import InputError
-from segmentation.inputs.options import InputOptions
-from segmentation.warehouse.extensions import MissingPackageError, load_extension
+from segmentation.inputs.options import INPUT_VARS, InputOptions
+from segmentation.settings import Settings, SettingsError
 from segmentation.warehouse.secrets import without_secrets
 
-#: Vars that say how inputs are read; the others have no effect here.
-_OPTIONS: Final = ("columns", "formats", "sheets", "ids", "max_rejected_share", "returns")
 _WIDTHS: Final = {"input": 14, "column": 22, "read as": 11, "format": 34, "missing": 9}
 
 
@@ -45,12 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         project_vars = _vars(given.vars)
         inputs = _inputs(project_vars, given.inputs)
-        options = InputOptions({name: project_vars.get(name) for name in _OPTIONS})
+        options = InputOptions(
+            {name: project_vars.get(name) for name in INPUT_VARS},
+            Settings(project_vars.get("segmentation")),
+        )
         report = _check(inputs, options, given.today or dt.datetime.now(tz=dt.UTC).date())
     except InputError as error:
         return _stop(error.problems)
-    except MissingPackageError as error:
-        return _stop([str(error)])
+    except SettingsError as error:
+        return _stop(str(error).splitlines())
     _show(report)
     text = report.vars_file(inputs) if not project_vars else _merged(report, inputs, project_vars)
     if given.write:
@@ -94,8 +95,6 @@ def _inputs(project_vars: Mapping[str, Any], given: Sequence[str]) -> dict[str, 
 
 def _check(inputs: Mapping[str, str], options: InputOptions, today: dt.date) -> IntakeReport:
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        if any("://" in location for location in inputs.values()):
-            load_extension(connection, "httpfs")
         return check_data(connection, inputs, options, today)
 
 

@@ -1,4 +1,5 @@
--- A column is numeric when nine in ten of its values are numbers; the others of such a column are
+-- A column is numeric when the profile of own inputs says so; without own inputs, when nine in ten of its values
+-- are numbers. Other values of such a column are
 -- set aside, and `rejected_rows` lists them. Beyond 1e100 squares overflow: no measurement is that large.
 with given as (
     {{ external_values() | indent(4) }}
@@ -13,10 +14,15 @@ parsed as (
 
 columns_judged as (
     select
-        source,
-        column_name,
-        count(number) >= 0.9 * count(cell) and count(cell) > 0 as is_numeric
+        parsed.source,
+        parsed.column_name,
+        coalesce(
+            any_value(input_profile.read_as = 'number'),
+            count(parsed.number) >= 0.9 * count(parsed.cell)
+        ) and count(parsed.cell) > 0 as is_numeric
     from parsed
+    left join {{ source('run_log', 'input_profile') }} as input_profile
+        on parsed.source = input_profile.input and parsed.column_name = input_profile.column_name
     group by all
 )
 

@@ -1,6 +1,7 @@
 -- What was rejected of every input, and whether that is too much to go on. Rows left out on request (a
 -- sales_window, `duplicate_sales: reject`, `returns: reject`) and repeated products count neither as rejected
 -- nor as given. Products are judged by the sales that they lose: one that nobody sells may lack a need state.
+-- The check before the build judges values that cannot be read one column at a time; this one judges all losses.
 {% set most = setting('max_rejected_share') or 0 %}
 
 with outcomes as (
@@ -8,10 +9,7 @@ with outcomes as (
         rejection_reason as reason,
         sum(n_rows) as n_rows,
         sum(sales_amount - 2 * coalesce(returned_amount, 0)) as amount,
-        min(rejected_value) as example,
-        sum(n_unread_dates) as n_unread_dates,
-        sum(unread_date_amount) as unread_date_amount,
-        min(unread_date) as unread_date
+        min(rejected_value) as example
     from {{ ref('int_sales_outcomes') }}
     group by all
 ),
@@ -121,16 +119,6 @@ described as (
     ) as reasons_of_inputs
     where reason is not null
     group by all
-),
-
-unread_dates as (
-    select
-        'sales' as input,
-        sum(n_unread_dates) as n_rows,
-        sum(unread_date_amount) as amount,
-        min(unread_date) as example
-    from outcomes
-    where reason is null
 ),
 
 -- ids that the two inputs of a join do not share
@@ -250,16 +238,11 @@ judged as (
         hints.hint,
         (totals.n_rejected_rows / nullif(totals.n_rows, 0))::double as rejected_share_of_rows,
         (totals.rejected_amount / nullif(totals.amount, 0))::double as rejected_share_of_amount,
-        (unread_dates.n_rows / nullif(totals.n_rows, 0))::double as unread_date_share_of_rows,
-        (unread_dates.amount / nullif(totals.amount, 0))::double as unread_date_share_of_amount,
-        unread_dates.example as unread_date,
-        unread_dates.amount as unread_date_amount,
         hints.other_input,
         hints.example as unmatched_id
     from totals
     left join accepted on totals.input = accepted.input
     left join described on totals.input = described.input
-    left join unread_dates on totals.input = unread_dates.input
     left join hints on totals.input = hints.input
 )
 
@@ -281,12 +264,6 @@ select
                     || {{ readable_percent('rejected_share_of_rows') }} || ' of the rows,'
                 )
                 || ' were rejected: ' || reasons
-        when greatest(unread_date_share_of_amount, unread_date_share_of_rows) > {{ most }}
-            then
-                {{ readable_percent('unread_date_share_of_amount') }}
-                || ' of the sales (' || {{ readable_part('unread_date_amount', 'amount') }}
-                || ') have a sold_on that is not a date, such as `' || unread_date
-                || '`; write dates as 2025-01-31, or leave the column out'
         when n_matched_ids = 0 and n_ids > 0
             then format('none of the {:,} ids, such as `{}`, is in {}', n_ids, unmatched_id, other_input)
     end as refusal,

@@ -54,6 +54,8 @@ class IntakeReport:
         Per input, why a build must not start; names in order of the inputs.
     plans, columns, losses
         By input, for those that could be read.
+    unread
+        Names of the inputs that could not be read at all.
     matches
         How the ids of the inputs match.
     options
@@ -65,6 +67,7 @@ class IntakeReport:
     plans: dict[str, InputPlan] = field(default_factory=dict)
     columns: dict[str, list[ColumnFormat]] = field(default_factory=dict)
     losses: dict[str, Losses] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
     matches: list[IdMatch] = field(default_factory=list)
 
     @property
@@ -120,6 +123,8 @@ def check_data(
     options: InputOptions,
     today: dt.date,
     known: Sequence[str] | None = None,
+    *,
+    judges_joins: bool = True,
 ) -> IntakeReport:
     """Read and judge the inputs.
 
@@ -135,6 +140,9 @@ def check_data(
         The day of the check; later days than tomorrow are no dates.
     known
         Names of the external inputs that are possible; any where it is None.
+    judges_joins
+        Whether a missing input, sales without a product and ids without a match are problems. A
+        build judges them after staging, where `rejected_rows` lists them.
     """
     report = IntakeReport(options)
     for name, location in inputs.items():
@@ -146,25 +154,32 @@ def check_data(
             continue
         try:
             plan = read_input(connection, name, location, options)
+        except InputError as error:
+            report.problems[name] = error.problems
+            report.unread.add(name)
+            continue
+        try:
             report.columns[name] = decide_columns(connection, plan, options, today)
             report.plans[name] = plan
         except InputError as error:
             report.problems[name] = error.problems
-    _weigh(connection, report)
-    if "sales" in inputs and "products" not in inputs:
+    _weigh(connection, report, judges_joins=judges_joins)
+    if judges_joins and "sales" in inputs and "products" not in inputs:
         report.problems.setdefault("products", []).append(
             "no location is given, while the sales need the category and need state of each product"
         )
-    if "products" in inputs and "sales" not in inputs:
+    if judges_joins and "products" in inputs and "sales" not in inputs:
         report.problems.setdefault("sales", []).append(
             "no location is given, while products have one"
         )
     return report
 
 
-def _weigh(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> None:
+def _weigh(
+    connection: duckdb.DuckDBPyConnection, report: IntakeReport, *, judges_joins: bool
+) -> None:
     products = None
-    if "products" in report.plans:
+    if judges_joins and "products" in report.plans:
         products = (report.plans["products"], report.columns["products"])
     for name, plan in report.plans.items():
         columns = report.columns[name]
@@ -183,7 +198,7 @@ def _weigh(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> None:
         report.problems.setdefault(name, []).extend(problems)
     report.matches = match_ids(connection, report.plans, report.columns)
     for match in report.matches:
-        if match.problem:
+        if match.problem and judges_joins:
             name = match.right if match.left == "sales" else match.left
             report.problems.setdefault(name, []).append(match.problem)
 

@@ -188,7 +188,7 @@ class _Column:
         self.connection, self.plan, self.column, self.today = connection, plan, column, today
         self.role = _role(plan, column)
         self.given: ColumnOptions = options.column(plan.name, column)
-        self.ignored = options.ignored_in_ids(column)
+        self.ignored = options.ignored_in_ids
         self.name = sql_name(column)
         self.type = plan.types[column]
         self.like: NumberFormat | None = None

@@ -88,8 +88,8 @@ def _match(
         sql = next(c.sql for c in columns[name] if c.column == column)
         connection.execute(
             f"create or replace temp table _intake_{side} as "
-            f"select {sql} as id, {money} as money from {plans[name].relation} "
-            "group by 1 having id is not null"
+            f"select {sql} as id, sum(money) as money from (select {column}, {money} as money "
+            f"from {plans[name].relation} group by 1) group by 1 having id is not null"
         )
     n_left, n_right, n_both, share = connection.execute(
         """
@@ -150,7 +150,7 @@ def _problem(
             words = " and ".join(_WORDS[name] for name in ignored)
             return (
                 f"{found}; without regard to {words} they share {n_variant:,}. If these are the "
-                f"same, set ids: {{{column}: {{ignore: [{', '.join(ignored)}]}}}}"
+                f"same, set segmentation.ignore_in_ids: [{', '.join(ignored)}]"
             )
     if n_both == 0:
         return f"{found}; nothing can be joined. Check that both columns have the same kind of id"

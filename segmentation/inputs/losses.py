@@ -15,6 +15,7 @@ from typing import Final
 import duckdb
 
 from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.names import REQUIRED
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import NOTHING, or_null, tidy
@@ -24,6 +25,8 @@ from segmentation.warehouse.database import sql_literal, sql_name
 _MOST_LINES_LOOKED_AT: Final = 100_000
 #: Shares from here on are shown without decimals.
 _WHOLE_PERCENT: Final = 0.1
+#: Rows that a setting leaves out; the gate does not count them.
+RETURN: Final = "sales_amount is negative"
 UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
 
 
@@ -110,7 +113,7 @@ def losses_of(
         and by_name[name].n_missing + by_name[name].n_not_understood
     ]
     if plan.name == "sales" and not returns_are_netted:
-        cases.append(f"when {amount} < 0 then 'sales_amount is negative'")
+        cases.append(f"when {amount} < 0 then {sql_literal(RETURN)}")
     if plan.name == "sales" and products is not None:
         cases.append(
             f"when {by_name['product_id'].sql} not in (select id from _intake_known_products) "
@@ -239,6 +242,8 @@ def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
 def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnFormat]) -> list[str]:
     """Why an input loses too much; empty if it does not.
 
+    Products are judged by the sales that they lose: one that nobody sells may lack a need state.
+
     Parameters
     ----------
     losses
@@ -249,20 +254,21 @@ def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnForma
         Columns of the input by name, for examples and settings.
     """
     if losses.n_rows == 0:
-        return [f"{losses.input} has no rows; there is nothing to read"]
+        nothing = f"{losses.input} has no rows; there is nothing to segment"
+        return [nothing] if losses.input in REQUIRED else []
     problems = [
         describe(losses, loss) + _advice(losses.input, loss, columns)
         for loss in losses.by_reason
-        if losses.share(loss) > limit
+        if losses.share(loss) > limit and loss.reason != RETURN and losses.input != "products"
     ]
-    rejected = [loss for loss in losses.by_reason if loss.is_rejected]
+    rejected = [loss for loss in losses.by_reason if loss.is_rejected and loss.reason != RETURN]
     n_lost = sum(loss.n_rows for loss in rejected)
     money_lost = sum(loss.money or 0.0 for loss in rejected)
     together = max(n_lost / losses.n_rows, money_lost / losses.money if losses.money else 0.0)
-    if not problems and together > limit:
+    if not problems and together > limit and losses.input != "products":
         parts = "; ".join(describe(losses, loss) for loss in rejected)
         problems = [f"together {percent(together)} of {losses.input} is rejected: {parts}"]
-    if not problems and losses.n_accepted == 0:
+    if not problems and losses.n_accepted == 0 and losses.input in REQUIRED:
         problems = [f"{losses.input} has no accepted row"]
     return problems
 

@@ -1,19 +1,20 @@
-"""What a user has said about the inputs: names of columns, formats, sheets, ids, the limit."""
+"""What a user has set for the inputs: names of columns, formats, sheets, and what is tolerated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segmentation.inputs.date_formats import is_strptime_format
 from segmentation.inputs.names import InputError, normalized
 from segmentation.inputs.number_formats import Decimal, Thousands
+from segmentation.settings import Settings
 
+#: Vars that say how inputs are read.
+INPUT_VARS: Final = ("columns", "formats", "sheets")
 ReadAs = Literal["category", "number", "ignore"]
-Aggregate = Literal["mean", "sum", "min", "max", "last", "most_frequent"]
-IgnoredInIds = Literal["leading_zeros", "case"]
 
 
 class _Strict(BaseModel):
@@ -30,7 +31,6 @@ class ColumnOptions(_Strict):
     date: str | None = None
     decimal: Decimal | None = None
     thousands: Thousands | None = None
-    aggregate: Aggregate | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -44,23 +44,22 @@ class ColumnOptions(_Strict):
         return self
 
 
-class IdOptions(_Strict):
-    """Differences between ids that do not count."""
-
-    ignore: tuple[IgnoredInIds, ...] = ()
-
-
 class _Given(_Strict):
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
     formats: dict[str, dict[str, ColumnOptions]] = Field(default_factory=dict)
     sheets: dict[str, str] = Field(default_factory=dict)
-    ids: dict[Literal["store_id", "product_id"], IdOptions] = Field(default_factory=dict)
-    max_rejected_share: float = Field(0.05, ge=0, le=1)
-    returns: Literal["net", "reject"] = "net"
 
 
 class InputOptions:
-    """The parsed vars `columns`, `formats`, `sheets`, `ids`, `max_rejected_share` and `returns`.
+    """The parsed vars `columns`, `formats` and `sheets`, and the settings that concern inputs.
+
+    Parameters
+    ----------
+    given
+        The vars by name.
+    settings
+        The parsed var `segmentation`, of which `max_rejected_share`, `returns` and
+        `ignore_in_ids` are used.
 
     Raises
     ------
@@ -68,7 +67,9 @@ class InputOptions:
         For an unknown name or an impossible value, one line per problem.
     """
 
-    def __init__(self, given: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, given: Mapping[str, Any] | None = None, settings: Settings | None = None
+    ) -> None:
         named = {key: value for key, value in (given or {}).items() if value is not None}
         named["formats"] = _spelled_out(named.get("formats") or {})
         try:
@@ -81,8 +82,10 @@ class InputOptions:
                     for item in error.errors(include_url=False)
                 ]
             ) from error
-        self.max_rejected_share = self._given.max_rejected_share
-        self.returns = self._given.returns
+        project = (settings or Settings(None)).project
+        self.max_rejected_share = project.max_rejected_share
+        self.returns = project.returns
+        self.ignored_in_ids = project.ignore_in_ids
 
     def columns(self, input_name: str) -> Mapping[str, str]:
         """Names in the file by our names."""
@@ -102,11 +105,6 @@ class InputOptions:
     def sheet(self, input_name: str) -> str | None:
         """Name of the sheet of a workbook."""
         return self._given.sheets.get(input_name)
-
-    def ignored_in_ids(self, column: str) -> tuple[str, ...]:
-        """Differences that do not count in `store_id` or `product_id`."""
-        ids = {str(key): value for key, value in self._given.ids.items()}
-        return ids.get(column, IdOptions()).ignore
 
 
 def _spelled_out(formats: object) -> object:

@@ -12,7 +12,7 @@ import hashlib
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,12 @@ from segmentation.inputs.text_files import (
     text_format,
 )
 from segmentation.warehouse.database import sql_literal, sql_name
+from segmentation.warehouse.extensions import MissingPackageError, load_extension
 
+#: Locations that DuckDB reads through its extension `httpfs`.
+_REMOTE: Final = tuple(
+    f"{scheme}://" for scheme in ("http", "https", "s3", "s3a", "s3n", "gs", "gcs", "r2", "hf")
+)
 #: Where tables of texts are made.
 SCHEMA: Final = "intake"
 #: Beyond the default of DuckDB its buffers grow, and reading takes twice the time.
@@ -155,6 +160,7 @@ def read_input(
         missing in one of the files, the same content twice.
     """
     try:
+        load_readers(connection, [location])
         if _TABLE.match(location) and not Path(location).exists():
             return _native(connection, name, location, location, options)
         if _PARQUET.search(location.partition("?")[0]):
@@ -167,13 +173,39 @@ def read_input(
             if _TEXT.search(location.partition("?")[0]):
                 return _text(connection, name, location, paths, options)
     except duckdb.Error as error:
-        raise InputError([f"{location!r} cannot be read: {_cause(error)}"]) from error
+        raise InputError([f"cannot read {location!r}: {_cause(error)}"]) from error
+    except MissingPackageError as error:
+        raise InputError([f"cannot read {location!r}: {error}"]) from error
     raise InputError(
         [
             f"{location!r} is not allowed; it is a .csv, .tsv, .txt, .xlsx or .parquet path, a "
             "glob, a URL or database.schema.table"
         ]
     )
+
+
+def load_readers(connection: duckdb.DuckDBPyConnection, locations: Iterable[str]) -> None:
+    """Load the extension that reads object stores and web servers, if a location is of one.
+
+    Raises
+    ------
+    MissingPackageError
+        If it is not installed.
+    """
+    if any(location.startswith(_REMOTE) for location in locations):
+        load_extension(connection, "httpfs")
+
+
+def drop_unused(connection: duckdb.DuckDBPyConnection, used: Collection[str]) -> None:
+    """Drop the tables of texts of other inputs than the given ones."""
+    found = connection.execute(
+        "select table_catalog, table_name from information_schema.tables"
+        " where table_catalog = current_database() and table_schema = ? order by table_name",
+        [SCHEMA],
+    ).fetchall()
+    for database, name in found:
+        if name not in used:
+            connection.execute(f"drop table {sql_name(database)}.{SCHEMA}.{sql_name(name)}")
 
 
 def _local_files(
@@ -299,9 +331,11 @@ def _same_name(name: str, known: Iterable[str]) -> str:
 
 
 def _new_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str]) -> str:
-    table = f"{SCHEMA}.{sql_name(name)}"
+    ((database,),) = connection.execute("select current_database()").fetchall()
+    schema = f"{sql_name(database)}.{SCHEMA}"
+    table = f"{schema}.{sql_name(name)}"
     listed = ", ".join(f"{sql_name(column)} varchar" for column in columns)
-    connection.execute(f"create schema if not exists {SCHEMA}")
+    connection.execute(f"create schema if not exists {schema}")
     connection.execute(f"create or replace table {table} ({listed})")
     return table
 
@@ -647,6 +681,8 @@ def _excel(
 def _parquet(
     connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
 ) -> InputPlan:
+    if Path(location).is_dir():
+        location = f"{location}/**/*.parquet"
     if "://" not in location:
         paths = _local_files(connection, location, Path())
         _refuse_same_content(paths)

@@ -2,26 +2,57 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import dataclass, field
 
 import duckdb
+import polars as pl
 
 from segmentation.fitting.registry import tampered_models
-from segmentation.inputs.checks import InputCheck, check_inputs, load_readers
+from segmentation.inputs.check import PROFILE, check_data
+from segmentation.inputs.checks import vars_problems
 from segmentation.inputs.locations import Location
+from segmentation.inputs.names import REQUIRED, InputError
+from segmentation.inputs.options import INPUT_VARS, InputOptions
+from segmentation.inputs.reading import LINES, drop_unused
+from segmentation.inputs.select import select_of
 from segmentation.run.invocation import Invocation
 from segmentation.settings import EXTERNAL_SCOPE, LANES, ONLY_IN, Lane, Settings, SettingsError
 from segmentation.warehouse.database import execute
-from segmentation.warehouse.extensions import MissingPackageError
 
 
-def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> InputCheck:
+@dataclass
+class RunCheck:
+    """What a run has to know before it starts.
+
+    Attributes
+    ----------
+    problems
+        What stops the run, one line each, for people.
+    unread
+        Reason by name of the external inputs that cannot be read; the run goes on without them.
+    queries
+        SQL of the rows of each input, by name.
+    lines
+        Lines of text that could not be read (`segmentation.inputs.reading.LINES`).
+    profile
+        How each column was read (`segmentation.inputs.check.PROFILE`).
+    """
+
+    problems: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    queries: dict[str, str] = field(default_factory=dict)
+    lines: pl.DataFrame = field(default_factory=LINES.to_frame)
+    profile: pl.DataFrame = field(default_factory=PROFILE.to_frame)
+
+
+def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> RunCheck:
     """Look at everything that a run needs before it starts.
 
-    Lines of text inputs that cannot be read are written to `governance.unreadable_lines`, in place
-    of those of the run before.
+    Lines of text inputs that cannot be read are written to `governance.unreadable_lines` and the
+    profile of the inputs to `governance.input_profile`, in place of those of the run before.
 
     Parameters
     ----------
@@ -29,21 +60,20 @@ def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Inpu
         Cursor on the database that is built.
     invocation
         The run.
-
-    Returns
-    -------
-    InputCheck
-        `problems` stop the run, one line each; the other fields say how the inputs are read.
     """
-    check = _checked_inputs(cursor, invocation)
+    check = RunCheck()
     settings = None
+    problems_of_settings: list[str] = []
     try:
         settings = Settings(invocation.variables.get("segmentation"))
     except SettingsError as error:
-        check.problems.extend(str(error).splitlines())
-    cursor.register("unreadable", check.lines.to_arrow())
-    execute(cursor, "create or replace table governance.unreadable_lines as from unreadable")
-    cursor.unregister("unreadable")
+        problems_of_settings = str(error).splitlines()
+    _check_inputs(cursor, invocation, settings, check)
+    check.problems.extend(problems_of_settings)
+    for name, rows in (("unreadable_lines", check.lines), ("input_profile", check.profile)):
+        cursor.register("_rows", rows.to_arrow())
+        execute(cursor, f"create or replace table governance.{name} as from _rows")
+        cursor.unregister("_rows")
     check.problems.extend(empty_build_problems(cursor, invocation))
     check.problems.extend(missing_seed_problems(cursor, invocation))
     if settings is not None and not check.problems:
@@ -53,28 +83,50 @@ def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Inpu
     return check
 
 
-def _checked_inputs(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> InputCheck:
-    """Look at vars, files and tables; all external inputs that cannot be read are `unread`."""
+def _check_inputs(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    settings: Settings | None,
+    check: RunCheck,
+) -> None:
+    """Read and profile the inputs; an external input that cannot be read is left out."""
     given = invocation.variables
     inputs, sources = given.get("inputs"), given.get("external_sources")
-    locations = invocation.locations
-    files = {name: place for name, place in locations.items() if place.is_file}
-    check = check_inputs(
-        {} if inputs is None else inputs,
-        [] if sources is None else sources,
-        {name: place.reader for name, place in files.items()},
-        invocation.known_sources,
+    check.problems.extend(
+        vars_problems(
+            {} if inputs is None else inputs,
+            [] if sources is None else sources,
+            invocation.known_sources,
+        )
     )
+    possible = {*REQUIRED, *invocation.known_sources}
+    locations: dict[str, str] = {}
     for name, value in invocation.inputs.items():
-        problem = _location_problem(cursor, locations.get(name), value)
+        place = invocation.locations.get(name)
+        problem = _location_problem(cursor, place, value)
         if problem.startswith("there is no table") and name in invocation.known_sources:
             check.unread[name] = problem
         elif problem:
             check.problems.append(f"inputs.{name}: {problem}")
+        elif place is not None and name in possible:
+            locations[name] = place.path if place.is_file else place.given
+    try:
+        options = InputOptions({name: given.get(name) for name in INPUT_VARS}, settings)
+    except InputError as error:
+        check.problems.extend(error.problems)
+        return
+    today = dt.datetime.fromisoformat(invocation.started_at).date()
+    report = check_data(cursor, locations, options, today, judges_joins=False)
+    for name in report.unread & set(invocation.known_sources):
+        check.unread[name] = "; ".join(report.problems.pop(name))
+    check.problems.extend(report.all_problems())
+    check.queries = {
+        name: select_of(plan, report.columns[name]) for name, plan in sorted(report.plans.items())
+    }
+    check.lines = pl.concat([check.lines, *(plan.lines for plan in report.plans.values())])
+    check.profile = report.profile()
     if not check.problems:
-        with suppress(MissingPackageError):  # reported as the reason why the input is not read
-            load_readers(cursor, [place.given for place in locations.values()])
-    return check
+        drop_unused(cursor, report.plans.keys())
 
 
 def _location_problem(
@@ -87,8 +139,8 @@ def _location_problem(
         return ""
     if not location.is_table:
         return (
-            f"'{location.given}' is not allowed; it is a .parquet, .csv, .tsv or .txt path, a glob,"
-            " a URL or database.schema.table"
+            f"'{location.given}' is not allowed; it is a .parquet, .csv, .tsv, .txt or .xlsx path,"
+            " a glob, a URL or database.schema.table"
         )
     names = ("table_name", "table_schema", "table_catalog")
     parts = dict(zip(names, location.table_parts, strict=False))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import duckdb
 
+from segmentation.inputs.reading import drop_unused
 from segmentation.publishing.publish import publish, published_path
 from segmentation.run.checks import check_run
 from segmentation.run.invocation import Invocation, NodeResult, Outcome
@@ -34,7 +35,7 @@ def start_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Outc
         close_run(cursor, invocation, message)
         return Outcome(problem=message)
     unread: dict[str, str] = without_secrets(check.unread)
-    note_inputs(cursor, invocation, unread, check.options)
+    note_inputs(cursor, invocation, unread, check.queries)
     project = Settings(invocation.variables.get("segmentation")).project
     for name in ("memory_limit", "temp_directory"):
         if value := getattr(project, name):
@@ -43,7 +44,7 @@ def start_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Outc
         f"WARNING inputs.{name}: {reason}; the build goes on without it"
         for name, reason in unread.items()
     ]
-    for name, n_lines in check.lines["input"].value_counts(sort=True).iter_rows():
+    for name, n_lines in check.lines["input"].value_counts().sort("input").iter_rows():
         lines.append(
             f"WARNING inputs.{name}: {n_lines} line(s) cannot be read;"
             " governance.rejected_rows has them"
@@ -71,6 +72,7 @@ def end_run(
         What a complete build publishes.
     """
     add_nodes(cursor, invocation, results)
+    drop_unused(cursor, set(invocation.inputs) - {"sales"})  # stg_internal__sales_rows has them
     changed = changed_inputs(cursor, invocation)
     failures = [result for result in results if result.failed]
     close_run(cursor, invocation, _first_message(failures) or changed, results)

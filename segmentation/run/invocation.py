@@ -20,8 +20,8 @@ class Invocation:
     """One call of dbt, as the macro `invocation` describes it.
 
     `started_at` is the UTC time that everything the run writes is dated by. `variables` are the
-    vars `inputs`, `external_sources` and `segmentation` in force, `known_sources` the external
-    inputs that have a staging model.
+    vars in force that concern inputs and segments, `known_sources` the external inputs that have a
+    staging model.
     """
 
     run_id: str

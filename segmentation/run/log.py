@@ -38,12 +38,11 @@ create table if not exists governance.runs (
     is_clean boolean,
     started_at timestamp not null,
     finished_at timestamp,
-    input_stamps varchar,
-    reader_options varchar
+    input_stamps varchar
 );
 
 alter table governance.runs add column if not exists input_stamps varchar;
-alter table governance.runs add column if not exists reader_options varchar;
+alter table governance.runs drop column if exists reader_options;
 alter table governance.runs drop column if exists made_from;
 alter table governance.runs drop column if exists keeps_tables;
 
@@ -51,6 +50,12 @@ create table if not exists governance.unread_inputs (
     run_id varchar not null,
     input varchar not null,
     reason varchar not null
+);
+
+create table if not exists governance.input_queries (
+    run_id varchar not null,
+    input varchar not null,
+    query varchar not null
 );
 
 create table if not exists governance.run_nodes (
@@ -187,9 +192,9 @@ def note_inputs(
     cursor: duckdb.DuckDBPyConnection,
     invocation: Invocation,
     unread: Mapping[str, str],
-    options: Mapping[str, str],
+    queries: Mapping[str, str],
 ) -> None:
-    """Write down which external inputs the run goes on without, and how texts are read.
+    """Write down which external inputs the run goes on without, and how the others are read.
 
     Parameters
     ----------
@@ -199,8 +204,8 @@ def note_inputs(
         The run.
     unread
         Reason by name of the input.
-    options
-        Options of the reader by name of the input.
+    queries
+        SQL of the rows by name of the input.
     """
     for name, reason in unread.items():
         execute(
@@ -208,18 +213,21 @@ def note_inputs(
             "insert into governance.unread_inputs (run_id, input, reason) values (?, ?, ?)",
             [invocation.run_id, name, reason],
         )
-    execute(
-        cursor,
-        "update governance.runs set reader_options = ? where run_id = ?",
-        [json.dumps(dict(options)), invocation.run_id],
-    )
+    # not a part of the log, and not published: addresses in it have their signatures
+    execute(cursor, "delete from governance.input_queries")
+    for name, query in queries.items():
+        execute(
+            cursor,
+            "insert into governance.input_queries (run_id, input, query) values (?, ?, ?)",
+            [invocation.run_id, name, query],
+        )
 
 
 def input_relation(cursor: duckdb.DuckDBPyConnection, invocation: Invocation, name: str) -> str:
     """SQL of the rows of an input that has a location, as the start of this run found it.
 
-    A command that does not run the hooks, such as `dbt compile`, has no row in the log: the input
-    is read in the usual way.
+    A command that does not run the hooks, such as `dbt compile`, has no row in the log: it gets
+    the files as DuckDB reads them by itself.
     """
     try:
         unread = execute(
@@ -227,16 +235,16 @@ def input_relation(cursor: duckdb.DuckDBPyConnection, invocation: Invocation, na
             "select 1 from governance.unread_inputs where run_id = ? and input = ?",
             [invocation.run_id, name],
         ).fetchone()
-        (options,) = execute(
+        found = execute(
             cursor,
-            "select reader_options from governance.runs where run_id = ?",
-            [invocation.run_id],
-        ).fetchone() or (None,)
+            "select query from governance.input_queries where run_id = ? and input = ?",
+            [invocation.run_id, name],
+        ).fetchone()
     except duckdb.CatalogException:  # nothing has been built yet
-        unread, options = None, None
+        unread, found = None, None
     if unread:
         return "(select null::varchar as store_id where false)"
-    return invocation.location(name).relation(json.loads(options or "{}").get(name, ""))
+    return f"({found[0]})" if found else invocation.location(name).relation
 
 
 def stamps(invocation: Invocation) -> dict[str, str]:

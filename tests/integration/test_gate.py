@@ -33,7 +33,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
 
 
-def refusal(built: Built, inputs: Inputs, folder: Path, **settings: Any) -> str:
+def refusal(
+    built: Built,
+    inputs: Inputs,
+    folder: Path,
+    starts_with: str = "Invalid Input Error: inputs.",
+    **settings: Any,
+) -> str:
     """Build again with other inputs, which has to fail and change nothing; return the message."""
     project = built.project
     before = [project.table(name) for name in KEPT]
@@ -48,20 +54,31 @@ def refusal(built: Built, inputs: Inputs, folder: Path, **settings: Any) -> str:
     assert project.published.read_bytes() == published
     for name, table in zip(KEPT, before, strict=True):
         assert project.table(name).equals(table), name
-    (line,) = dict.fromkeys(run.lines_with("Invalid Input Error: inputs."))
+    (line,) = dict.fromkeys(run.lines_with(starts_with))
     message = line.strip().removeprefix("Invalid Input Error: ")
     assert is_listed(message)
     return message
 
 
-def test_dates_in_another_format_are_refused_and_change_nothing(
+def test_dates_that_cannot_be_read_are_refused_and_change_nothing(
     good: Built, tmp_path: Path
 ) -> None:
     inputs = small_inputs()
+    late = inputs.sales.with_columns(pl.lit("some day").alias("sold_on"))
+    message = refusal(good, replace(inputs, sales=late), tmp_path, "inputs.sales: ")
+    assert message.startswith("inputs.sales: 100 % of the sales, ")
+    assert "sold_on is not a date, such as `some day`; set formats.sales.sold_on" in message
+
+
+def test_dates_in_another_format_are_the_same_dates(good: Built, tmp_path: Path) -> None:
+    inputs = small_inputs()
     german = inputs.sales.with_columns(pl.lit("31.01.2025").alias("sold_on"))
-    message = refusal(good, replace(inputs, sales=german), tmp_path)
-    assert message.startswith("inputs.sales: 100 % of the sales (")
-    assert "have a sold_on that is not a date, such as `31.01.2025`; write dates" in message
+    variables = {**replace(inputs, sales=german).write(tmp_path / "inputs")}
+    variables["segmentation"] = dict(QUICK)
+    sums = "features.int_sales_by_need_state"
+    before = good.project.table(sums)
+    good.project.build("--select", f"+{sums.partition('.')[2]}", *OWN_INPUTS, variables=variables)
+    assert good.project.table(sums).equals(before)
 
 
 def test_more_lost_money_than_the_limit_is_refused_with_the_reasons(

@@ -16,6 +16,7 @@ import pytest
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions
+from segmentation.settings import Settings
 
 TODAY: Final = dt.date(2026, 6, 30)
 PRODUCTS: Final = "product_id,category,need_state\np1,Food,Fresh\np2,Food,Wine\n"
@@ -31,6 +32,7 @@ def check(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     files: Mapping[str, str | bytes],
+    settings: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> IntakeReport:
     """Check inputs written from texts."""
@@ -39,7 +41,7 @@ def check(
         path = folder / f"{name}.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         inputs[name] = str(path)
-    return check_data(connection, inputs, InputOptions(options), TODAY)
+    return check_data(connection, inputs, InputOptions(options, Settings(settings)), TODAY)
 
 
 def sales(*amounts: str, delimiter: str = ";") -> str:
@@ -336,9 +338,9 @@ def test_ids_that_would_match_otherwise_are_refused_with_the_setting(
     facts = "\n".join(["store_id,income", *(f"{i},{n}" for n, i in enumerate(ids)), ""])
     files = {"sales": text, "demographics": facts}
     (problem,) = check(connection, tmp_path, files).all_problems()
-    assert f"set ids: {{store_id: {{ignore: [{setting}]}}}}" in problem
-    given = {"store_id": {"ignore": setting.split(", ")}}
-    assert check(connection, tmp_path, files, ids=given).all_problems() == []
+    assert f"set segmentation.ignore_in_ids: [{setting}]" in problem
+    given = {"ignore_in_ids": setting.split(", ")}
+    assert check(connection, tmp_path, files, settings=given).all_problems() == []
 
 
 def test_ids_that_never_match_are_refused(
@@ -383,7 +385,7 @@ def test_returns_are_netted_unless_they_are_to_be_rejected(
     amounts = ["100.00"] * 30 + ["-1.50"]
     report = check(connection, tmp_path, {"sales": sales(*amounts)})
     assert (report.losses["sales"].n_accepted, report.losses["sales"].returns) == (31, 1.5)
-    report = check(connection, tmp_path, {"sales": sales(*amounts)}, returns="reject")
+    report = check(connection, tmp_path, {"sales": sales(*amounts)}, {"returns": "reject"})
     assert [loss.reason for loss in report.losses["sales"].by_reason] == [
         "sales_amount is negative"
     ]

@@ -103,7 +103,10 @@ def test_tables_are_found_in_any_attached_database(cursor: duckdb.DuckDBPyConnec
 def test_a_missing_external_table_is_left_out_and_stops_nothing(
     cursor: duckdb.DuckDBPyConnection,
 ) -> None:
-    cursor.execute("create table sales (a int); create table products (a int)")
+    cursor.execute(
+        "create table sales as select 1 as store_id, 2 as product_id, 3 as sales_amount;"
+        "create table products as select 2 as product_id, 'a' as category, 'b' as need_state"
+    )
     inputs = {"sales": "sales", "products": "products", "demographics": "gone"}
     given = variables(inputs=inputs, external_sources=["demographics"])
     check = check_run(cursor, invocation(variables=given))

@@ -1,0 +1,130 @@
+"""Own files as a build reads them: the same money whatever the dialect, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pytest
+from openpyxl import Workbook
+
+from .helpers import OWN_INPUTS, Project, is_listed, small_inputs
+
+
+def german(sales: pl.DataFrame) -> bytes:
+    """Decimal commas, points between thousands, days before months, Windows-1252."""
+    amount = pl.col("sales_amount").str.replace(".", ",", literal=True)
+    lines = sales.select(
+        pl.col("store_id").alias("Store ID"),
+        "product_id",
+        pl.lit("31.01.2025").alias("sold_on"),
+        amount,
+        pl.lit("Käse").alias("note"),
+    )
+    return lines.write_csv(separator=";").encode("cp1252")
+
+
+def with_float_ids(sales: pl.DataFrame) -> bytes:
+    """Ids that a program kept as floating point."""
+    number = pl.format("{}.0", pl.col("store_id").str.slice(1).cast(pl.Int64))
+    return sales.with_columns(number.alias("store_id")).write_csv().encode()
+
+
+def with_titles(sales: pl.DataFrame) -> bytes:
+    """Two lines above the header."""
+    return b"Sales of January\n\n" + sales.write_csv().encode()
+
+
+def with_separator_line(sales: pl.DataFrame) -> bytes:
+    """The line that tells Excel the separator."""
+    return b"sep=|\r\n" + sales.write_csv(separator="|").replace("\n", "\r\n").encode()
+
+
+def with_mixed_line_ends(sales: pl.DataFrame) -> bytes:
+    """Windows line ends in the first half of the file, plain ones in the second."""
+    head, tail = sales.head(200).write_csv(), sales.tail(-200).write_csv(include_header=False)
+    return head.replace("\n", "\r\n").encode() + tail.encode()
+
+
+DIALECTS: Final[tuple[Callable[[pl.DataFrame], bytes], ...]] = (
+    german,
+    with_float_ids,
+    with_titles,
+    with_separator_line,
+    with_mixed_line_ends,
+)
+
+
+def accepted(folder: Path, sales: Path) -> Project:
+    """Build what says which sales count."""
+    variables = small_inputs().write(folder / "inputs")
+    variables["inputs"] = {"sales": str(sales), "products": variables["inputs"]["products"]}
+    variables["external_sources"] = []
+    project = Project(folder / "build")
+    selected = ("--select", "+int_input_gate")
+    project.build(*selected, *OWN_INPUTS, variables=variables)
+    return project
+
+
+def assert_all_money_counts(project: Project) -> None:
+    """All sales of the small inputs are accepted, to the cent."""
+    amounts = [Decimal(text) for text in small_inputs().sales["sales_amount"]]
+    found = project.query(
+        "select sum(n_rows)::bigint, sum(sales_amount) from features.int_sales_outcomes"
+        " where rejection_reason is null"
+    )
+    assert found.rows() == [(len(amounts), sum(amounts))]
+
+
+@pytest.mark.parametrize("write", DIALECTS)
+def test_every_dialect_has_the_same_money(
+    write: Callable[[pl.DataFrame], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_bytes(write(small_inputs().sales))
+    project = accepted(tmp_path, path)
+    assert_all_money_counts(project)
+    stores = project.query("select distinct store_id from features.int_sales_outcomes")["store_id"]
+    assert len(stores) == 40
+    assert not any("." in store for store in stores)
+    days = project.query("select distinct sold_on from staging.stg_internal__sales")["sold_on"]
+    assert [str(day) for day in days] == ["2025-01-31"]
+
+
+def test_a_workbook_is_read_and_profiled(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sales = small_inputs().sales
+    sheet.append(sales.columns)
+    for row in sales.with_columns(pl.col("sales_amount").cast(pl.Float64)).iter_rows():
+        sheet.append(row)
+    book.save(tmp_path / "sales.xlsx")
+    project = accepted(tmp_path, tmp_path / "sales.xlsx")
+    assert_all_money_counts(project)
+    profile = project.query(
+        "select column_name, read_as, n_rows, n_not_understood from governance.input_profile"
+        " where input = 'sales' and column_name = 'sales_amount'"
+    )
+    assert profile.rows() == [("sales_amount", "number", len(sales), 0)]
+    texts = project.query("select table_name from duckdb_tables() where schema_name = 'intake'")
+    assert texts["table_name"].to_list() == ["products"]
+
+
+def test_thousands_without_quotes_are_refused_before_anything_is_built(tmp_path: Path) -> None:
+    variables = small_inputs().write(tmp_path / "inputs")
+    path = Path(variables["inputs"]["sales"])
+    header, *lines = path.read_text().splitlines()
+    cut = [line.replace("2025-01-31,", "2025-01-31,1,") for line in lines]
+    path.write_text("\n".join([header, *cut, ""]))
+    project = Project(tmp_path / "build")
+    run = project.dbt("build", *OWN_INPUTS, variables=variables)
+    assert not run.success
+    assert run.statuses == {}
+    (line,) = run.lines_with("line has more values than the header")
+    assert line.strip().startswith("inputs.sales: 100 % of ")
+    assert is_listed(line.strip().removeprefix("inputs.sales: "))
+    assert not project.published.exists()
