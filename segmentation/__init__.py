@@ -13,4 +13,4 @@ Packages, from the lowest layer up; a module imports from its own package or fro
 - :mod:`segmentation.run`: the dbt plugin, hooks, run log and summary.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -36,10 +36,18 @@ _LARGE_SCOPE: Final = 5000
 #: force again is the same model in another place.
 _HASH_COLUMN: Final = "content_sha256"
 _CONTENT: Final = [name for name in MODEL_SCHEMA if name not in {_HASH_COLUMN, "in_force_order"}]
+
+
+def _hash_sql(columns: Sequence[str]) -> str:
+    """SQL of the hash of some columns of a model's row."""
+    fields = ", ".join(f'"{name}" := "{name}"' for name in columns)
+    return f"sha256(to_json(struct_pack({fields}))::varchar)"
+
+
+#: Rows written by version 0.1.0 have no value in the columns that later versions added.
+_CONTENT_BEFORE: Final = [name for name in _CONTENT if name not in NO_METRIC]
 CONTENT_HASH_SQL: Final = (
-    "sha256(to_json(struct_pack("
-    + ", ".join(f'"{name}" := "{name}"' for name in _CONTENT)
-    + "))::varchar)"
+    f"case when criteria is null then {_hash_sql(_CONTENT_BEFORE)} else {_hash_sql(_CONTENT)} end"
 )
 
 Report = Callable[[str], None]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -12,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.features.vectors import INTERNAL_SCHEMA, Matrix
-from segmentation.fitting.model import MODEL_SCHEMA, TrainingData
+from segmentation.fitting.model import MODEL_SCHEMA, NO_METRIC, TrainingData
 from segmentation.fitting.registry import (
     Report,
     code_version,
     fit_lane,
     library_versions,
     model_id,
+    tampered_models,
     training_data,
     training_data_sha256,
 )
@@ -388,3 +390,27 @@ def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
     assert together.equals(alone)
     assert together["status"].to_list()[-1] == "failed"
     assert [line for line in lines if "FAILED" in line and "Tea" in line]
+
+
+def test_a_row_of_version_0_1_0_is_whole_and_a_changed_one_is_not() -> None:
+    """Its hash covers the columns that version 0.1.0 had; the others are empty in it."""
+    old = [name for name in MODEL_SCHEMA if name not in NO_METRIC]
+    hashed = [name for name in old if name not in {"content_sha256", "in_force_order"}]
+    fields = ", ".join(f'"{name}" := "{name}"' for name in hashed)
+    rows = run({"Snacks": small()}).select(old)
+    with duckdb.connect() as connection:
+        connection.execute("create schema lanes")
+        connection.register("rows", rows.to_arrow())
+        connection.execute(
+            "create table lanes.internal_cluster_models as"
+            f" select * replace (sha256(to_json(struct_pack({fields}))::varchar) as content_sha256)"
+            " from rows"
+        )
+        for name in NO_METRIC:
+            kind = "struct(k integer)[]" if name == "criteria" else "double[]"
+            connection.execute(
+                f"alter table lanes.internal_cluster_models add column {name} {kind}"
+            )
+        assert tampered_models(connection, "internal") == []
+        connection.execute("update lanes.internal_cluster_models set n_stores = n_stores + 1")
+        assert [scope for scope, _ in tampered_models(connection, "internal")] == ["Snacks"]
