@@ -422,10 +422,12 @@ scored as (
         nearest.clusters[nearest.second_place] as second_cluster,
         nearest.distances[nearest.place] as distance,
         nearest.distances[nearest.second_place] as second_distance,
-        nearest.sizes[nearest.place] / list_sum(list_transform(
-            nearest.sizes,
-            lambda size, place: size * exp((nearest.distances[nearest.place] ** 2 - nearest.distances[place] ** 2) / 2)
-        )) as assignment_probability,
+        nearest.sizes[nearest.place] / list_sum(
+            list_transform(
+                list_zip(nearest.sizes, nearest.distances),
+                lambda pair: pair[1] * exp((nearest.distances[nearest.place] ** 2 - pair[2] ** 2) / 2)
+            )
+        ) as assignment_probability,
         outliers.store_id is not null as is_outlier,
         coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
     from {{ ref('feat_' ~ lane) }} as features

@@ -9,24 +9,24 @@ internal_clusters as (
 external_clusters as (
     select * from {{ ref('external_clusters') }}
 )
+{%- if not flags.EMPTY %}
+    ,
 
-{%- if not flags.EMPTY %},
-
--- The history and the published file keep the last segments if there are none now.
-no_segments as (
-    select
-        error(
-            'no store has a segment: no category and no external input has a usable model;'
-            || ' governance.model_registry gives the reason for each.'
-            || ' Nothing was published and the history is unchanged'
-        )::varchar as store_id
-    where
-        not exists (
-            select 1
-            from merged
-            where internal_cluster is not null or external_cluster is not null
-        )
-)
+    -- The history and the published file keep the last segments if there are none now.
+    no_segments as (
+        select
+            error(
+                'no store has a segment: no category and no external input has a usable model;'
+                || ' governance.model_registry gives the reason for each.'
+                || ' Nothing was published and the history is unchanged'
+            )::varchar as store_id
+        where
+            not exists (
+                select 1
+                from merged
+                where internal_cluster is not null or external_cluster is not null
+            )
+    )
 {%- endif %}
 
 select
@@ -62,8 +62,8 @@ left join internal_clusters
     on merged.category = internal_clusters.scope and merged.store_id = internal_clusters.store_id
 left join external_clusters on merged.store_id = external_clusters.store_id
 {%- if not flags.EMPTY %}
-union all by name
-select store_id
-from no_segments
+    union all by name
+    select store_id
+    from no_segments
 {%- endif %}
 order by category, store_id
