@@ -27,7 +27,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure doctor extras clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ check-data: $(VENV)/.installed  ## Check own files without building (VARS=my.yml
 
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile
+
+test-fast: $(VENV)/.installed-dev  ## Run the tests of single functions (two minutes)
+	pytest -n $(WORKERS) tests/unit
 
 check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, import layers, sqlfluff, dbt metadata
 	ruff check .
