@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 from openpyxl import Workbook
 
-from .helpers import OWN_INPUTS, Project, is_listed, small_inputs
+from .helpers import OWN_INPUTS, QUICK, Project, is_listed, small_inputs
 
 
 def german(sales: pl.DataFrame) -> bytes:
@@ -128,3 +129,19 @@ def test_thousands_without_quotes_are_refused_before_anything_is_built(tmp_path:
     assert line.strip().startswith("inputs.sales: 100 % of ")
     assert is_listed(line.strip().removeprefix("inputs.sales: "))
     assert not project.published.exists()
+
+
+def test_a_text_that_differs_in_every_store_is_dropped_with_that_reason(tmp_path: Path) -> None:
+    inputs = small_inputs()
+    named = inputs.demographics.with_columns(pl.format("Store {}", "store_id").alias("store_name"))
+    variables = {
+        **replace(inputs, demographics=named).write(tmp_path / "inputs"),
+        "segmentation": dict(QUICK),
+    }
+    project = Project(tmp_path / "build")
+    project.build(*OWN_INPUTS, variables=variables)
+    decision = project.query(
+        "select reason, missing_share, is_kept from governance.feature_decisions"
+        " where feature = 'demographics.store_name'"
+    )
+    assert decision.rows() == [("different in every store", 0.0, False)]

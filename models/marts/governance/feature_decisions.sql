@@ -86,7 +86,10 @@ identifiers as (
         external_columns.aggregation,
         external_columns.n_values::double as statistic,
         null as threshold,
-        null as missing_share,
+        1 - external_columns.n_values / (
+            select count(*) from {{ ref('dim_stores') }}
+            where has_external
+        ) as missing_share,
         null as imputed_value,
         null as center,
         null as scale,
