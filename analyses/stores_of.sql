@@ -5,5 +5,5 @@ select
     is_outlier,
     is_thin_history
 from {{ ref('store_segments') }} as store_segments
-where category = {{ argument('category_name', 'Snacks') }} and segment_id = {{ argument('segment', '3-3') }}
+where category = {{ argument('category_name', 'Snacks') }} and segment_id = {{ argument('segment', '2-3') }}
 order by store_segments.margin desc, store_id asc
