@@ -28,12 +28,14 @@ from segmentation.fitting.labels import match_clusters, order_clusters
 from segmentation.fitting.lonely import RemoveLonely
 from segmentation.fitting.metric import Metric
 from segmentation.fitting.model import NO_METRIC, AffineModel, ModelRow, TrainingData
-from segmentation.fitting.selection import FeatureDecision, select_features
+from segmentation.fitting.selection import COLLINEAR, FeatureDecision, select_features
 from segmentation.fitting.weights import WeightColumns
 from segmentation.settings import ScopeSettings
 
 #: PyCaret counts from the end: the step before the last one.
 _BEFORE_PCA: Final = -2
+#: Largest difference of two values that rounding explains.
+_SAME: Final = 1e-12
 #: Set-ups of PyCaret that are kept, and the rows that one is shown.
 _RECIPES: Final = 256
 _ROWS_OF_NOISE: Final = 64
@@ -112,11 +114,16 @@ def fit_scope(
         gaps = fit_gaps(data.x) if data.has_gaps else None
         seen = gaps.transform(data.x) if gaps else data.x
         decisions = select_features(data.names, data.raw, seen, settings)
+    if data.has_gaps:
+        decisions = _with_a_partner(decisions)
     selected = [column for column, decision in enumerate(decisions) if decision.kept]
-    if not selected or len(data.store_ids) < settings.min_clusters:
+    is_same = bool(selected) and _is_same_for_all(data, selected)
+    if not selected or is_same or len(data.store_ids) < settings.min_clusters:
         reason = (
             "no usable feature is left; feature_decisions says why for each"
             if data.store_ids and not selected
+            else "the stores do not differ in any feature"
+            if data.store_ids and is_same
             else f"{len(data.store_ids)} training stores are too few for "
             f"{settings.min_clusters} clusters"
         )
@@ -269,6 +276,31 @@ def _recipe(groups: tuple[str | None, ...], settings: ScopeSettings) -> _Recipe:
             remove_outliers__transformer=RemoveLonely(settings.outlier_fraction, settings.seed)
         )
     return _Recipe(pipeline, _clusterer_factory(experiment))
+
+
+def _with_a_partner(decisions: Sequence[FeatureDecision]) -> list[FeatureDecision]:
+    """Keep two need states where one would be left: a log-ratio of a single one is always zero.
+
+    Of two need states each is the mirror image of the other, so the second is always collinear.
+    """
+    if sum(decision.kept for decision in decisions) != 1:
+        return list(decisions)
+    partners = [place for place, decision in enumerate(decisions) if decision.reason == COLLINEAR]
+    return [
+        replace(decision, kept=True, reason="kept; a log-ratio needs two need states")
+        if place in partners[:1]
+        else decision
+        for place, decision in enumerate(decisions)
+    ]
+
+
+def _is_same_for_all(data: TrainingData, selected: Sequence[int]) -> bool:
+    """Whether all stores have the same value in each of the selected columns."""
+    x = data.x[:, selected]
+    if data.has_gaps:
+        x = fit_gaps(x).transform(x)
+    known = np.where(np.isnan(x), 0.0, x)
+    return not bool((np.ptp(known, axis=0) > _SAME).any()) if len(known) else True
 
 
 def _column_names(width: int) -> list[str]:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from segmentation.features.vectors import Matrix
 from segmentation.settings import ScopeSettings
+
+#: Reason of a feature that says the same as a kept one.
+COLLINEAR: Final = "collinear"
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def _drop_collinear(decisions: list[FeatureDecision], x: Matrix, threshold: floa
             decisions[column] = replace(
                 decisions[column],
                 kept=False,
-                reason="collinear",
+                reason=COLLINEAR,
                 statistic=float(correlations[strongest, column]),
                 threshold=threshold,
                 partner=decisions[strongest].name,
