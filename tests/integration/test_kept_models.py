@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from segmentation.features.vectors import Matrix, centred_log_ratio, closure
+from segmentation.features.vectors import Matrix, closure, log_shares
 from segmentation.fitting.model import AffineModel
 
 from .helpers import THREE_CLUSTERS, Built, Inputs, small_inputs
@@ -138,7 +138,7 @@ def test_a_need_state_that_the_model_does_not_know_moves_no_store(
 
 def test_a_need_state_that_nobody_buys_any_more_counts_as_a_share_of_nothing(kept: Built) -> None:
     stores, money = amounts(later_inputs(), 1)
-    x = centred_log_ratio(closure(money), 0.05)
+    x = log_shares(closure(money), 0.05)
     expected = model(kept, "internal", "Bread").transform(NEED_STATES, x)
     found = component_scores(kept, "internal", "Bread")
     assert list(found) == stores

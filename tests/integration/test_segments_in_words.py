@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from sklearn.metrics import silhouette_score
 
 from segmentation.pictures.kinds import KINDS
 
@@ -75,18 +76,23 @@ def test_profiles_compare_in_the_units_of_the_inputs(seeds_build: SeedsBuild) ->
         assert ours[2:] == pytest.approx(theirs[2:])
 
 
-def test_the_mean_silhouette_of_a_scope_is_the_one_that_chose_its_clusters(
-    seeds_build: SeedsBuild,
+@pytest.mark.parametrize("lane", ["internal", "external"])
+def test_the_mean_silhouette_of_a_scope_is_that_of_scikit_learn(
+    seeds_build: SeedsBuild, lane: str
 ) -> None:
-    found = seeds_build.project.query(
-        "select scope, avg(cohesion.silhouette) as mean, any_value(search.silhouette) as chosen"
+    rows = seeds_build.project.query(
+        "select scope, cohesion.silhouette, z, clusters.cluster"
         " from lanes.store_cohesion as cohesion"
-        " inner join governance.current_cluster_models using (lane, scope)"
-        " inner join governance.cluster_search as search using (lane, scope, model_id, k)"
-        " group by all"
+        f" inner join lanes.{lane}_components using (scope, store_id)"
+        f" inner join lanes.{lane}_clusters as clusters using (scope, store_id)"
+        f" where cohesion.lane = '{lane}' and cohesion.silhouette is not null order by all"
     )
-    assert found.height == 5
-    assert found["mean"].to_list() == pytest.approx(found["chosen"].to_list(), abs=1e-9)
+    scopes = rows["scope"].unique().to_list()
+    assert len(scopes) == (4 if lane == "internal" else 1)
+    for scope in scopes:
+        own = rows.filter(scope=scope)
+        expected = silhouette_score(np.array(own["z"].to_list()), own["cluster"].to_numpy())
+        assert own["silhouette"].mean() == pytest.approx(expected, abs=1e-9)
 
 
 def test_every_segment_is_said_in_one_sentence_with_its_numbers(seeds_build: SeedsBuild) -> None:
