@@ -19,8 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import yaml
 
+from segmentation.inputs.locations import Location
+from segmentation.inputs.options import INPUT_VARS, InputOptions
+from segmentation.inputs.reading import read_input
+from segmentation.settings import Settings
+from segmentation.warehouse.database import sql_literal
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -41,6 +47,11 @@ class Database:
 
     folder: Path
 
+    @property
+    def file(self) -> Path:
+        """The database."""
+        return self.folder / "store_segments.duckdb"
+
     def dbt(self, *arguments: str, variables: Mapping[str, Any]) -> None:
         """Call dbt on this database."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +61,7 @@ class Database:
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.folder / "target"),
             "DBT_LOG_PATH": str(self.folder / "logs"),
-            "STORE_SEGMENTS_DB": str(self.folder / "store_segments.duckdb"),
+            "STORE_SEGMENTS_DB": str(self.file),
             "STORE_SEGMENTS_PICTURES": str(self.folder / "pictures"),
         }
         done = subprocess.run(
@@ -64,7 +75,7 @@ class Database:
         sys.stderr.write(f"building in {self.folder.name}, threads: {threads} ...\n")
         self.dbt("build", *WITHOUT_TESTS, "--threads", str(threads), variables=variables)
         manifest = json.loads((self.folder / "target" / "manifest.json").read_text())
-        return table_fingerprints(self.folder / "store_segments.duckdb", manifest)
+        return table_fingerprints(self.file, manifest)
 
 
 def project_variables(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,12 +86,29 @@ def project_variables(given: Mapping[str, Any]) -> dict[str, Any]:
     return variables
 
 
-def shuffled_inputs(built: Database, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
-    """Copies of the inputs in another order, as the var `inputs` names them."""
+def shuffled_inputs(database: Path, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
+    """Copies of the inputs with their rows in another order, as the var `inputs` names them.
+
+    Files are read by the reader of a build, so that a value is the same text in the copy.
+    """
     folder.mkdir(parents=True)
-    arguments = json.dumps({"folder": str(folder)})
-    built.dbt("run-operation", "copy_inputs_shuffled", "--args", arguments, variables=variables)
-    return {path.stem: str(path) for path in sorted(folder.glob("*.parquet"))}
+    options = InputOptions(
+        {name: variables.get(name) for name in INPUT_VARS}, Settings(variables["segmentation"])
+    )
+    given = {name: place for name, place in (variables["inputs"] or {}).items() if place}
+    names = list(given) or ["sales", "products", *variables["external_sources"]]
+    with duckdb.connect(str(database)) as connection:
+        for name in names:
+            relation = f"raw.raw_{name}"
+            if name in given:
+                location = Location(given[name], str(PROJECT))
+                path = location.path if location.is_file else location.given
+                relation = read_input(connection, name, path, options).relation
+            connection.execute(
+                f"copy (select r.* from {relation} as r order by hash(r, 'another order'))"
+                f" to {sql_literal(f'{folder}/{name}.parquet')} (format parquet)"
+            )
+    return {name: f"{folder}/{name}.parquet" for name in names}
 
 
 def four_builds(folder: Path, variables: Mapping[str, Any]) -> dict[str, dict[str, Fingerprint]]:
@@ -89,7 +117,9 @@ def four_builds(folder: Path, variables: Mapping[str, Any]) -> dict[str, dict[st
     builds = {"1 thread": first.build(1, variables)}
     builds["same database again"] = first.build(1, variables)
     builds["4 threads"] = Database(folder / "threads").build(4, variables)
-    shuffled = {**variables, "inputs": shuffled_inputs(first, folder / "inputs", variables)}
+    copies = shuffled_inputs(first.file, folder / "inputs", variables)
+    # the copies have the names of our columns
+    shuffled = {**variables, "inputs": copies, "columns": {}, "sheets": {}}
     builds["rows shuffled"] = Database(folder / "shuffled").build(2, shuffled)
     return builds
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,16 +210,21 @@ def test_the_number_of_runs_has_a_default() -> None:
 
 
 @pytest.fixture
-def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of an S3 server on this machine that has a bucket named `lake`."""
+def object_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Address of an S3 server on this machine."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "canary")
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+    # a file, because the server would wait for a reader of a full pipe
+    log = tmp_path / "object_store.log"
+    with log.open("w") as stream, subprocess.Popen(command, stderr=stream) as server:
         try:
-            assert server.stderr is not None
-            running = next(line for line in server.stderr if "Running on" in line)
-            yield running.split("http://")[1].strip()
+            deadline = time.monotonic() + 60
+            while not (running := re.search(r"Running on http://(\S+)", log.read_text())):
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield running[1]
         finally:
             server.terminate()
 

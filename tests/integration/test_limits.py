@@ -13,7 +13,7 @@ from .helpers import OWN_INPUTS, QUICK, DbtRun, Project, is_listed
 
 N_ROWS: Final = 10_000_000
 #: What `docs/promises.md` says is enough, with every fourth row rejected, and what is not.
-LIMIT: Final = "1GB"
+LIMIT: Final = "400MB"
 TOO_LITTLE: Final = "100MB"
 _SALES: Final = """
     select
