@@ -9,9 +9,22 @@
     {%- elif not has_own_inputs() and name in example_inputs() -%}
         {{ return(ref('raw_' ~ name)) }}
     {%- else -%}
-        {#- the check of the inputs reports it before anything reads it -#}
-        {{ return(source('inputs', name)) }}
+        {#- sales and products without a location, while external inputs have one, are empty; the check of the
+            inputs reports anything else before a model reads it -#}
+        {%- set declared = source('inputs', name) -%}
+        {{ return(empty_inputs()[name] if execute and name in empty_inputs() else declared) }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- Sales and products without rows. -#}
+{% macro empty_inputs() -%}
+    {{ return({
+        'sales': '(select null::varchar as store_id, null::varchar as product_id, null::decimal(18, 4) as sales_amount'
+            ~ ' where false)',
+        'products': '(select null::varchar as product_id, null::varchar as category, null::varchar as need_state'
+            ~ ' where false)'
+    }) }}
 {%- endmacro %}
 
 
@@ -25,6 +38,13 @@
     where no macro can be asked.) -#}
 {% macro has_own_inputs() -%}
     {{ return(given_inputs().values() | select | list != []) }}
+{%- endmacro %}
+
+
+{#- Whether an input has rows to read: a location, or an example seed. -#}
+{% macro has_input(name) -%}
+    {%- set location = given_inputs().get(name) -%}
+    {{ return((location is string and location != '') or not has_own_inputs()) }}
 {%- endmacro %}
 
 

@@ -136,7 +136,7 @@ ids as (
         product_group is not null as is_matched
     from {{ ref('stg_internal__sales_products') }}
     where product_id is not null
-    {%- for source_name in external_sources() %}
+    {%- for source_name in external_sources() if has_input('sales') %}
         union all
         select distinct
             '{{ source_name }}' as input,

@@ -9,13 +9,15 @@ with external_model as (
 
 cells as (
     select
-        internal.scope as category,
+        category_stores.category,
         coalesce(internal.model_id, 'none') as internal_model_id,
         coalesce((select external_model.model_id from external_model), 'none') as external_model_id,
         coalesce(internal.cluster::varchar, 'x') || '-' || coalesce(external.cluster::varchar, 'x') as cell_id,
         count(*) as n_stores
-    from {{ ref('internal_clusters') }} as internal
-    left join {{ ref('external_clusters') }} as external on internal.store_id = external.store_id
+    from {{ ref('int_category_stores') }} as category_stores
+    left join {{ ref('internal_clusters') }} as internal
+        on category_stores.category = internal.scope and category_stores.store_id = internal.store_id
+    left join {{ ref('external_clusters') }} as external on category_stores.store_id = external.store_id
     group by all
 ),
 

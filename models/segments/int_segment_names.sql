@@ -50,7 +50,11 @@ named as (
         segments.segment_id,
         case
             when segments.n_segments = 1 then 'All stores'
-            else coalesce(phrases.internal_phrase, 'average mix') || coalesce(' | ' || phrases.external_phrase, '')
+            {%- if has_input('sales') %}
+                else coalesce(phrases.internal_phrase, 'average mix') || coalesce(' | ' || phrases.external_phrase, '')
+            {%- else %}
+            else coalesce(phrases.external_phrase, 'average surroundings')
+            {%- endif %}
         end as computed_name,
         coalesce(given_names.segment_name, computed_name) as name,
         given_names.segment_name is not null as is_given

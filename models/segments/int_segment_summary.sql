@@ -13,10 +13,12 @@ with stores as (
         store_segments.was_reassigned,
         store_segments.is_outlier,
         store_segments.is_thin_history,
-        features.sales_amount::decimal(38, 4) as sales_amount
+        category_stores.sales_amount
     from {{ ref('int_store_segments') }} as store_segments
-    inner join {{ ref('feat_internal') }} as features
-        on store_segments.category = features.scope and store_segments.store_id = features.store_id
+    inner join {{ ref('int_category_stores') }} as category_stores
+        on
+            store_segments.category = category_stores.category
+            and store_segments.store_id = category_stores.store_id
 ),
 
 segments as (
@@ -109,13 +111,19 @@ select
     -- text
     compared.segment_name,
     format(
-        '{} of {} stores, with {} of the sales of {}: {}{}.',
+        '{} of {} stores{}: {}.',
         compared.n_stores,
         compared.n_category_stores,
-        {{ readable_percent('coalesce(compared.share_of_sales, 0)') }},
-        compared.category,
-        coalesce(sentences.sells, 'the average mix of sales'),
-        coalesce('; ' || sentences.stands, '')
+        -- segments of the external lane alone have no sales
+        coalesce(
+            ', with ' || {{ readable_percent('compared.share_of_sales') }} || ' of the sales of ' || compared.category,
+            ''
+        ),
+        concat_ws(
+            '; ',
+            coalesce(sentences.sells, if(compared.sales_amount is null, null, 'the average mix of sales')),
+            coalesce(sentences.stands, if(compared.sales_amount is null, 'average surroundings', null))
+        )
     ) as description,
 
     -- numbers

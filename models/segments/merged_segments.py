@@ -7,7 +7,7 @@ from segmentation.settings import Settings
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     """Read clusters and components of both lanes, return one row per category and store."""
     return merge_lanes(
-        sells=dbt.ref("feat_internal").select("scope as category, store_id").pl(),
+        sells=dbt.ref("int_category_stores").select("category, store_id").pl(),
         internal_clusters=dbt.ref("internal_clusters").select("scope, store_id, cluster").pl(),
         external_clusters=dbt.ref("external_clusters").select("scope, store_id, cluster").pl(),
         internal_components=dbt.ref("internal_components").select("scope, store_id, z").pl(),

@@ -114,14 +114,19 @@ def _name_problems(
 
 
 def _mixture_problems(inputs: Mapping[str, Any], external_sources: Sequence[str]) -> list[str]:
-    """Own data never meets the example data: their stores have nothing to do with each other."""
+    """Own data never meets the example data: their stores have nothing to do with each other.
+
+    External inputs make segments by themselves; sales need products, and products are of no use
+    without sales.
+    """
     given = {name for name, location in inputs.items() if location}
     if not given:
         return []
+    internal = REQUIRED if given & REQUIRED.keys() else ()
     return [
         f"inputs.{name}: no location given, while inputs.{min(given)} has one; give a location"
         + (" or take the name out of external_sources" if name in external_sources else "")
         + " (own data and the example seeds do not mix)"
-        for name in [*REQUIRED, *external_sources]
+        for name in [*internal, *external_sources]
         if name not in given
     ]

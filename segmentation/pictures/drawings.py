@@ -320,6 +320,8 @@ def draw_sizes(figure: FigureBase, tables: Tables) -> None:
         (0.2, "share_of_stores", 0, "of the stores"),
         (-0.2, "share_of_sales", 1, "of the sales"),
     ):
+        if segments[column].is_null().all():  # segments of the external lane alone have no sales
+            continue
         shares = segments[column].fill_null(0).to_numpy()
         axes.barh(places + offset, shares, height=0.38, color=colour(position), label=label)
         for place, share in zip(places, shares, strict=True):

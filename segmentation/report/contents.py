@@ -293,7 +293,7 @@ select
     (select count(distinct store_id) from segments.store_segments where has_external) as n_external,
     (select count(distinct category) from segments.store_segments) as n_categories,
     (select count(*) from segments.segment_summary) as n_segments,
-    (select coalesce(sum(sales_amount), 0) from segments.segment_summary) as sales_amount,
+    (select sum(sales_amount) from segments.segment_summary) as sales_amount,
     (select count(*) from governance.rejected_rows) as n_rejected,
     (select count(*) filter (where is_outlier) from segments.store_segments) as n_outliers,
     (select count(*) filter (where is_thin_history) from segments.store_segments) as n_thin,

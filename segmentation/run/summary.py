@@ -57,7 +57,9 @@ def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterat
 def next_steps(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """What to do with a published build."""
     found = execute(
-        cursor, "select min(store_id) from features.dim_stores where has_sales"
+        cursor,
+        "select store_id from features.dim_stores where has_sales or has_external"
+        " order by has_sales desc, store_id limit 1",
     ).fetchone()
     yield ""
     yield "Next"
@@ -160,7 +162,10 @@ def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         f"  {n_stores:,} stores, {n_with_sales:,} with sales,"
         f" {n_with_external:,} with external data"
     )
-    yield f"  {n_categories:,} categories, {n_segments:,} segments"
+    yield (
+        f"  {n_categories:,} categor{'y' if n_categories == 1 else 'ies'},"
+        f" {n_segments:,} segment{'' if n_segments == 1 else 's'}"
+    )
 
 
 def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -3,6 +3,13 @@ with sells as (
         category,
         store_id
     from {{ ref('int_sales_by_need_state') }}
+    {%- if not has_input('sales') %}
+        union all
+        select
+            'All stores' as category,
+            store_id
+        from {{ ref('feat_external') }}
+    {%- endif %}
 ),
 
 segmented as (

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 import pytest
 from openpyxl import Workbook
@@ -145,3 +146,46 @@ def test_a_text_that_differs_in_every_store_is_dropped_with_that_reason(tmp_path
         " where feature = 'demographics.store_name'"
     )
     assert decision.rows() == [("different in every store", 0.0, False)]
+
+
+def test_facts_about_stores_alone_make_segments_of_the_external_lane(tmp_path: Path) -> None:
+    variables = small_inputs().write(tmp_path / "inputs")
+    del variables["inputs"]["sales"], variables["inputs"]["products"]
+    variables["segmentation"] = {**QUICK, "strict": True}
+    project = Project(tmp_path / "build")
+    run = project.build(variables=variables)
+    assert "warn" not in run.statuses.values()
+    segments = project.query(
+        "select category, segment_id, segment_name, n_stores, sales_amount, description"
+        " from segments.segment_summary order by segment_id"
+    )
+    assert segments["category"].unique().to_list() == ["All stores"]
+    assert segments["segment_id"].to_list() == ["x-1", "x-2", "x-3"]
+    assert sorted(segments["n_stores"]) == [13, 13, 14]
+    assert segments["sales_amount"].is_null().all()
+    assert not any("sales" in text or "mix" in text for text in segments["description"])
+    inputs = project.query("select distinct input from governance.data_reconciliation")
+    assert inputs.rows() == [("demographics",)]
+    assert any(line.split()[:2] == ["demographics", "40"] for line in run.shown.splitlines())
+    assert "  sales" not in run.shown
+    with duckdb.connect(str(project.published), read_only=True) as published:
+        (count,) = published.sql("select count(*) from segments.store_segments").fetchone() or (0,)
+    assert count == 40
+
+
+def test_facts_about_stores_that_share_no_store_are_refused(tmp_path: Path) -> None:
+    facts = small_inputs().demographics
+    facts.write_csv(tmp_path / "demographics.csv")
+    facts.with_columns(pl.format("X{}", "store_id").alias("store_id")).write_csv(
+        tmp_path / "foot_traffic.csv"
+    )
+    names = ["demographics", "foot_traffic"]
+    variables = {
+        "inputs": {name: str(tmp_path / f"{name}.csv") for name in names},
+        "external_sources": names,
+    }
+    run = Project(tmp_path / "build").dbt("build", *OWN_INPUTS, variables=variables)
+    assert not run.success
+    assert run.statuses == {}
+    (line,) = run.lines_with("nothing can be joined")
+    assert is_listed(line.strip().partition(": ")[2])

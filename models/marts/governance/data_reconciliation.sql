@@ -72,4 +72,7 @@ select
     (-returned_amount / nullif(sales_amount - returned_amount, 0))::double as returned_share,
     repeated_share
 from outcomes
+{%- if not has_input('sales') %}
+    where input not in ('sales', 'products')
+{%- endif %}
 order by input, outcome, reason

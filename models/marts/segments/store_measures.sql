@@ -15,7 +15,7 @@ select
     store_segments.segment_name,
 
     -- numbers
-    features.sales_amount::decimal(38, 4) as sales_amount,
+    category_stores.sales_amount,
 
     -- booleans
     store_segments.was_reassigned,
@@ -25,6 +25,6 @@ select
     -- timestamps
     last_run.as_of
 from {{ ref('store_segments') }} as store_segments
-inner join {{ ref('feat_internal') }} as features
-    on store_segments.category = features.scope and store_segments.store_id = features.store_id
+inner join {{ ref('int_category_stores') }} as category_stores
+    on store_segments.category = category_stores.category and store_segments.store_id = category_stores.store_id
 cross join last_run

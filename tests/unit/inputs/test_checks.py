@@ -52,6 +52,13 @@ def test_own_data_does_not_mix_with_the_example_seeds() -> None:
     ]
 
 
+def test_external_inputs_need_no_sales_but_products_do() -> None:
+    places = {"demographics": "stores.csv"}
+    assert vars_problems(places, ["demographics"], KNOWN) == []
+    (line,) = vars_problems({**places, "products": "products.csv"}, ["demographics"], KNOWN)
+    assert line.startswith("inputs.sales: no location given, while inputs.demographics has one")
+
+
 def test_an_external_input_that_takes_no_part_needs_no_location() -> None:
     inputs = {"sales": "lake.raw.sales", "products": "lake.raw.products"}
     assert vars_problems(inputs, [], KNOWN) == []

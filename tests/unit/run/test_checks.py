@@ -55,8 +55,6 @@ def test_all_problems_of_the_vars_are_reported_at_once(cursor: duckdb.DuckDBPyCo
     assert starts == [
         "inputs.sale",
         "external_sources",
-        "inputs.sales",
-        "inputs.products",
         "inputs.weather",
         "inputs.sale",
         "segmentation.transform",

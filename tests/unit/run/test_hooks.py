@@ -27,7 +27,8 @@ def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("create table governance.made as select 1 as n")
         connection.execute("create schema features")
         connection.execute(
-            "create table features.dim_stores as select 'S1' as store_id, true as has_sales"
+            "create table features.dim_stores as"
+            " select 'S1' as store_id, true as has_sales, false as has_external"
         )
         yield connection
 
