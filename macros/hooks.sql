@@ -4,7 +4,7 @@
 
 {% macro start_run() -%}
     {%- if execute and flags.WHICH in logged_commands() -%}
-        {%- do show(ask_package('segmentation_start_run', [invocation()])) -%}
+        {%- do show(ask_package('segmentation_start_run', [invocation(), tojson(expected_tables())])) -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -77,6 +77,21 @@
         }) -%}
     {%- endfor -%}
     {{ return(tojson(found)) }}
+{%- endmacro %}
+
+
+{#- Seeds are left out: which of them are needed depends on the inputs (`missing_seed_problems`). -#}
+{% macro expected_tables() -%}
+    {%- set found = [] -%}
+    {%- for node in graph.nodes.values() if node.unique_id in selected_resources and not flags.DEFER -%}
+        {%- for parent in node.depends_on.nodes -%}
+            {%- set made = graph.nodes.get(parent) -%}
+            {%- if made and parent not in selected_resources and made.relation_name and made.resource_type != 'seed' -%}
+                {%- do found.append((made.schema, made.alias)) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(found | unique | sort) }}
 {%- endmacro %}
 
 

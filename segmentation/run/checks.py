@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -48,7 +48,11 @@ class RunCheck:
     profile: pl.DataFrame = field(default_factory=PROFILE.to_frame)
 
 
-def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> RunCheck:
+def check_run(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    expected: Sequence[Sequence[str]] = (),
+) -> RunCheck:
     """Look at everything that a run needs before it starts.
 
     Lines of text inputs that cannot be read are written to `governance.unreadable_lines` and the
@@ -60,6 +64,8 @@ def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> RunC
         Cursor on the database that is built.
     invocation
         The run.
+    expected
+        Schema and name of each table that the run reads and does not make itself.
     """
     check = RunCheck()
     settings = None
@@ -75,7 +81,8 @@ def check_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> RunC
         execute(cursor, f"create or replace table governance.{name} as from _rows")
         cursor.unregister("_rows")
     check.problems.extend(empty_build_problems(cursor, invocation))
-    check.problems.extend(missing_seed_problems(cursor, invocation))
+    seeds = list(missing_seed_problems(cursor, invocation))
+    check.problems.extend(seeds or missing_table_problems(cursor, expected))
     if settings is not None and not check.problems:
         check.problems.extend(tampered_model_problems(cursor))
         check.problems.extend(pinned_model_problems(cursor, settings))
@@ -181,6 +188,19 @@ def missing_seed_problems(
         yield (
             "the example seeds are not in the database yet: run dbt build, or dbt seed before"
             " dbt run"
+        )
+
+
+def missing_table_problems(
+    cursor: duckdb.DuckDBPyConnection, expected: Sequence[Sequence[str]]
+) -> Iterator[str]:
+    """A part of a build reads tables that no build has made yet."""
+    missing = [f"{schema}.{name}" for schema, name in expected if not _exists(cursor, schema, name)]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        yield (
+            f"this part of the project reads {missing[0]}{more}, which no build has made yet; run"
+            " dbt build once without --select, or put + in front of what you select"
         )
 
 

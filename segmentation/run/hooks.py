@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
@@ -18,7 +18,11 @@ from segmentation.warehouse.database import sql_literal
 from segmentation.warehouse.secrets import without_secrets
 
 
-def start_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Outcome:
+def start_run(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    expected: Sequence[Sequence[str]] = (),
+) -> Outcome:
     """Log the run and check everything it needs; all problems are reported at once.
 
     Parameters
@@ -27,9 +31,11 @@ def start_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Outc
         Cursor on the database that is built; each statement is its own transaction.
     invocation
         The run.
+    expected
+        Schema and name of each table that the run reads and does not make itself.
     """
     open_run(cursor, invocation)
-    check = check_run(cursor, invocation)
+    check = check_run(cursor, invocation, expected)
     if check.problems:
         message = "\n  ".join(["the build cannot start:", *without_secrets(check.problems)])
         close_run(cursor, invocation, message)
@@ -79,11 +85,11 @@ def end_run(
     lines = list(_shown(cursor, invocation, results))
     if changed:
         return Outcome(lines, changed)
-    if invocation.command not in COMMANDS or not publication.is_complete(results):
-        return Outcome(lines)
     path = published_path(invocation.path, invocation.published)
-    if path is None:
+    if invocation.command not in COMMANDS or failures or path is None:
         return Outcome(lines)
+    if not publication.is_complete(results):
+        return Outcome([*lines, *_not_published(results, publication)])
     try:
         publish(cursor, publication.tables, publication.queries, path)
     except (OSError, duckdb.Error) as error:
@@ -91,6 +97,12 @@ def end_run(
         problem = f"the build is complete and was not published: {path} could not be written"
         return Outcome(lines, f"{problem}: {cause}")
     return Outcome([*lines, f"  Published: {path}", *next_steps(cursor)])
+
+
+def _not_published(results: list[NodeResult], publication: Publication) -> Iterator[str]:
+    """What to say of a run that made some of the published tables and not all of them."""
+    if any(result.node_id in publication.node_ids for result in results):
+        yield "  Not published: this run made a part of the tables; dbt build makes all of them"
 
 
 def _first_message(failures: list[NodeResult]) -> str | None:

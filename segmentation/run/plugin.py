@@ -29,7 +29,13 @@ from segmentation.run.invocation import Invocation, node_results
 from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
 from segmentation.settings import Lane, Settings
-from segmentation.warehouse.database import is_file, sql_name, wait_seconds, wait_until_free
+from segmentation.warehouse.database import (
+    check_name,
+    is_file,
+    sql_name,
+    wait_seconds,
+    wait_until_free,
+)
 from segmentation.warehouse.extensions import load_extension
 
 #: Opens a cursor on the database that is built; the caller closes it.
@@ -43,10 +49,11 @@ def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) ->
     return json.dumps(block.model_dump(mode="json")[name])
 
 
-def segmentation_start_run(open_cursor: OpenCursor, invocation: str) -> str:
+def segmentation_start_run(open_cursor: OpenCursor, invocation: str, expected: str) -> str:
     """Hook at the start of a run (`hooks.start_run`), JSON in and out."""
     with open_cursor() as cursor:
-        return start_run(cursor, Invocation.from_json(invocation)).to_json()
+        run = Invocation.from_json(invocation)
+        return start_run(cursor, run, json.loads(expected)).to_json()
 
 
 def segmentation_end_run(open_cursor: OpenCursor, invocation: str, results: str, graph: str) -> str:
@@ -105,6 +112,7 @@ class Plugin:
         config["autoinstall_known_extensions"] = False
         path = str(getattr(creds, "path", ":memory:"))
         if is_file(path):
+            check_name(path)
             wait_until_free(path, wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", "")))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
@@ -119,7 +127,7 @@ class Plugin:
         # these ask the database itself; "side effects" keeps DuckDB from asking ahead
         asking: Callable[..., str]
         for asking, n_arguments in (
-            (segmentation_start_run, 1),
+            (segmentation_start_run, 2),
             (segmentation_end_run, 3),
             (segmentation_input, 2),
         ):

@@ -11,7 +11,7 @@ from segmentation.publishing.publish import Query, Table
 from segmentation.run.invocation import SUCCESSES, NodeResult
 
 #: Commands after which a complete build is published.
-COMMANDS = ("build", "run")
+COMMANDS = ("build", "run", "retry")
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,20 @@ def is_file(database: str) -> bool:
     return has_drive or ":" not in database.split("/", maxsplit=1)[0]
 
 
+def check_name(path: str) -> None:
+    """Refuse a file name that dbt-duckdb cannot quote: the name of the database is made from it.
+
+    Raises
+    ------
+    DatabaseError
+        If the name contains a quote.
+    """
+    if set(Path(path).stem) & set("'\""):
+        raise DatabaseError(
+            f"STORE_SEGMENTS_DB: {path!r} is not allowed; the name of the file has a quote in it"
+        )
+
+
 def wait_seconds(given: str) -> float:
     """Seconds to wait for a database in use; none where nothing is given.
 

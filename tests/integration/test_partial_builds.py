@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .helpers import OWN_INPUTS, Built, copy_of, small_inputs
+from .helpers import OWN_INPUTS, Built, Project, copy_of, is_listed, small_inputs
 
 
 def test_only_what_a_newer_file_feeds_is_built(small_build: Built, tmp_path: Path) -> None:
@@ -38,3 +38,29 @@ def test_only_what_a_newer_file_feeds_is_built(small_build: Built, tmp_path: Pat
     assert built.isdisjoint({"stg_internal__products", "int_sales_outcomes"})
     largest = "select max(median_income_usd::double) from staging.stg_external__demographics"
     assert project.value(largest) < 1000
+
+
+def test_a_part_of_a_new_database_says_what_to_build_first(
+    small_build: Built, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "new")
+    run = project.dbt("build", "--select", "segment_names", variables=small_build.variables)
+    assert not run.success
+    message = next(line for line in run.shown.splitlines() if "which no build has made" in line)
+    assert is_listed(message.strip())
+    assert "Catalog Error" not in run.shown
+
+
+def test_a_retry_makes_what_failed_and_says_that_it_is_not_published(
+    small_build: Built, tmp_path: Path
+) -> None:
+    project = copy_of(small_build.project, tmp_path / "build")
+    # dbt cannot add to a history without this column
+    project.execute("alter table segments.store_segments_history rename dbt_scd_id to hidden")
+    assert not project.dbt("build", *OWN_INPUTS, variables=small_build.variables).success
+    project.execute("alter table segments.store_segments_history rename hidden to dbt_scd_id")
+    retried = project.dbt("retry", variables=small_build.variables)
+    assert retried.success, retried.shown
+    assert "store_segments_history" in retried.statuses
+    assert "Not published: this run made a part of the tables" in retried.shown
+    assert not project.published.exists()

@@ -11,6 +11,7 @@ import pytest
 from segmentation.run.checks import check_run, kept_model_problems, pinned_model_problems
 from segmentation.run.log import open_run
 from segmentation.settings import Settings
+from tests.integration.helpers import is_listed
 
 from .helpers import invocation
 
@@ -43,6 +44,19 @@ def problems(cursor: duckdb.DuckDBPyConnection, **changed: Any) -> list[str]:
 def variables(**changed: Any) -> dict[str, Any]:
     """Vars of an invocation, without any input unless given."""
     return {"inputs": {}, "external_sources": [], "segmentation": {}, **changed}
+
+
+def test_a_part_that_reads_what_no_build_has_made_cannot_start(
+    cursor: duckdb.DuckDBPyConnection,
+) -> None:
+    cursor.execute("create schema lanes")
+    cursor.execute("create table lanes.known as select 1 as n")
+    run = invocation(variables=variables())
+    missing = [["lanes", "unknown"], ["lanes", "known"], ["segments", "unknown"]]
+    (problem,) = check_run(cursor, run, missing).problems
+    assert problem.startswith("this part of the project reads lanes.unknown and 1 more, which")
+    assert is_listed(problem)
+    assert check_run(cursor, run, [["lanes", "known"]]).problems == []
 
 
 def test_all_problems_of_the_vars_are_reported_at_once(cursor: duckdb.DuckDBPyConnection) -> None:

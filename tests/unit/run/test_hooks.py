@@ -73,6 +73,16 @@ def test_anything_else_is_logged_and_not_published(
     assert status(cursor) == expected
 
 
+@pytest.mark.parametrize("command", ["build", "run", "retry"])
+def test_a_part_of_a_build_says_that_it_is_not_published(
+    cursor: duckdb.DuckDBPyConnection, tmp_path: Path, command: str
+) -> None:
+    run = invocation(published=str(tmp_path / "published.duckdb"), command=command)
+    both = Publication(_PUBLICATION.tables, [], ["model.made", "model.other"])
+    (line,) = end_run(cursor, run, [_MADE], both).lines
+    assert line.startswith("  Not published: this run made a part of the tables")
+
+
 def test_a_build_that_cannot_be_published_fails_and_says_where(
     cursor: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

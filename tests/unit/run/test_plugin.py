@@ -33,7 +33,7 @@ def test_sql_can_start_a_run_and_show_what_stops_it(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     stopped = invocation(variables={"segmentation": {"sead": 1}})
-    outcome = ask(connection, "segmentation_start_run", json.dumps(asdict(stopped)))
+    outcome = ask(connection, "segmentation_start_run", json.dumps(asdict(stopped)), "[]")
     assert outcome["problem"].startswith("the build cannot start:\n  segmentation.sead: unknown")
     logged = connection.execute("select status, message from governance.runs").fetchall()
     assert logged == [("failed", outcome["problem"])]
@@ -43,7 +43,7 @@ def test_sql_can_start_and_end_a_run_without_problems(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     run = json.dumps(asdict(invocation()))
-    assert ask(connection, "segmentation_start_run", run) == {"lines": [], "problem": None}
+    assert ask(connection, "segmentation_start_run", run, "[]") == {"lines": [], "problem": None}
     graph = json.dumps({key: [] for key in ("nodes", "sources", "grains", "analyses")})
     assert ask(connection, "segmentation_end_run", run, "[]", graph)["problem"] is None
     assert connection.execute("select status from governance.runs").fetchall() == [("success",)]
