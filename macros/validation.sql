@@ -5,15 +5,16 @@
     hide the row. -#}
 
 
-{#- A value as text in one Unicode form, without blanks and invisible characters around it. Whole numbers that arrive
+{#- A value as text in one Unicode form, without blanks and invisible characters around it and
+    without control characters in it, which no terminal or SVG file should get. Whole numbers that arrive
     as floating point ("12.0") lose the decimals that were never part of an id. -#}
 {% macro tidy_text(column) -%}
-    regexp_replace(nfc_normalize(
+    regexp_replace(regexp_replace(nfc_normalize(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
         end
-    ), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+    ), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g'), '\p{Cc}+', ' ', 'g')
 {%- endmacro %}
 
 

@@ -59,6 +59,7 @@ _PARQUET: Final = re.compile(r"(?i)\.(parquet|pq)$")
 _EXCEL: Final = re.compile(r"(?i)\.xlsx$")
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
 #: Why DuckDB leaves out a line.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _REASONS: Final = {
     "TOO MANY COLUMNS": "line has more values than the header",
     "MISSING COLUMNS": "line has fewer values than the header",
@@ -315,14 +316,19 @@ def _n_known(name: str, given: Mapping[str, str], fields: Sequence[str]) -> int:
 
 
 def _table_names(columns: Sequence[str], ours: Mapping[str, str]) -> dict[str, str]:
-    """Name in the table for each column of a file: ours where it has a meaning."""
+    """Name in the table for each column of a file: ours where it has a meaning.
+
+    Line breaks and control characters in a name become blanks: names reach pictures and terminals.
+    """
     by_theirs = {theirs: name for name, theirs in ours.items()}
     taken = {name.lower() for name in ours}
-    return {
-        theirs: by_theirs.get(theirs)
-        or (f"{theirs}_in_file" if theirs.lower() in taken else theirs)
-        for theirs in columns
-    }
+    names = {}
+    for theirs in columns:
+        shown = _UNPRINTABLE.sub(" ", theirs).strip()
+        names[theirs] = by_theirs.get(theirs) or (
+            f"{shown}_in_file" if shown.lower() in taken else shown
+        )
+    return names
 
 
 def _same_name(name: str, known: Iterable[str]) -> str:
