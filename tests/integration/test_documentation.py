@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from .conftest import SeedsBuild
+from .helpers import REPOSITORY, Built
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,17 @@ def test_every_model_but_inputs_descends_from_an_input(
     assert {f"seed.store_segments.raw_{name}" for name in ("sales", "products")} <= lineage
     assert "model.store_segments.internal_cluster_models" in lineage
     assert "model.store_segments.external_cluster_models" in lineage
+
+
+def test_the_queries_of_the_runbook_have_an_answer(small_build: Built) -> None:
+    text = (REPOSITORY / "docs" / "runbook.md").read_text(encoding="utf-8")
+    queries = [
+        query
+        for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+        for query in block.split(";")
+        if query.strip()
+    ]
+    queries += re.findall(r"`(select .*?)`", text)
+    assert len(queries) >= 5
+    for query in queries:
+        assert small_build.project.query(query).width > 0
