@@ -75,6 +75,12 @@
 {%- endmacro %}
 
 
+{#- The table of texts that the start of a run loads an input into. -#}
+{% macro loaded_texts(name) -%}
+    {{ this.database }}.intake.{{ adapter.quote(name) }}
+{%- endmacro %}
+
+
 {% macro input_loaded_at(name) -%}
     segmentation_loaded_at({{ sql_text(invocation()) }}, {{ sql_text(name) }})::timestamptz
 {%- endmacro %}

@@ -1,8 +1,27 @@
--- The complement of staging, by the same rules: what was not accepted, and why.
-with sales as (
+-- The complement of staging, by the same rules: what was not accepted, and why. Rows of a text file are shown as
+-- they stand there; only these rows are looked up.
+with converted_sales as (
     select *
     from {{ ref('stg_internal__sales') }}
     where rejection_reason is not null or unread_date is not null
+),
+
+sales as (
+    {%- if is_loaded(given_inputs().get('sales') or '') %}
+        select
+            converted_sales.* exclude (input_row),
+            coalesce({{ row_as_json('given') }}, converted_sales.input_row) as input_row
+        from converted_sales
+        -- a file that has changed since staging was built has other rows at these places
+        left join {{ loaded_texts('sales') }} as given
+            on
+                converted_sales.row_number = given.rowid
+                and json_extract_string(converted_sales.input_row, '$.store_id') is not distinct from given.store_id
+                and json_extract_string(converted_sales.input_row, '$.product_id') is not distinct from given.product_id
+    {%- else %}
+        select *
+        from converted_sales
+    {%- endif %}
 ),
 
 products as (

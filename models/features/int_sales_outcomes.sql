@@ -10,12 +10,9 @@ select
     sum(sales_amount)::decimal(38, 4) as sales_amount,
     sum(sales_amount) filter (where sales_amount < 0)::decimal(38, 4) as returned_amount,
     sum(units)::decimal(38, 4) as units,
-    count(unread_date) as n_unread_dates,
-    sum(sales_amount) filter (where unread_date is not null)::decimal(38, 4) as unread_date_amount,
 
     -- examples
     min(rejected_value) as rejected_value,
-    min(unread_date) as unread_date,
 
     -- dates
     min(sold_on) as first_sold_on,

@@ -96,6 +96,28 @@ def test_every_dialect_has_the_same_money(
     assert [str(day) for day in days] == ["2025-01-31"]
 
 
+def test_a_rejected_row_is_shown_as_it_stands_in_the_file(tmp_path: Path) -> None:
+    lines = ["Sales of January;;", "Store ID;product_id;sales_amount"]
+    lines += [f"S{n % 40:03d};1-1;1.234,{n:02d} €" for n in range(60)]
+    lines[10:10] = ["S001;9-9;2.345,67 €", "S002;1-1;", "S003;1-1;1.2.3"]
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join(lines))
+    variables = small_inputs().write(tmp_path / "inputs")
+    variables["inputs"] = {"sales": str(path), "products": variables["inputs"]["products"]}
+    variables["external_sources"] = []
+    project = Project(tmp_path / "build")
+    project.build("--select", "+int_rejected_rows", *OWN_INPUTS, variables=variables)
+    rows = project.query(
+        "select json_extract_string(input_row, ['$.store_id', '$.product_id', '$.sales_amount'])"
+        " from features.int_rejected_rows order by 1"
+    )
+    assert rows.to_series().to_list() == [
+        ["S001", "9-9", "2.345,67 €"],
+        ["S002", "1-1", None],
+        ["S003", "1-1", "1.2.3"],
+    ]
+
+
 def test_a_workbook_is_read_and_profiled(tmp_path: Path) -> None:
     book = Workbook()
     sheet = book.active

@@ -2,6 +2,7 @@
 -- `rejected_rows` both read this view, so that they cannot disagree.
 {% set window = setting('sales_window') or {} %}
 {% set rejects_copies = setting('duplicate_sales') == 'reject' %}
+{% set is_loaded_text = is_loaded(given_inputs().get('sales') or '') %}
 
 with typed as (
     select
@@ -20,6 +21,7 @@ with typed as (
         {%- if rejects_copies %}
         row_number() over (partition by _input) as copy_number,
         {%- endif %}
+        {{ '_input.rowid' if is_loaded_text else 'null::bigint' }} as row_number,
         _input
     from {{ ref('stg_internal__sales_rows') }} as _input
     left join {{ ref('stg_internal__sales_stores') }} as sales_stores on _input.store_id = sales_stores.given_id
@@ -86,6 +88,7 @@ select
 
     -- numbers
     hash(_input) as row_hash,
+    row_number,
     product_group,
     sales_amount,
     units,

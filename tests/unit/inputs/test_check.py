@@ -238,6 +238,19 @@ def test_a_single_accent_of_windows_makes_the_whole_file_windows_1252(
     assert rows.fetchall() == [("Café €",)]
 
 
+def test_a_damaged_line_among_accents_of_utf_8_is_rejected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    good = "".join(f"p{n},Café,Fresh {n}\n" for n in range(40))
+    products = b"product_id,category,need_state\n" + good.encode() + b"p99,Caf\xe9,Fresh\n"
+    report = check(connection, tmp_path, {"products": products, "sales": sales("1.5")})
+    assert report.plans["products"].files[0].read_as.startswith("UTF-8")
+    assert report.plans["products"].n_rows == 40
+    assert report.plans["products"].lines.select("line", "reason").rows() == [
+        (42, "line is not UTF-8 text")
+    ]
+
+
 def test_a_truncated_file_is_refused(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     content = gzip.compress(sales(*(f"{i}.50" for i in range(5000))).encode())
     (tmp_path / "cut.csv.gz").write_bytes(content[: len(content) * 2 // 3])
