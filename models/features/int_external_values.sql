@@ -17,12 +17,12 @@ columns_judged as (
         parsed.source,
         parsed.column_name,
         coalesce(
-            any_value(input_profile.read_as = 'number'),
+            any_value(profiled_columns.read_as = 'number'),
             count(parsed.number) >= 0.9 * count(parsed.cell)
         ) and count(parsed.cell) > 0 as is_numeric
     from parsed
-    left join {{ source('run_log', 'input_profile') }} as input_profile
-        on parsed.source = input_profile.input and parsed.column_name = input_profile.column_name
+    left join {{ source('run_checks', 'profiled_columns') }} as profiled_columns
+        on parsed.source = profiled_columns.input and parsed.column_name = profiled_columns.column_name
     group by all
 )
 

@@ -35,9 +35,6 @@ PROFILE: Final = pl.Schema(
         "maximum": pl.String,
         "n_not_understood": pl.Int64,
         "examples_not_understood": pl.String,
-        "n_rows_lost": pl.Int64,
-        "money_lost": pl.Float64,
-        "lost_by_reason": pl.String,
         "ids_matched": pl.String,
         "note": pl.String,
     }
@@ -84,7 +81,7 @@ class IntakeReport:
         return [_verdict(self, name) for name in {**self.plans, **self.problems}]
 
     def profile(self) -> pl.DataFrame:
-        """Rows of `governance.input_profile`: one per input and column."""
+        """How each column is read: one row per input and column, schema `PROFILE`."""
         rows = [
             _profile_row(self, name, column)
             for name, columns in self.columns.items()
@@ -218,14 +215,11 @@ def _verdict(report: IntakeReport, name: str) -> str:
 
 
 def _profile_row(report: IntakeReport, name: str, column: ColumnFormat) -> tuple[Any, ...]:
-    losses = report.losses.get(name)
-    lost = [loss for loss in losses.by_reason if loss.column == column.column] if losses else []
     matched = {
         (match.right if match.left == name else match.left): match.n_both
         for match in report.matches
         if match.column == column.column and name in (match.left, match.right)
     }
-    money = [loss.money for loss in lost if loss.money is not None]
     return (
         name,
         column.column,
@@ -240,9 +234,6 @@ def _profile_row(report: IntakeReport, name: str, column: ColumnFormat) -> tuple
         column.maximum,
         column.n_not_understood,
         " | ".join(column.examples) or None,
-        sum(loss.n_rows for loss in lost),
-        sum(money) if money else None,
-        json.dumps({loss.reason: loss.n_rows for loss in lost}) if lost else None,
         json.dumps(matched) if matched else None,
         column.problem or column.note or None,
     )

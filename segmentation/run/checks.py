@@ -56,7 +56,7 @@ def check_run(
     """Look at everything that a run needs before it starts.
 
     Lines of text inputs that cannot be read are written to `governance.unreadable_lines` and the
-    profile of the inputs to `governance.input_profile`, in place of those of the run before.
+    profile of the inputs to `governance.profiled_columns`, in place of those of the run before.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def check_run(
         problems_of_settings = str(error).splitlines()
     _check_inputs(cursor, invocation, settings, check)
     check.problems.extend(problems_of_settings)
-    for name, rows in (("unreadable_lines", check.lines), ("input_profile", check.profile)):
+    for name, rows in (("unreadable_lines", check.lines), ("profiled_columns", check.profile)):
         cursor.register("_rows", rows.to_arrow())
         execute(cursor, f"create or replace table governance.{name} as from _rows")
         cursor.unregister("_rows")

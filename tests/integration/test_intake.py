@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -66,7 +67,7 @@ def accepted(folder: Path, sales: Path) -> Project:
     variables["inputs"] = {"sales": str(sales), "products": variables["inputs"]["products"]}
     variables["external_sources"] = []
     project = Project(folder / "build")
-    selected = ("--select", "+int_input_gate")
+    selected = ("--select", "+int_input_gate", "+input_profile")
     project.build(*selected, *OWN_INPUTS, variables=variables)
     return project
 
@@ -106,7 +107,7 @@ def test_a_rejected_row_is_shown_as_it_stands_in_the_file(tmp_path: Path) -> Non
     variables["inputs"] = {"sales": str(path), "products": variables["inputs"]["products"]}
     variables["external_sources"] = []
     project = Project(tmp_path / "build")
-    project.build("--select", "+int_rejected_rows", *OWN_INPUTS, variables=variables)
+    project.build("--select", "+input_profile", *OWN_INPUTS, variables=variables)
     rows = project.query(
         "select json_extract_string(input_row, ['$.store_id', '$.product_id', '$.sales_amount'])"
         " from features.int_rejected_rows order by 1"
@@ -116,6 +117,25 @@ def test_a_rejected_row_is_shown_as_it_stands_in_the_file(tmp_path: Path) -> Non
         ["S002", "1-1", None],
         ["S003", "1-1", "1.2.3"],
     ]
+    profile = project.query(
+        "select column_name, column_in_file, read_as, n_not_understood, examples_not_understood,"
+        " n_rows_lost, sales_amount_lost::double as money_lost, lost_by_reason, ids_matched"
+        " from governance.input_profile where input = 'sales' order by column_name"
+    ).rows_by_key("column_name", named=True, unique=True)
+    assert profile["store_id"]["column_in_file"] == "Store ID"
+    amount = profile["sales_amount"]
+    assert (amount["read_as"], amount["n_not_understood"]) == ("number", 1)
+    assert (amount["examples_not_understood"], amount["n_rows_lost"]) == ("1.2.3", 2)
+    assert json.loads(amount["lost_by_reason"]) == {
+        "sales_amount is missing": {"rows": 1, "money": None},
+        "sales_amount is not a number": {"rows": 1, "money": None},
+    }
+    product = profile["product_id"]
+    assert (product["n_rows_lost"], product["money_lost"]) == (1, 2345.67)
+    assert json.loads(product["lost_by_reason"]) == {
+        "product_id has no accepted row in products": {"rows": 1, "money": 2345.67}
+    }
+    assert json.loads(product["ids_matched"]) == {"products": 1}
 
 
 def test_a_workbook_is_read_and_profiled(tmp_path: Path) -> None:

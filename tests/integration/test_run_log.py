@@ -56,7 +56,7 @@ def test_the_rows_of_every_table_are_counted_and_those_of_views_are_not(
             "select table_name, table_schema || '.' || table_name"
             " from information_schema.tables"
             " where table_type = 'BASE TABLE' and table_name not in"
-            " ('runs', 'run_nodes', 'unread_inputs', 'unreadable_lines', 'input_profile',"
+            " ('runs', 'run_nodes', 'unread_inputs', 'unreadable_lines', 'profiled_columns',"
             " 'input_queries')"
         ).iter_rows()
     )
