@@ -227,8 +227,8 @@ SCENARIOS: Final[Mapping[Lane, Mapping[str, Scenario]]] = {
 }
 
 
-def fitted(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[int, Labels]:
-    """Number of clusters and cluster of every row, by the product."""
+def trained(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[AffineModel, Matrix]:
+    """The product's model of a draw, and the component scores of every row."""
     settings = Settings(given).for_scope(lane, "benchmark" if lane == "internal" else "external")
     raw = draw.values
     n, d = raw.shape
@@ -242,9 +242,14 @@ def fitted(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[int, Label
         x=x,
         has_gaps=lane == "internal",
     )
-    row = fit_scope(data, settings)
-    model = AffineModel.from_row(row)
-    return row["k"], model.predict(model.transform(data.names, x))
+    model = AffineModel.from_row(fit_scope(data, settings))
+    return model, model.transform(data.names, x)
+
+
+def fitted(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[int, Labels]:
+    """Number of clusters and cluster of every row, by the product."""
+    model, z = trained(lane, draw, given)
+    return len(model.clusters), model.predict(z)
 
 
 def baselines(lane: Lane, draw: Draw) -> dict[str, tuple[int, Labels]]:

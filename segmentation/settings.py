@@ -9,9 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 Lane = Literal["internal", "external"]
 #: What the shares of the internal lane enter as.
@@ -41,6 +49,17 @@ class _Strict(BaseModel):
     """Base of all settings: unknown keys are errors, values cannot change after parsing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _size_or_auto(value: object) -> object:
+    """Accept a positive number of stores, or `auto`."""
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ValueError(f"{value!r} is not allowed; give a number of stores from 1, or auto")
+
+
+#: A number of stores, or a number that follows from the size of the chain.
+SizeOrAuto = Annotated[int | Literal["auto"], PlainValidator(_size_or_auto)]
 
 
 class SalesWindow(_Strict):
@@ -85,7 +104,7 @@ class ScopeSettings(_Strict):
     gap_references: int = Field(20, ge=2, le=1000)
     silhouette_sample: int = Field(5000, ge=100)
     min_cluster_size: int = Field(5, ge=1)
-    min_segment_size: int = Field(20, ge=1)
+    min_segment_size: SizeOrAuto = "auto"
     min_training_sales: float = Field(0.0, ge=0)
 
     @model_validator(mode="after")

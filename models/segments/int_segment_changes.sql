@@ -146,6 +146,37 @@ event_lists as (
         list(segment_id order by segment_id) filter (where event = 'merged') as merged
     from events
     group by all
+),
+
+-- a segment that has ended is followed by the one that received most of its stores
+successors as (
+    select
+        category,
+        list(
+            format('{} -> {} ({} of {} stores)', segment_before, segment_today, n_stores, n_remaining)
+            order by segment_before
+        ) as successors
+    from (
+        select
+            flows.*,
+            sum(flows.n_stores) over (partition by flows.category, flows.segment_before) as n_remaining
+        from flows
+        anti join segments_today
+            on flows.category = segments_today.category and flows.segment_before = segments_today.segment_id
+        qualify row_number() over (
+            partition by flows.category, flows.segment_before
+            order by flows.n_stores desc, flows.segment_today asc
+        ) = 1
+    )
+    group by all
+),
+
+minimums as (
+    select
+        category,
+        max(min_segment_size) as min_segment_size
+    from {{ ref('training_segments') }}
+    group by all
 )
 
 select
@@ -163,20 +194,21 @@ select
     categories.n_moved_stores,
     categories.n_kept_stores / nullif(categories.n_kept_stores + categories.n_moved_stores, 0) as retention,
     categories.n_segments,
-    segmentation_setting(
-        {{ given_settings() }}, 'internal', categories.category, 'min_segment_size'
-    )::integer as min_segment_size,
+    minimums.min_segment_size,
 
     -- lists
     coalesce(event_lists.born, []) as born_segments,
     coalesce(event_lists.died, []) as died_segments,
     coalesce(event_lists.split, []) as split_segments,
     coalesce(event_lists.merged, []) as merged_segments,
+    coalesce(successors.successors, []) as successors,
 
     -- timestamps
     {{ run_started() }} as run_started_at
 from categories
 left join event_lists on categories.category = event_lists.category
+left join successors on categories.category = successors.category
+left join minimums on categories.category = minimums.category
 {%- if earlier_runs %}
 union all by name
 select *

@@ -100,6 +100,17 @@ compared as (
         sales_amount / n_stores as sales_per_store,
         sales_amount / sum(sales_amount) over (partition by category) as share_of_sales
     from segments
+),
+
+-- cells whose stores the segment received, largest first
+received as (
+    select
+        category,
+        into_segment_id as segment_id,
+        sum(n_stores) as n_stores,
+        string_agg(format('{} from {}', n_stores, from_cell), ', ' order by n_stores desc, from_cell asc) as cells
+    from {{ ref('int_segment_moves') }}
+    group by all
 )
 
 select
@@ -125,6 +136,12 @@ select
             coalesce(sentences.stands, if(compared.sales_amount is null, 'average surroundings', null))
         )
     ) as description,
+    format(
+        '{} of its stores came from groups below {} stores: {}',
+        received.n_stores,
+        training.min_segment_size,
+        received.cells
+    ) as merged_because,
 
     -- numbers
     compared.n_stores,
@@ -144,5 +161,8 @@ select
 from compared
 inner join cohesion on compared.category = cohesion.category and compared.segment_id = cohesion.segment_id
 left join neighbours on compared.category = neighbours.category and compared.segment_id = neighbours.segment_id
+left join received on compared.category = received.category and compared.segment_id = received.segment_id
+left join {{ ref('training_segments') }} as training
+    on compared.category = training.category and compared.segment_id = training.segment_id
 left join sentences on compared.category = sentences.category and compared.segment_id = sentences.segment_id
 order by compared.category, compared.segment_id

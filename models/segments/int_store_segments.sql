@@ -34,6 +34,7 @@ select
     merged.store_id,
     merged.category,
     merged.segment_id,
+    merged.second_segment_id,
     internal_clusters.model_id as internal_model_id,
     external_clusters.model_id as external_model_id,
 

@@ -1,18 +1,26 @@
-"""Internal and external clusters of every category joined, small cells dissolved."""
+"""Segment of every store: the pair of its clusters, looked up in the map."""
 
-from segmentation.segments.merging import merge_lanes
+from segmentation.segments.merging import merge_lanes, scored_stores
 from segmentation.settings import Settings
 
 
 def model(dbt, session):  # noqa: ARG001 (dbt's interface)
-    """Read clusters and components of both lanes, return one row per category and store."""
+    """Read what both lanes say about the stores and the map, return one row per store."""
     return merge_lanes(
-        sells=dbt.ref("int_category_stores").select("category, store_id").pl(),
-        internal_clusters=dbt.ref("internal_clusters").select("scope, store_id, cluster").pl(),
-        external_clusters=dbt.ref("external_clusters").select("scope, store_id, cluster").pl(),
-        internal_components=dbt.ref("internal_components").select("scope, store_id, z").pl(),
-        external_components=dbt.ref("external_components").select("scope, store_id, z").pl(),
-        precedence=dbt.ref("cell_precedence").pl(),
-        in_force=dbt.ref("int_current_cluster_models").pl(),
+        scored=scored_stores(
+            sells=dbt.ref("int_category_stores").select("category, store_id").pl(),
+            clusters={
+                "internal": dbt.ref("internal_clusters").pl(),
+                "external": dbt.ref("external_clusters").pl(),
+            },
+            components={
+                "internal": dbt.ref("internal_components").pl(),
+                "external": dbt.ref("external_components").pl(),
+            },
+            centroids=dbt.ref("int_cluster_centroids").pl(),
+            search=dbt.ref("int_cluster_search").pl(),
+            in_force=dbt.ref("int_current_cluster_models").pl(),
+        ),
+        segment_map=dbt.ref("segment_map").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )

@@ -118,7 +118,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
             ]
     models = rows(_MODELS)
     rules = rows("select * from segments.segment_rules order by lane, scope, rule")
-    moves = rows("select * from segments.segment_moves order by category, step")
+    moves = rows("select * from segments.segment_moves order by category, step, into_cell")
     pictures = rows(
         "select * from segments.segment_plots where format = 'png' order by kind, scope"
     )
@@ -394,10 +394,14 @@ select
         ', ',
         if(segments.is_outlier, 'outlier', null),
         if(segments.is_thin_history, 'few sales', null),
-        if(segments.was_reassigned, 'own cell dissolved', null),
+        if(segments.was_reassigned, 'moved', null),
         if(segments.has_external, null, 'no external data')
     ) as flags,
-    format(
+    if(
+        segments.was_reassigned,
+        format('M{}. ', explanations.segment_reason[2:]),
+        ''
+    ) || format(
         'Sells: {}. Stands: {}.', explanations.internal_reason, explanations.external_reason
     ) as reason,
     array_to_string(list_transform(explanations.peers, lambda p: p.store_id), ', ') as peers

@@ -1,28 +1,45 @@
-"""Two lanes into segments: cells of the cross-table, small ones dissolved."""
+"""Two lanes into segments: cells of the cross-table, and a fixed map from cells to segments.
+
+A cell is a pair of clusters. The map is filled once, when a pair of models comes into force
+(`map_cells`); later builds look stores up in it (`merge_lanes`), so that a store's segment depends
+on the store and on the two models, and on no other store.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from segmentation.features.vectors import Matrix, to_matrix
-from segmentation.settings import EXTERNAL_SCOPE, Settings
+from segmentation.features.vectors import Labels, Matrix, to_matrix
+from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
 
-_MOVE = pl.Struct(
+Cell = tuple[int | None, int | None]
+
+#: One row per category, pair of models, size rule and cell.
+MAP_SCHEMA: Final = pl.Schema(
     {
+        "category": pl.String(),
+        "internal_model_id": pl.String(),
+        "external_model_id": pl.String(),
+        "size_rule": pl.String(),
+        "cell_id": pl.String(),
+        "segment_id": pl.String(),
+        "internal_cluster": pl.Int32(),
+        "external_cluster": pl.Int32(),
         "step": pl.Int32(),
-        "from_cell": pl.String(),
-        "into_cell": pl.String(),
-        "n_stores": pl.Int64(),
-        "distance": pl.Float64(),
+        "n_cell_stores": pl.Int64(),
+        "n_segment_stores": pl.Int64(),
+        "min_segment_size": pl.Int32(),
     }
 )
-
 MERGED_SCHEMA: Final = pl.Schema(
     {
         "category": pl.String(),
@@ -32,25 +49,24 @@ MERGED_SCHEMA: Final = pl.Schema(
         "cell_id": pl.String(),
         "segment_id": pl.String(),
         "was_reassigned": pl.Boolean(),
-        "moves": pl.List(_MOVE),
+        "into_cell": pl.String(),
+        "step": pl.Int32(),
+        "n_cell_stores": pl.Int64(),
+        "distance": pl.Float64(),
+        "second_segment_id": pl.String(),
     }
 )
 
-#: How a scope without a usable model stands in `cell_precedence`.
+#: Model id in the map where a scope has no usable model.
 NO_MODEL: Final = "none"
 #: How a missing lane is written in the name of a cell.
 _MISSING: Final = "x"
-
-
-@dataclass(frozen=True)
-class Move:
-    """One dissolved cell: at which step, its size then, where it went and how far that was."""
-
-    step: int
-    from_cell: str
-    into_cell: str
-    n_stores: int
-    distance: float
+_LETTERS: Final = string.ascii_lowercase[1:]
+#: Limits of the automatic minimum size, docs/decisions/0303.
+_STORES_PER_SEGMENT: Final = 15
+_SMALLEST_MINIMUM: Final = 5
+_USUAL_MINIMUM: Final = 20
+_SHARE_OF_LARGE_CHAINS: Final = 0.01
 
 
 def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str:
@@ -59,114 +75,433 @@ def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str
     return "-".join(_MISSING if part is None else str(part) for part in parts)
 
 
-def dissolve_small_cells(
-    cells: Sequence[str],
-    lanes: Sequence[Matrix],
-    minimum: int,
-    precedence: Mapping[str, int] | None = None,
-) -> tuple[dict[str, str], list[Move]]:
-    """Dissolve cells below `minimum` bottom-up, as in agglomerative clustering by centroids.
+def automatic_minimum(n_stores: int) -> int:
+    """Smallest segment under `min_segment_size: auto`.
 
-    The smallest cell joins the one whose centroid is nearest, centroids are computed again, until
-    every cell is large enough or one is left. A joined cell keeps the name that comes first in
-    `precedence`, by default that of the larger part.
-    The squared distance of two cells is the mean over the lanes of the squared distance in that
-    lane. A lane that does not know both cells counts with its typical value, the mean over all
-    pairs of cells it knows: not to know a cell makes it neither near nor far. Ties go to the cell
-    whose name sorts first.
+    A fifteenth of the stores, at least 5 and at most 20; from 2,000 stores on, 1 % of them.
 
     Parameters
     ----------
-    cells
-        Cell of each store.
-    lanes
-        One matrix per lane, stores x components; rows of NaN where it does not know the store.
+    n_stores
+        Stores of the category.
+    """
+    small_chain = min(n_stores // _STORES_PER_SEGMENT, _USUAL_MINIMUM)
+    return max(small_chain, _SMALLEST_MINIMUM, int(n_stores * _SHARE_OF_LARGE_CHAINS))
+
+
+def dissolve_small_cells(
+    own: Labels, distances: Matrix, minimum: int, names: Sequence[str]
+) -> tuple[Labels, npt.NDArray[np.int64]]:
+    """Dissolve cells below `minimum`, the smallest first, store by store.
+
+    Each store of a dissolved cell joins the surviving cell that is nearest to the store itself, so
+    a cell between two segments is divided among them. The size of a cell includes the stores that
+    have joined it. Ties go to the cell whose name sorts first.
+
+    Parameters
+    ----------
+    own
+        Shape (stores,): column of the store's own cell in `distances`.
+    distances
+        Shape (stores, cells).
     minimum
         Smallest size of a segment, in stores.
-    precedence
-        Place of each cell among those a segment may be called by; a cell without one comes last.
+    names
+        Names of the cells, sorted.
 
     Returns
     -------
-    dict, list of Move
-        Segment of each cell, and the moves in their order.
+    numpy.ndarray, numpy.ndarray
+        Shape (stores,): column of the cell that each store ends in. Shape (cells,): the step at
+        which the cell was dissolved, 0 for the cells that survive.
     """
-    names = sorted(set(cells))
-    index = {name: number for number, name in enumerate(names)}
-    member = np.array([index[cell] for cell in cells], dtype=np.intp)
-    sizes = np.bincount(member, minlength=len(names)).astype(np.int64)
-    sums = [np.zeros((len(names), z.shape[1])) for z in lanes]
-    counts = np.zeros((len(names), len(lanes)))
-    for lane, z in enumerate(lanes):
-        known = ~np.isnan(z).any(axis=1) if z.shape[1] else np.zeros(len(z), dtype=bool)
-        np.add.at(sums[lane], member[known], z[known])
-        np.add.at(counts[:, lane], member[known], 1.0)
-    typical = [_typical_square(totals, counts[:, lane]) for lane, totals in enumerate(sums)]
-    parent = list(range(len(names)))
-    alive = set(range(len(names)))
-    place = [(precedence or {}).get(name, math.inf) for name in names]
-    moves: list[Move] = []
-    while len(alive) > 1:
-        smallest = min(alive, key=lambda cell: (sizes[cell], names[cell]))
+    ends = own.copy()
+    steps = np.zeros(len(names), dtype=np.int64)
+    sizes = np.bincount(own, minlength=len(names))
+    while (steps == 0).sum() > 1:
+        alive = np.flatnonzero(steps == 0)
+        smallest = alive[np.argmin(sizes[alive])]
         if sizes[smallest] >= minimum:
             break
-        distances = {
-            cell: _distance(sums, counts, typical, smallest, cell)
-            for cell in alive
-            if cell != smallest
-        }
-        target = min(distances, key=lambda cell: (distances[cell], names[cell]))
-        dissolved, kept = smallest, target
-        if place[smallest] < place[target]:
-            dissolved, kept = target, smallest
-        moves.append(
-            Move(
-                step=len(moves) + 1,
-                from_cell=names[dissolved],
-                into_cell=names[kept],
-                n_stores=int(sizes[dissolved]),
-                distance=distances[target],
+        steps[smallest] = steps.max() + 1
+        homeless = np.flatnonzero(ends == smallest)
+        ends[homeless] = nearest_survivors(distances[homeless], steps == 0)
+        sizes = np.bincount(ends, minlength=len(names))
+    return ends, steps
+
+
+def nearest_survivors(distances: Matrix, survives: npt.NDArray[np.bool_]) -> Labels:
+    """Column of the nearest cell that survives, for each row of `distances`."""
+    nearest: Labels = np.where(survives, distances, np.inf).argmin(axis=1)
+    return nearest
+
+
+def lasting_ids(
+    members: Mapping[str, Sequence[str]], previous: Mapping[str, str], used: Sequence[str] = ()
+) -> dict[str, str]:
+    """Ids of new segments: ids follow the stores, not the numbers of the clusters.
+
+    A segment keeps the id of an earlier one if more than half of the stores of each are shared;
+    stores that are new or gone do not count. Any other segment is called by its largest cell, with
+    a letter behind it if that id was in use before.
+
+    Parameters
+    ----------
+    members
+        Stores per new segment, by the name of its cell.
+    previous
+        Segment id of each store before.
+    used
+        Ids that other stores had at any time.
+
+    Returns
+    -------
+    dict
+        Id of each new segment; all different.
+
+    References
+    ----------
+    Spiliopoulou et al. (2006), MONIC: a segment survives where at least half of it does.
+    """
+    shared = {
+        cell: Counter(previous[store] for store in stores if store in previous)
+        for cell, stores in members.items()
+    }
+    sizes_before: Counter[str] = sum(shared.values(), Counter())
+    ids = {
+        cell: segment
+        for cell, counts in shared.items()
+        for segment, count in counts.items()
+        if 2 * count > counts.total() and 2 * count > sizes_before[segment]
+    }
+    taken = {*ids.values(), *previous.values(), *used}
+    for cell in sorted(set(members) - set(ids)):
+        letters = ("".join(part) for n in (1, 2, 3) for part in product(_LETTERS, repeat=n))
+        ids[cell] = next(
+            name for name in (cell, *(f"{cell}{end}" for end in letters)) if name not in taken
+        )
+        taken.add(ids[cell])
+    return ids
+
+
+@dataclass(frozen=True)
+class LaneDistances:
+    """Squared distances of stores to the centroids of one lane.
+
+    Attributes
+    ----------
+    clusters
+        Numbers of the clusters, one per column of `squares`; empty without a usable model.
+    squares
+        Shape (stores, clusters), in units of the mean squared distance of the training stores to
+        their own centroid; rows of NaN where the lane does not know the store.
+    """
+
+    clusters: tuple[int, ...]
+    squares: Matrix
+
+    def to_clusters(self, clusters: Sequence[int | None]) -> Matrix:
+        """Squared distance to the given clusters, shape (stores, given clusters).
+
+        A cell without the lane (None) is as far as the lane's clusters are on average, neither
+        near nor far. A store that the lane does not know is equally far from all.
+        """
+        if not self.clusters:
+            return np.zeros((len(self.squares), len(clusters)))
+        table = np.column_stack([self.squares, self.squares.mean(axis=1)])
+        place = {number: column for column, number in enumerate(self.clusters)}
+        columns = [-1 if number is None else place[number] for number in clusters]
+        return np.nan_to_num(table[:, columns], nan=0.0)
+
+
+@dataclass(frozen=True)
+class ScoredStores:
+    """Stores of one category, what both lanes say about them, and the models that say it."""
+
+    category: str
+    model_ids: tuple[str, str]
+    stores: pl.DataFrame
+    lanes: tuple[LaneDistances, LaneDistances]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Cell of each store."""
+        return self.stores.select("internal_cluster", "external_cluster").rows()
+
+    def distances(self, cells: Sequence[Cell]) -> Matrix:
+        """Distance of each store to each cell, shape (stores, cells).
+
+        The squared distances to the centroids of both clusters are added up: in the metric of the
+        models this orders the cells by how probable they are for the store.
+        """
+        squares = [
+            lane.to_clusters([cell[number] for cell in cells])
+            for number, lane in enumerate(self.lanes)
+        ]
+        total: Matrix = np.sqrt(squares[0] + squares[1])
+        return total
+
+
+def scored_stores(
+    sells: pl.DataFrame,
+    clusters: Mapping[Lane, pl.DataFrame],
+    components: Mapping[Lane, pl.DataFrame],
+    centroids: pl.DataFrame,
+    search: pl.DataFrame,
+    in_force: pl.DataFrame,
+) -> Iterator[ScoredStores]:
+    """Stores of every category with their distances to the centroids of the models in force.
+
+    Parameters
+    ----------
+    sells
+        category, store_id: every store in every category it sells in.
+    clusters, components
+        Per lane scope, store_id, and `cluster` or `z`.
+    centroids
+        `int_cluster_centroids`: lane, scope, model_id, cluster, component, coordinate, n_stores.
+    search
+        `int_cluster_search`: lane, scope, model_id, inertia, is_chosen.
+    in_force
+        `int_current_cluster_models`: lane, scope, model_id.
+    """
+    models = {
+        (str(lane), str(scope)): str(model_id)
+        for lane, scope, model_id in in_force.select("lane", "scope", "model_id").iter_rows()
+    }
+    known = pl.col("model_id").is_in(list(models.values()))
+    centers = centroids.filter(known).sort("lane", "scope", "cluster", "component")
+    inertias = search.filter(known, pl.col("is_chosen"))
+    stores = with_lanes(
+        sells.select("category", "store_id"),
+        _of_lane("internal", clusters, components).rename({"scope": "category"}),
+        _of_lane("external", clusters, components).drop("scope"),
+    )
+    for (category,), part in stores.group_by("category", maintain_order=True):
+        scopes: dict[Lane, str] = {"internal": str(category), "external": EXTERNAL_SCOPE}
+        yield ScoredStores(
+            category=str(category),
+            model_ids=tuple(models.get(key, NO_MODEL) for key in scopes.items()),  # type: ignore[arg-type]
+            stores=part.drop("internal_z", "external_z"),
+            lanes=tuple(  # type: ignore[arg-type]
+                _lane_distances(
+                    part[f"{lane}_z"],
+                    centers.filter(lane=lane, scope=scope),
+                    inertias.filter(lane=lane, scope=scope),
+                )
+                for lane, scope in scopes.items()
+            ),
+        )
+
+
+def _of_lane(
+    lane: Lane, clusters: Mapping[Lane, pl.DataFrame], components: Mapping[Lane, pl.DataFrame]
+) -> pl.DataFrame:
+    """Cluster and component scores of the stores of a lane."""
+    return (
+        clusters[lane]
+        .select("scope", "store_id", pl.col("cluster").alias(f"{lane}_cluster"))
+        .join(
+            components[lane].select("scope", "store_id", pl.col("z").alias(f"{lane}_z")),
+            on=["scope", "store_id"],
+            how="left",
+        )
+    )
+
+
+def _lane_distances(z: pl.Series, centers: pl.DataFrame, search: pl.DataFrame) -> LaneDistances:
+    """Distances of stores to the centroids of one model, in units of its own spread."""
+    clusters = tuple(centers["cluster"].unique().sort().to_list())
+    points = _matrix_with_gaps(z)
+    if not clusters:
+        return LaneDistances((), np.zeros((len(points), 0)))
+    places = centers["coordinate"].to_numpy().reshape(len(clusters), -1)
+    squares = np.column_stack([((points - place) ** 2).sum(axis=1) for place in places])
+    n_stores = centers.unique("cluster")["n_stores"].sum()
+    inertia = search["inertia"].drop_nulls().sum()
+    unit = inertia / n_stores if inertia > 0 else 1.0
+    return LaneDistances(clusters, squares / unit)
+
+
+def map_cells(
+    scored: Iterator[ScoredStores],
+    previous: pl.DataFrame,
+    existing: pl.DataFrame | None,
+    settings: Settings,
+) -> pl.DataFrame:
+    """Rows of the map for pairs of models that have none yet.
+
+    Parameters
+    ----------
+    scored
+        See :func:`scored_stores`.
+    previous
+        category, store_id, segment_id of the run before.
+    existing
+        The map so far; None for none.
+    settings
+        Gives `min_segment_size` per category.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `MAP_SCHEMA`, one row per cell that has stores, sorted; `segment_id` is null for
+        cells that were dissolved.
+    """
+    known = pl.DataFrame(schema=MAP_SCHEMA) if existing is None else existing
+    parts = [pl.DataFrame(schema=MAP_SCHEMA)]
+    for one in scored:
+        rule = settings.for_scope("internal", one.category).min_segment_size
+        if not _rows_of(known, one, str(rule)).is_empty():
+            continue
+        minimum = rule if isinstance(rule, int) else automatic_minimum(one.stores.height)
+        parts.append(
+            _map_category(
+                one,
+                minimum,
+                str(rule),
+                dict(
+                    previous.filter(category=one.category)
+                    .select("store_id", "segment_id")
+                    .iter_rows()
+                ),
+                known.filter(category=one.category)["segment_id"].drop_nulls().to_list(),
             )
         )
-        for totals in sums:
-            totals[kept] += totals[dissolved]
-        counts[kept] += counts[dissolved]
-        sizes[kept] += sizes[dissolved]
-        parent[dissolved] = kept
-        alive.remove(dissolved)
-    return {name: names[_root(parent, number)] for name, number in index.items()}, moves
+    return pl.concat(parts).sort("category", "cell_id")
 
 
-def _distance(
-    sums: Sequence[Matrix], counts: Matrix, typical: Sequence[float], first: int, second: int
-) -> float:
-    """Distance of the centroids of two cells, typical values in for lanes that miss one."""
-    squares = []
-    for lane, totals in enumerate(sums):
-        if counts[first, lane] > 0 and counts[second, lane] > 0:
-            difference = totals[first] / counts[first, lane] - totals[second] / counts[second, lane]
-            squares.append(float((difference**2).sum()))
-        else:
-            squares.append(typical[lane])
-    return float(np.sqrt(np.mean(squares)))
+def _rows_of(known: pl.DataFrame, scored: ScoredStores, rule: str) -> pl.DataFrame:
+    """Rows of the map for the pair of models and the size rule in force."""
+    return known.filter(
+        category=scored.category,
+        internal_model_id=scored.model_ids[0],
+        external_model_id=scored.model_ids[1],
+        size_rule=rule,
+    )
 
 
-def _typical_square(totals: Matrix, counts: Matrix) -> float:
-    """Mean squared distance of the centroids of all pairs of cells that a lane knows."""
-    known = counts > 0
-    centroids = totals[known] / counts[known, None]
-    pairs = len(centroids) * (len(centroids) - 1)
-    if pairs == 0:
-        return 0.0
-    squares = ((centroids[:, None, :] - centroids[None, :, :]) ** 2).sum(axis=2)
-    return float(squares.sum()) / pairs
+def _map_category(
+    scored: ScoredStores,
+    minimum: int,
+    rule: str,
+    previous: Mapping[str, str],
+    used: Sequence[str],
+) -> pl.DataFrame:
+    """Map of one category under its pair of models."""
+    cells = {cell_name(*cell): cell for cell in scored.cells}
+    names = sorted(cells)
+    own = np.array([names.index(cell_name(*cell)) for cell in scored.cells], dtype=np.intp)
+    ends, steps = dissolve_small_cells(
+        own, scored.distances([cells[name] for name in names]), minimum, names
+    )
+    members: dict[str, list[str]] = {}
+    for store, end in zip(scored.stores["store_id"], ends, strict=True):
+        members.setdefault(names[end], []).append(store)
+    ids = lasting_ids(members, previous, used)
+    return pl.DataFrame(
+        [
+            (
+                scored.category,
+                *scored.model_ids,
+                rule,
+                name,
+                ids.get(name),
+                *cells[name],
+                int(steps[column]) or None,
+                int((own == column).sum()),
+                len(members[name]) if name in members else None,
+                minimum,
+            )
+            for column, name in enumerate(names)
+        ],
+        schema=MAP_SCHEMA,
+        orient="row",
+    )
 
 
-def _root(parent: list[int], cell: int) -> int:
-    """Follow the moves of a cell to the segment it ended in."""
-    while parent[cell] != cell:
-        cell = parent[cell]
-    return cell
+def merge_lanes(
+    scored: Iterator[ScoredStores], segment_map: pl.DataFrame, settings: Settings
+) -> pl.DataFrame:
+    """Segment of every store in every category, looked up in the map.
+
+    A store whose cell has a segment belongs to it. Any other store belongs to the segment whose
+    cell is nearest to it.
+
+    Parameters
+    ----------
+    scored
+        See :func:`scored_stores`.
+    segment_map
+        Schema `MAP_SCHEMA`, with rows for every pair of models in force.
+    settings
+        Gives `min_segment_size` per category.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `MERGED_SCHEMA`, one row per category and store, sorted. `step`, `n_cell_stores` and
+        `distance` say why and how far a store was moved, and are null for the others; a cell that
+        the map does not have had no store when the map was filled.
+    """
+    parts = [
+        _merge_category(
+            one,
+            _rows_of(
+                segment_map, one, str(settings.for_scope("internal", one.category).min_segment_size)
+            ),
+        )
+        for one in scored
+    ]
+    return pl.concat([pl.DataFrame(schema=MERGED_SCHEMA), *parts])
+
+
+def _merge_category(scored: ScoredStores, rows: pl.DataFrame) -> pl.DataFrame:
+    """Cells and segments of one category."""
+    survivors = rows.filter(pl.col("segment_id").is_not_null()).sort("cell_id")
+    distances = scored.distances(survivors.select("internal_cluster", "external_cluster").rows())
+    column = {cell: number for number, cell in enumerate(survivors["cell_id"])}
+    names = [cell_name(*cell) for cell in scored.cells]
+    every = np.ones(survivors.height, dtype=np.bool_)
+    nearest = nearest_survivors(distances, every)
+    ends = np.array([column.get(name, nearest[row]) for row, name in enumerate(names)], np.intp)
+    second = np.full(len(ends), -1)
+    if survivors.height > 1:
+        others = distances.copy()
+        others[np.arange(len(ends)), ends] = np.inf
+        second = others.argmin(axis=1)
+    ids, into = survivors["segment_id"].to_list(), survivors["cell_id"].to_list()
+    moved = np.array([name not in column for name in names], dtype=np.bool_)
+    return (
+        scored.stores.with_columns(
+            cell_id=pl.Series(names, dtype=pl.String()),
+            segment_id=pl.Series([ids[end] for end in ends], dtype=pl.String()),
+            was_reassigned=pl.Series(moved),
+            into_cell=pl.Series(
+                [
+                    into[end] if is_moved else None
+                    for end, is_moved in zip(ends, moved, strict=True)
+                ],
+                dtype=pl.String(),
+            ),
+            distance=pl.Series(np.where(moved, distances[np.arange(len(ends)), ends], np.nan)),
+            second_segment_id=pl.Series(
+                [None if other < 0 else ids[other] for other in second], dtype=pl.String()
+            ),
+        )
+        .with_columns(pl.col("distance").fill_nan(None))
+        .join(
+            rows.filter(pl.col("segment_id").is_null()).select("cell_id", "step", "n_cell_stores"),
+            on="cell_id",
+            how="left",
+            maintain_order="left",
+        )
+        .with_columns(
+            n_cell_stores=pl.when("was_reassigned").then(pl.col("n_cell_stores").fill_null(0))
+        )
+        .select(MERGED_SCHEMA.names())
+        .cast(dict(MERGED_SCHEMA))  # type: ignore[arg-type]
+    )
 
 
 def with_unit_variance(z: Matrix) -> Matrix:
@@ -249,112 +584,6 @@ def joint_coordinates(stores: pl.DataFrame) -> Matrix:
         members = segments == segment
         joint[members] = _filled(joint[members])
     return joint
-
-
-def merge_lanes(
-    sells: pl.DataFrame,
-    internal_clusters: pl.DataFrame,
-    external_clusters: pl.DataFrame,
-    internal_components: pl.DataFrame,
-    external_components: pl.DataFrame,
-    precedence: pl.DataFrame,
-    in_force: pl.DataFrame,
-    settings: Settings,
-) -> pl.DataFrame:
-    """Segments of every category.
-
-    Parameters
-    ----------
-    sells
-        category, store_id: every store in every category it sells in.
-    internal_clusters, external_clusters
-        scope, store_id, cluster of each lane.
-    internal_components, external_components
-        scope, store_id, z of each lane.
-    precedence
-        `cell_precedence`: category, internal_model_id, external_model_id, cell_id, precedence.
-    in_force
-        `current_cluster_models`: lane, scope, model_id.
-    settings
-        Gives `min_segment_size` per category.
-
-    Returns
-    -------
-    polars.DataFrame
-        Schema `MERGED_SCHEMA`, one row per category and store, sorted.
-    """
-    stores = with_lanes(
-        sells.select("category", "store_id"),
-        internal_clusters.select("store_id", category="scope", internal_cluster="cluster").join(
-            internal_components.select("store_id", category="scope", internal_z="z"),
-            on=["category", "store_id"],
-            how="left",
-        ),
-        external_clusters.select("store_id", external_cluster="cluster").join(
-            external_components.select("store_id", external_z="z"), on="store_id", how="left"
-        ),
-    )
-    models = {
-        (str(lane), str(scope)): str(model_id)
-        for lane, scope, model_id in in_force.select("lane", "scope", "model_id").iter_rows()
-    }
-    parts = [
-        _merge_category(
-            part,
-            settings.for_scope("internal", str(category)).min_segment_size,
-            _precedence_in_force(precedence, str(category), models),
-        )
-        for (category,), part in stores.group_by("category", maintain_order=True)
-    ]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=MERGED_SCHEMA)
-
-
-def _precedence_in_force(
-    precedence: pl.DataFrame, category: str, models: Mapping[tuple[str, str], str]
-) -> dict[str, int]:
-    """Places of the cells of one category under its pair of models."""
-    rows = precedence.filter(
-        pl.col("category") == category,
-        pl.col("internal_model_id") == models.get(("internal", category), NO_MODEL),
-        pl.col("external_model_id") == models.get(("external", EXTERNAL_SCOPE), NO_MODEL),
-    )
-    return dict(rows.select("cell_id", "precedence").iter_rows())
-
-
-def _merge_category(
-    stores: pl.DataFrame, minimum: int, precedence: Mapping[str, int]
-) -> pl.DataFrame:
-    """Cells and segments of one category."""
-    cells = [
-        cell_name(*clusters)
-        for clusters in stores.select("internal_cluster", "external_cluster").iter_rows()
-    ]
-    segment_of, moves = dissolve_small_cells(cells, lane_matrices(stores), minimum, precedence)
-    path: dict[str, list[dict[str, object]]] = {cell: [] for cell in segment_of}
-    for move in moves:
-        for cell, taken in path.items():
-            here = taken[-1]["into_cell"] if taken else cell
-            if here == move.from_cell:
-                taken.append(vars(move))
-    outcomes = pl.DataFrame(
-        {
-            "cell_id": list(path),
-            "segment_id": [segment_of[cell] for cell in path],
-            "was_reassigned": [segment_of[cell] != cell for cell in path],
-            "moves": pl.Series(list(path.values()), dtype=MERGED_SCHEMA["moves"]),
-        }
-    )
-    return (
-        stores.select(
-            "category",
-            "store_id",
-            "internal_cluster",
-            "external_cluster",
-            pl.Series("cell_id", cells),
-        )
-        .join(outcomes, on="cell_id", maintain_order="left")
-        .cast(dict(MERGED_SCHEMA))  # type: ignore[arg-type]
-    )
 
 
 def _matrix_with_gaps(vectors: pl.Series) -> Matrix:

@@ -6,6 +6,17 @@ select
 
     -- text
     segments.segment_name,
+    case
+        when not merged.was_reassigned then format('in the segment of its own group {}', merged.cell_id)
+        when merged.n_cell_stores = 0
+            then format('moved here because its own group {} is new since the segments were formed', merged.cell_id)
+        else format(
+            'moved here because its own group {} had only {} store{}',
+            merged.cell_id,
+            merged.n_cell_stores,
+            if(merged.n_cell_stores = 1, '', 's')
+        )
+    end as segment_reason,
     coalesce(internal_reasons.reason, 'no usable model') as internal_reason,
     coalesce(external_reasons.reason, 'no external data') as external_reason,
 
@@ -28,6 +39,8 @@ select
     segments.is_outlier,
     segments.was_reassigned
 from {{ ref('store_segments') }} as segments
+inner join {{ ref('merged_segments') }} as merged
+    on segments.category = merged.category and segments.store_id = merged.store_id
 inner join {{ ref('store_peers') }} as peers
     on segments.category = peers.category and segments.store_id = peers.store_id
 left join {{ ref('internal_clusters') }} as internal
