@@ -18,6 +18,16 @@
 {%- endmacro %}
 
 
+{#- An amount of money; signs such as $ come first, codes such as EUR last. -#}
+{% macro readable_money(expression, currency) -%}
+    {%- if currency[0] in '$€£¥' -%}
+        {{ sql_text(currency) }} || {{ readable_number(expression) }}
+    {%- else -%}
+        {{ readable_number(expression) }} || {{ sql_text(' ' ~ currency) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#- A part and its whole in one unit: 1.23 of 2.00 bn. -#}
 {% macro readable_part(part, whole) -%}
     case

@@ -75,6 +75,30 @@ class SalesWindow(_Strict):
         return self
 
 
+class Label(_Strict):
+    """How a column, a level or a need state is called in names and sentences.
+
+    Attributes
+    ----------
+    label
+        Noun, such as `household income` or `rural areas`.
+    high, low
+        What is said of a segment above or below the other stores, such as `higher-income areas`.
+    unit
+        Unit of the values: `%` for shares of 0 to 1, a currency, or any word.
+    """
+
+    label: str | None = Field(default=None, min_length=1, max_length=60)
+    high: str | None = Field(default=None, min_length=1, max_length=60)
+    low: str | None = Field(default=None, min_length=1, max_length=60)
+    unit: str | None = Field(default=None, min_length=1, max_length=20)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"label": value} if isinstance(value, str) else value
+
+
 class ScopeSettings(_Strict):
     """Everything that shapes the model of one scope (a product category, or `external`)."""
 
@@ -145,6 +169,8 @@ class _ProjectBlock(_Strict):
     retrain: Literal["auto", "never"] = "auto"
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
+    labels: dict[str, Label] = Field(default_factory=dict)
+    currency: str | None = Field(None, min_length=1, max_length=10)
     picture_formats: tuple[Literal["png", "svg"], ...] = ("png",)
     internal: ScopeOverrides | None = None  # type: ignore[valid-type]
     external: ScopeOverrides | None = None  # type: ignore[valid-type]

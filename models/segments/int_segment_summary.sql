@@ -1,7 +1,6 @@
--- How many stores are named as the most and the least typical, and how many traits of each lane make
--- the sentence.
+-- How many stores are named as the most and the least typical.
 {% set n_stores_named = 3 %}
-{% set n_traits_named = 2 %}
+{% set currency = setting('currency') %}
 
 with stores as (
     select
@@ -81,17 +80,6 @@ neighbours as (
     qualify row_number() over (partition by category, segment_id order by count(*) desc, next_label asc) = 1
 ),
 
-sentences as (
-    select
-        category,
-        segment_id,
-        string_agg(sentence, ', ' order by place) filter (where lane = 'internal') as sells,
-        string_agg(sentence, ', ' order by place) filter (where lane = 'external') as stands
-    from {{ ref('int_segment_traits') }}
-    where place <= {{ n_traits_named }}
-    group by all
-),
-
 compared as (
     select
         *,
@@ -122,22 +110,21 @@ select
     -- text
     compared.segment_name,
     format(
-        '{} of {} stores{}: {}.',
+        '{} of {} stores{}. {}',
         compared.n_stores,
         compared.n_category_stores,
         -- segments of the external lane alone have no sales
         coalesce(
-            ', with ' || {{ readable_percent('compared.share_of_sales') }} || ' of the sales of ' || compared.category,
+            ', with ' || {{ readable_percent('compared.share_of_sales') }} || ' of ' || compared.category || ' sales'
+            {%- if currency %}
+                || ' (' || {{ readable_money('compared.sales_per_store', currency) }} || ' per store)'
+            {%- endif %},
             ''
         ),
-        concat_ws(
-            '; ',
-            coalesce(sentences.sells, if(compared.sales_amount is null, null, 'the average mix of sales')),
-            coalesce(sentences.stands, if(compared.sales_amount is null, 'average surroundings', null))
-        )
+        concat_ws(' ', wording.sells, wording.stands)
     ) as description,
     format(
-        '{} of its stores came from groups below {} stores: {}',
+        '{} of its stores come from groups of fewer than {} stores: {}',
         received.n_stores,
         training.min_segment_size,
         received.cells
@@ -164,5 +151,6 @@ left join neighbours on compared.category = neighbours.category and compared.seg
 left join received on compared.category = received.category and compared.segment_id = received.segment_id
 left join {{ ref('training_segments') }} as training
     on compared.category = training.category and compared.segment_id = training.segment_id
-left join sentences on compared.category = sentences.category and compared.segment_id = sentences.segment_id
+inner join {{ ref('segment_wording') }} as wording
+    on compared.category = wording.category and compared.segment_id = wording.segment_id
 order by compared.category, compared.segment_id

@@ -17,6 +17,7 @@ from segmentation.pictures.catalog import file_problem, scope_tables
 from segmentation.pictures.kinds import KINDS
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
+from segmentation.segments.wording import TRAITS_DESCRIBED
 from segmentation.settings import LANES
 from segmentation.warehouse.database import opened_to_read
 
@@ -114,7 +115,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                 for trait in traits
                 if (trait["category"], trait["segment_id"], trait["lane"])
                 == (segment["category"], segment["segment_id"], lane)
-                and trait["sentence"] not in segment["description"]
+                and trait["place"] > TRAITS_DESCRIBED
             ]
     models = rows(_MODELS)
     rules = rows("select * from segments.segment_rules order by lane, scope, rule")

@@ -317,8 +317,8 @@ def _lane_distances(z: pl.Series, centers: pl.DataFrame, search: pl.DataFrame) -
         return LaneDistances((), np.zeros((len(points), 0)))
     places = centers["coordinate"].to_numpy().reshape(len(clusters), -1)
     squares = np.column_stack([((points - place) ** 2).sum(axis=1) for place in places])
-    n_stores = centers.unique("cluster")["n_stores"].sum()
-    inertia = search["inertia"].drop_nulls().sum()
+    n_stores = int(centers.unique("cluster")["n_stores"].sum())
+    inertia = float(search["inertia"].drop_nulls().sum())
     unit = inertia / n_stores if inertia > 0 else 1.0
     return LaneDistances(clusters, squares / unit)
 

@@ -3,6 +3,7 @@
 {{ config(severity='warn') }}
 
 -- depends_on: {{ ref('segment_names') }}
+-- depends_on: {{ ref('store_segments') }}
 -- depends_on: {{ ref('store_segments_history') }}
 {% set overrides = ref('segment_name_overrides') %}
 {% if overrides.is_cte or all_exist([overrides]) %}

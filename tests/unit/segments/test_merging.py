@@ -212,7 +212,9 @@ def test_a_store_of_a_cell_that_the_map_does_not_know_joins_the_nearest_segment(
 
 
 def test_the_second_segment_is_the_nearest_other_one() -> None:
-    stores: list[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 1, 4.0, 0.0)] * 3 + [(3, 1, 10.0, 0.0)] * 3
+    stores: Sequence[Store] = (
+        [(1, 1, 0.0, 0.0)] * 3 + [(2, 1, 4.0, 0.0)] * 3 + [(3, 1, 10.0, 0.0)] * 3
+    )
     frame = merged(chain([*stores, (2, 1, 3.0, 0.0), (2, 1, 4.9, 0.0), (2, 1, 5.1, 0.0)]))
     assert frame["segment_id"].to_list()[-3:] == ["2-1"] * 3
     assert frame["second_segment_id"].to_list()[-3:] == ["1-1", "1-1", "3-1"]
@@ -240,7 +242,7 @@ def test_the_automatic_minimum_grows_with_the_chain(n_stores: int, minimum: int)
 
 
 def test_sixty_stores_in_three_groups_of_twenty_are_three_segments_by_default() -> None:
-    stores: list[Store] = [(k, 1, CENTERS[k], 0.0) for k in CENTERS for _ in range(20)]
+    stores: Sequence[Store] = [(k, 1, CENTERS[k], 0.0) for k in CENTERS for _ in range(20)]
     settings = Settings({})
     filled = map_cells(one(chain(stores)), NOBODY, None, settings)
     assert filled["n_segment_stores"].to_list() == [20, 20, 20]
@@ -249,7 +251,7 @@ def test_sixty_stores_in_three_groups_of_twenty_are_three_segments_by_default() 
 
 
 def test_another_size_rule_or_another_model_fills_another_map() -> None:
-    stores: list[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 2, 4.0, 4.0)] * 2
+    stores: Sequence[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 2, 4.0, 4.0)] * 2
     small, large = (Settings({"min_segment_size": size}) for size in (2, 3))
     known = map_cells(one(chain(stores)), NOBODY, None, small)
     assert map_cells(one(chain(stores)), NOBODY, known, small).is_empty()
@@ -307,11 +309,11 @@ def test_no_two_segments_have_the_same_id(previous: dict[str, str], now: list[st
 
 
 def test_a_new_pair_of_models_keeps_the_ids_of_the_run_before() -> None:
-    stores: list[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 1, 4.0, 0.0)] * 3
+    stores: Sequence[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 1, 4.0, 0.0)] * 3
     settings = Settings({"min_segment_size": 2})
     known = map_cells(one(chain(stores)), NOBODY, None, settings)
     before = merge_lanes(one(chain(stores)), known, settings)
-    swapped: list[Store] = [(3 - (store[0] or 0), *store[1:]) for store in stores]
+    swapped: Sequence[Store] = [(3 - (store[0] or 0), *store[1:]) for store in stores]
     later = chain(swapped, models=("m2", "e2"))
     filled = map_cells(
         one(later), before.select("category", "store_id", "segment_id"), known, settings
