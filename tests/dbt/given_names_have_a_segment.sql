@@ -19,7 +19,7 @@
         ) as earlier
         inner join {{ ref('store_segments') }} as today
             on earlier.category = today.category and earlier.store_id = today.store_id
-        group by all
+        group by earlier.category, earlier.segment_id, today.segment_id
         qualify row_number() over (
             partition by earlier.category, earlier.segment_id
             order by count(*) desc, today.segment_id asc
