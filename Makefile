@@ -27,7 +27,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure doctor extras clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -113,6 +113,9 @@ bench-evaluation: $(VENV)/.installed  ## Print the simulations of docs/evaluatio
 
 bench-structure: $(VENV)/.installed  ## Measure how often planted groups are found, fresh seed (30 minutes)
 	python -m benchmarks.structure --draws 8 --baselines
+
+bench-merging: $(VENV)/.installed  ## Measure how segments match planted cells and hold still, fresh seed (3 minutes)
+	python -m benchmarks.merging
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

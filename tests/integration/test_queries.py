@@ -192,5 +192,5 @@ def test_the_prompt_shows_the_queries_and_answers_them(published: Path) -> None:
     asked = "from segment_of('T0042');\ncreate table segments.mine as select 1 as x;\n"
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
     assert all(f"from {name}(" in done.stdout for name in QUESTIONS)
-    assert "On the Go high" in done.stdout
+    assert "On the Go, Late Night" in done.stdout
     assert "read-only" in done.stderr
