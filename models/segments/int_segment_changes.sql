@@ -167,7 +167,7 @@ successors as (
             partition by flows.category, flows.segment_before
             order by flows.n_stores desc, flows.segment_today asc
         ) = 1
-    )
+    ) as largest
     group by all
 ),
 

@@ -3,21 +3,27 @@
 {% set recorded = graph.nodes.values() | selectattr('name', 'equalto', 'store_segments_history') | first if execute %}
 {% set history = adapter.get_relation(recorded.database, recorded.schema, recorded.alias) if execute %}
 
+with before_this_run as (
+    {%- if history %}
+        select
+            category,
+            store_id,
+            segment_id
+        from {{ history }}
+        where dbt_valid_to is null
+    {%- else %}
+        select
+            null::varchar as category,
+            null::varchar as store_id,
+            null::varchar as segment_id
+        where false
+    {%- endif %}
+)
+
 select
     -- ids
     category,
     store_id,
     segment_id
-{%- if history %}
-from {{ history }}
-where dbt_valid_to is null
-{%- else %}
-from (
-    select
-        null::varchar as category,
-        null::varchar as store_id,
-        null::varchar as segment_id
-) as no_run
-where false
-{%- endif %}
+from before_this_run
 order by category, store_id

@@ -13,13 +13,22 @@ from .helpers import OWN_INPUTS, Built, copy_of, small_inputs, with_noise
 #: Stores that stop selling bread, and stores that begin to.
 GONE = ("S002", "S005")
 NEW = ("N001", "N002", "N003")
+#: Six stores of one kind that exchange their sales of bread with six stores of another kind.
+EXCHANGED = {f"S{number:03d}": f"S{number + 1:03d}" for number in range(13, 31, 3)}
 
 
 @pytest.fixture(scope="module")
 def second(small_build: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A second build: bread sells otherwise, some stores are gone and some are new."""
+    """A second build: bread sells differently, some stores are gone and some are new."""
     folder = tmp_path_factory.mktemp("changes")
     inputs = with_noise(small_inputs(), "Bread", 0.9)
+    other = {**EXCHANGED, **{second: first for first, second in EXCHANGED.items()}}
+    exchanged = (
+        pl.when(pl.col("product_id").str.starts_with("1-"))
+        .then(pl.col("store_id").replace(other))
+        .otherwise("store_id")
+    )
+    inputs = replace(inputs, sales=inputs.sales.with_columns(store_id=exchanged))
     gone = pl.col("store_id").is_in(GONE) & pl.col("product_id").str.starts_with("1-")
     twins = inputs.sales.filter(pl.col("store_id").is_in(["S010", "S011", "S012"])).with_columns(
         pl.col("store_id").replace_strict(dict(zip(["S010", "S011", "S012"], NEW, strict=True)))
