@@ -212,9 +212,12 @@ def _measurement(trait: Trait, label: Label) -> tuple[str, str | None, bool]:
     )
     unit = label.unit
     if len(words) > 1 and words[-1] in _UNITS:
-        unit = unit or _UNITS[words.pop()]
+        last = words.pop()
+        unit = unit or _UNITS[last]
         if words[-1] == "per":
             words.pop()
+        if last == "minutes" and "time" not in words:
+            words.append("time")
     if is_share:
         words = [word for word in words if word not in _SHARE_WORDS - {"rate"}] or words
     return label.label or " ".join(words), None if is_share else unit, is_share

@@ -21,7 +21,7 @@ EXCHANGED = {f"S{number:03d}": f"S{number + 1:03d}" for number in range(13, 31, 
 def second(small_build: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """A second build: bread sells differently, some stores are gone and some are new."""
     folder = tmp_path_factory.mktemp("changes")
-    inputs = with_noise(small_inputs(), "Bread", 0.9)
+    inputs = with_noise(small_inputs(), "Bread", 0.3)
     other = {**EXCHANGED, **{second: first for first, second in EXCHANGED.items()}}
     exchanged = (
         pl.when(pl.col("product_id").str.starts_with("1-"))

@@ -57,6 +57,11 @@ def trait(
             "median income is higher (118,787 USD against 84,823)",
         ),
         (
+            trait("dwell minutes", 12.0, 30.0),
+            "low dwell time",
+            "dwell time is lower (12.0 minutes against 30.0)",
+        ),
+        (
             trait("share evening visits", 0.367, 0.297),
             "many evening visits",
             "the share of evening visits is higher (37 % against 30 %)",
