@@ -443,6 +443,11 @@ def merge_lanes(
         Schema `MERGED_SCHEMA`, one row per category and store, sorted. `step`, `n_cell_stores` and
         `distance` say why and how far a store was moved, and are null for the others; a cell that
         the map does not have had no store when the map was filled.
+
+    Raises
+    ------
+    ValueError
+        If the map has no rows for a category, as when this table is built without the map.
     """
     parts = [
         _merge_category(
@@ -459,6 +464,11 @@ def merge_lanes(
 def _merge_category(scored: ScoredStores, rows: pl.DataFrame) -> pl.DataFrame:
     """Cells and segments of one category."""
     survivors = rows.filter(pl.col("segment_id").is_not_null()).sort("cell_id")
+    if survivors.is_empty():
+        raise ValueError(
+            f"segment_map has no rows for {scored.category} under the models and the"
+            " min_segment_size in force; build it too: dbt build --select segment_map+"
+        )
     distances = scored.distances(survivors.select("internal_cluster", "external_cluster").rows())
     column = {cell: number for number, cell in enumerate(survivors["cell_id"])}
     names = [cell_name(*cell) for cell in scored.cells]

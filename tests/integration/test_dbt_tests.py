@@ -34,8 +34,9 @@ DAMAGES = {
     "every_store_has_a_segment_where_it_sells": f"""
         delete from lanes.int_store_segments where store_id = {FIRST_STORE}
     """,
-    "no_segment_is_smaller_than_the_minimum": f"""
-        update lanes.int_store_segments set segment_id = 'alone' where store_id = {FIRST_STORE}
+    "no_segment_is_smaller_than_the_minimum": """
+        update lanes.training_segments set n_stores = 1
+        where rowid = (select min(rowid) from lanes.training_segments)
     """,
     "every_store_of_a_lane_is_scored_once": f"""
         delete from lanes.internal_clusters where store_id = {FIRST_STORE}

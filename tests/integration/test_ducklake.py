@@ -18,7 +18,7 @@ from .helpers import OWN_INPUTS, Built, Project
 from .postgres import Server, running_server
 
 #: What another minimum size of segments changes, and the models that it does not.
-MODELS_AND_SEGMENTS = ("internal_cluster_models", "external_cluster_models", "merged_segments+")
+MODELS_AND_SEGMENTS = ("internal_cluster_models", "external_cluster_models", "segment_map+")
 #: Seconds between two looks of a reader.
 PAUSE = 0.05
 

@@ -260,6 +260,11 @@ def test_another_size_rule_or_another_model_fills_another_map() -> None:
     assert known.schema == MAP_SCHEMA
 
 
+def test_without_a_map_the_error_says_what_to_build() -> None:
+    with pytest.raises(ValueError, match=r"no rows for Snacks .* dbt build --select segment_map\+"):
+        merge_lanes(one(chain([(1, 1, 0.0, 0.0)])), pl.DataFrame(schema=MAP_SCHEMA), Settings({}))
+
+
 def test_new_segments_are_called_after_their_cells() -> None:
     assert lasting_ids({"1-1": ["a"], "2-x": ["b"]}, {}) == {"1-1": "1-1", "2-x": "2-x"}
 
