@@ -89,7 +89,8 @@ def project_variables(given: Mapping[str, Any]) -> dict[str, Any]:
 def shuffled_inputs(database: Path, folder: Path, variables: Mapping[str, Any]) -> dict[str, str]:
     """Copies of the inputs with their rows in another order, as the var `inputs` names them.
 
-    Files are read by the reader of a build, so that a value is the same text in the copy.
+    Files are read by the reader of a build. What it reads as text is written as text, so that
+    `rejected_rows` shows the same.
     """
     folder.mkdir(parents=True)
     options = InputOptions(
@@ -97,18 +98,21 @@ def shuffled_inputs(database: Path, folder: Path, variables: Mapping[str, Any]) 
     )
     given = {name: place for name, place in (variables["inputs"] or {}).items() if place}
     names = list(given) or ["sales", "products", *variables["external_sources"]]
+    copies = {}
     with duckdb.connect(str(database)) as connection:
         for name in names:
-            relation = f"raw.raw_{name}"
+            relation, kind = f"raw.raw_{name}", "parquet"
             if name in given:
                 location = Location(given[name], str(PROJECT))
                 path = location.path if location.is_file else location.given
                 relation = read_input(connection, name, path, options).relation
+                kind = "csv" if location.is_text else "parquet"
+            copies[name] = f"{folder}/{name}.{kind}"
             connection.execute(
                 f"copy (select r.* from {relation} as r order by hash(r, 'another order'))"
-                f" to {sql_literal(f'{folder}/{name}.parquet')} (format parquet)"
+                f" to {sql_literal(copies[name])} (format {kind})"
             )
-    return {name: f"{folder}/{name}.parquet" for name in names}
+    return copies
 
 
 def four_builds(folder: Path, variables: Mapping[str, Any]) -> dict[str, dict[str, Fingerprint]]:

@@ -52,6 +52,11 @@ class Location:
         )
 
     @property
+    def is_text(self) -> bool:
+        """Whether the start of a build loads the values as texts."""
+        return self.is_file and not _PARQUET.search(self._without_query)
+
+    @property
     def is_table(self) -> bool:
         """Whether it reads like `database.schema.table`, `schema.table` or `table`."""
         return not self.is_file and _TABLE.fullmatch(self.given) is not None
