@@ -52,7 +52,7 @@ check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, import layers, sql
 	lint-imports
 	dbt --quiet parse --target-path target/check
 	sqlfluff lint models analyses tests/dbt
-	dbt-bouncer run --config-file dbt-bouncer.yml
+	COLUMNS=240 dbt-bouncer run --config-file dbt-bouncer.yml
 
 docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in the browser (PORT=8080)
 	python scripts/docs.py --serve --port $(PORT)

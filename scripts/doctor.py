@@ -54,6 +54,11 @@ class Finding:
         return f"{mark}  {self.subject:<34} {self.state}{advice}"
 
 
+def _is_installed() -> bool:
+    """Whether this Python has the packages of a build; others that it has say nothing then."""
+    return util.find_spec("dbt") is not None
+
+
 def versions() -> Iterator[Finding]:
     """Python, the packages of a build, and whether they are the locked ones."""
     python = sys.version_info[:2]
@@ -61,6 +66,10 @@ def versions() -> Iterator[Finding]:
     advice = "" if is_supported else "use Python 3.11, 3.12 or 3.13: make PYTHON=python3.12"
     yield Finding("Python", f"{platform.python_version()} ({sys.executable})", advice)
     yield Finding("System", platform.platform())
+    if not _is_installed():
+        advice = "run make build, which installs the packages into .venv"
+        yield Finding("environment", "none yet", advice)
+        return
     locked = (PROJECT / "requirements.txt").read_text()
     for name in PACKAGES:
         try:
@@ -75,6 +84,8 @@ def versions() -> Iterator[Finding]:
 
 def optional_packages() -> Iterator[Finding]:
     """What some commands need."""
+    if not _is_installed():
+        return
     for name, purpose in OPTIONAL.items():
         is_there = util.find_spec(name) is not None
         command = "make test" if name == "pytest" else "make extras"

@@ -195,14 +195,14 @@ def numbers_apart(centers: Matrix, low: Matrix, high: Matrix) -> Matrix:
     centers
         Clusters x 2.
     low, high
-        Ends of both axes.
+        Ends of both axes; they are equal where all stores have the same place.
 
     Returns
     -------
     Matrix
         Clusters x 2; those that nothing is near stay on their centroid.
     """
-    room = NUMBER_ROOM * (high - low)
+    room = np.where(high > low, NUMBER_ROOM * (high - low), 1.0)
     places: Matrix = centers / room
     for _ in range(MAX_ROUNDS):
         close = [

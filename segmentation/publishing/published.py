@@ -87,9 +87,9 @@ def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(f"attach {sql_literal(str(path))} as {SOURCE} (read_only)")
             connection.execute(f"from {SOURCE}.main.tables limit 0")
         except duckdb.Error as error:
-            cause = " ".join(str(error).split())
+            cause = f": {' '.join(str(error).split())}" if path.exists() else ""
             raise PublishedFileError(
-                f"there is no published build at {path}: {cause}; make build publishes one, "
+                f"there is no published build at {path}{cause}; make build publishes one, "
                 "STORE_SEGMENTS_PUBLISHED names another file"
             ) from error
         yield connection

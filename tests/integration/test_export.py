@@ -109,5 +109,5 @@ def test_without_a_published_build_each_command_says_how_to_make_one(
     )
     assert done.returncode == 2
     said = done.stderr.removeprefix(f"{target or 'sql'}: ").strip()
-    assert said.startswith(f"there is no published build at {path}: ")
+    assert said.startswith(f"there is no published build at {path}; make")
     assert is_listed(said)

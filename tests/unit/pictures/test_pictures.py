@@ -321,6 +321,12 @@ def test_numbers_of_clusters_stand_beside_each_other_and_stay_where_they_have_ro
         assert np.hypot(*(one - other)) > 0.95
 
 
+def test_numbers_of_clusters_have_a_place_where_all_stores_have_the_same_one() -> None:
+    low, high = np.array([-2.0, 0.0]), np.array([2.0, 0.0])
+    centers = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    np.testing.assert_array_equal(numbers_apart(centers, low, high), centers)
+
+
 def test_the_frame_of_a_scatter_leaves_out_what_is_far_out_and_no_more() -> None:
     stores = pl.DataFrame({"first": [*np.linspace(-1, 1, 300), 1000.0], "second": 0.0})
     low, high = frame(stores)

@@ -34,9 +34,9 @@ def test_a_machine_that_can_build_is_reported_as_such(tmp_path: Path) -> None:
 def test_a_python_without_the_packages_is_told_how_to_get_them() -> None:
     done = doctor("-S", "-E")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "not installed: run make build, which installs it" in done.stdout
-    assert "needed for make export; make extras installs it" in done.stdout
-    assert " that stop a build; " in done.stdout
+    assert "none yet: run make build, which installs the packages into .venv" in done.stdout
+    assert "numpy" not in done.stdout
+    assert "1 problem(s) that stop a build; " in done.stdout
 
 
 def test_a_damaged_database_is_a_problem(tmp_path: Path) -> None:
