@@ -1,4 +1,4 @@
-"""Where an input is: files, an address, or a table; and the SQL that reads it."""
+"""Where an input is: files, an address, or a table."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from segmentation.warehouse.database import sql_literal
+from segmentation.inputs.reading import file_kind
 
-_PARQUET: Final = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
-_DELIMITED_TEXT: Final = re.compile(r"\.(csv|tsv|txt)(\.(gz|zst))?$", re.IGNORECASE)
-_EXCEL: Final = re.compile(r"\.xlsx$", re.IGNORECASE)
 _TABLE: Final = re.compile(r"\w+(\.\w+){0,2}")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
@@ -40,16 +37,9 @@ class Location:
     project_dir: str = ""
 
     @property
-    def _without_query(self) -> str:
-        """The location without the query of a signed address."""
-        return self.given.partition("?")[0]
-
-    @property
     def is_file(self) -> bool:
         """Whether the input is read from files; their names tell the format."""
-        return any(
-            pattern.search(self._without_query) for pattern in (_PARQUET, _DELIMITED_TEXT, _EXCEL)
-        )
+        return file_kind(self.given) is not None
 
     @property
     def is_text(self) -> bool:
@@ -73,8 +63,3 @@ class Location:
         if is_absolute or "://" in self.given:
             return self.given
         return (Path(self.project_dir) / self.given).as_posix()
-
-    @property
-    def relation(self) -> str:
-        """SQL that stands after `from`: the files as DuckDB reads them by itself, or the table."""
-        return sql_literal(self.path) if self.is_file else self.given

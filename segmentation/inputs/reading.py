@@ -12,7 +12,8 @@ import hashlib
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -54,9 +55,6 @@ _LONGEST_LINE: Final = 2_000_000
 _FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
 _MOST_LINES_ABOVE: Final = 50
-_TEXT: Final = re.compile(r"(?i)\.(csv|tsv|txt)(\.(gz|zst))?$")
-_PARQUET: Final = re.compile(r"(?i)\.(parquet|pq)$")
-_EXCEL: Final = re.compile(r"(?i)\.xlsx$")
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
 #: Why DuckDB leaves out a line.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -138,6 +136,46 @@ class _NeedsCopyError(Exception):
     """DuckDB cannot read a file as it is."""
 
 
+@dataclass(frozen=True)
+class FileKind:
+    """Files that are read in the same way.
+
+    Attributes
+    ----------
+    endings
+        How their names end.
+    read
+        Reads an input: connection, name of the input, location, what the user has set.
+    compressed
+        Endings that may follow, of compressed files.
+    """
+
+    endings: tuple[str, ...]
+    read: Callable[[duckdb.DuckDBPyConnection, str, str, InputOptions], InputPlan]
+    compressed: tuple[str, ...] = ()
+
+    def has(self, location: str) -> bool:
+        """Whether a path, glob or URL names such files."""
+        # the query of a signed address is no ending, and in a glob `?` is any character
+        name = location.partition("?")[0] if "://" in location else location
+        every = tuple(end + more for end in self.endings for more in ("", *self.compressed))
+        return name.lower().endswith(every)
+
+
+def file_kind(location: str) -> FileKind | None:
+    """How the files of a location are read; None for a table and for other names."""
+    return next((kind for kind in FILE_KINDS if kind.has(location)), None)
+
+
+def not_allowed(location: str) -> str:
+    """Message about a location that is neither of files nor of a table."""
+    *others, last = [ending for kind in FILE_KINDS for ending in kind.endings]
+    return (
+        f"{location!r} is not allowed; it is a path that ends in {', '.join(others)} or {last}, a "
+        "glob, a URL or database.schema.table"
+    )
+
+
 def read_input(
     connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
 ) -> InputPlan:
@@ -164,25 +202,13 @@ def read_input(
         load_readers(connection, [location])
         if _TABLE.match(location) and not Path(location).exists():
             return _native(connection, name, location, location, options)
-        if _PARQUET.search(location.partition("?")[0]):
-            return _parquet(connection, name, location, options)
-        with tempfile.TemporaryDirectory() as folder:
-            paths = _local_files(connection, location, Path(folder))
-            _refuse_same_content(paths)
-            if _EXCEL.search(location.partition("?")[0]):
-                return _excel(connection, name, location, paths, options)
-            if _TEXT.search(location.partition("?")[0]):
-                return _text(connection, name, location, paths, options)
+        if kind := file_kind(location):
+            return kind.read(connection, name, location, options)
     except duckdb.Error as error:
         raise InputError([f"cannot read {location!r}: {_cause(error)}"]) from error
     except MissingPackageError as error:
         raise InputError([f"cannot read {location!r}: {error}"]) from error
-    raise InputError(
-        [
-            f"{location!r} is not allowed; it is a .csv, .tsv, .txt, .xlsx or .parquet path, a "
-            "glob, a URL or database.schema.table"
-        ]
-    )
+    raise InputError([not_allowed(location)])
 
 
 def load_readers(connection: duckdb.DuckDBPyConnection, locations: Iterable[str]) -> None:
@@ -209,25 +235,35 @@ def drop_unused(connection: duckdb.DuckDBPyConnection, used: Collection[str]) ->
             connection.execute(f"drop table {sql_name(database)}.{SCHEMA}.{sql_name(name)}")
 
 
+@contextmanager
 def _local_files(
-    connection: duckdb.DuckDBPyConnection, location: str, folder: Path
-) -> dict[Path, str]:
-    """Files of a location by path, with the name to show; a URL is copied to a folder first."""
-    if "://" not in location:
-        rows = connection.execute("select file from glob(?) order by file", [location]).fetchall()
-        if not rows:
-            raise InputError([f"{location!r}: there is no such file"])
-        return {Path(path): path for (path,) in rows}
-    files: dict[Path, str] = {}
-    remote = connection.execute(
-        "select filename, content from read_blob(?) order by filename", [location]
-    )
-    while row := remote.fetchone():
-        shown = str(row[0]).partition("?")[0]
-        path = folder / f"{len(files)}-{Path(shown).name}"
-        path.write_bytes(row[1])
-        files[path] = shown
-    return files
+    connection: duckdb.DuckDBPyConnection, location: str
+) -> Iterator[dict[Path, str]]:
+    """Files of a location by path, with the name to show; those of a URL are copied here.
+
+    Raises
+    ------
+    InputError
+        If there is no file, or if two have the same content.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files: dict[Path, str] = {}
+        if "://" in location:
+            remote = connection.execute(
+                "select filename, content from read_blob(?) order by filename", [location]
+            )
+            while row := remote.fetchone():
+                shown = str(row[0]).partition("?")[0]
+                path = Path(folder) / f"{len(files)}-{Path(shown).name}"
+                path.write_bytes(row[1])
+                files[path] = shown
+        else:
+            found = connection.execute("select file from glob(?) order by file", [location])
+            files = {Path(path): path for (path,) in found.fetchall()}
+            if not files:
+                raise InputError([f"{location!r}: there is no such file"])
+        _refuse_same_content(files)
+        yield files
 
 
 def _refuse_same_content(paths: Mapping[Path, str]) -> None:
@@ -252,6 +288,13 @@ def _refuse_same_content(paths: Mapping[Path, str]) -> None:
 
 
 def _text(
+    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
+) -> InputPlan:
+    with _local_files(connection, location) as paths:
+        return _text_of(connection, name, location, paths, options)
+
+
+def _text_of(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     location: str,
@@ -630,6 +673,13 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _excel(
+    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
+) -> InputPlan:
+    with _local_files(connection, location) as paths:
+        return _excel_of(connection, name, location, paths, options)
+
+
+def _excel_of(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     location: str,
@@ -690,8 +740,8 @@ def _parquet(
     if Path(location).is_dir():
         location = f"{location}/**/*.parquet"
     if "://" not in location:
-        paths = _local_files(connection, location, Path())
-        _refuse_same_content(paths)
+        with _local_files(connection, location):
+            pass  # refuses what is not there, or is there twice
     schemas = connection.execute(
         "select file_name, list(name) from parquet_schema(?) where num_children is null "
         "group by file_name order by file_name",
@@ -739,3 +789,11 @@ def _native(
 def _cause(error: duckdb.Error) -> str:
     """The first line of a message, which names the cause."""
     return str(error).partition("\n")[0].removeprefix("IO Error: ")
+
+
+#: Every kind of file that an input can be read from.
+FILE_KINDS: Final = (
+    FileKind((".csv", ".tsv", ".txt"), _text, compressed=(".gz", ".zst")),
+    FileKind((".xlsx",), _excel),
+    FileKind((".parquet", ".pq"), _parquet),
+)

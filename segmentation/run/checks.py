@@ -16,7 +16,7 @@ from segmentation.inputs.checks import vars_problems
 from segmentation.inputs.locations import Location
 from segmentation.inputs.names import REQUIRED, InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions
-from segmentation.inputs.reading import LINES, drop_unused
+from segmentation.inputs.reading import LINES, drop_unused, not_allowed
 from segmentation.inputs.select import select_of
 from segmentation.run.invocation import Invocation
 from segmentation.settings import EXTERNAL_SCOPE, LANES, ONLY_IN, Lane, Settings, SettingsError
@@ -148,10 +148,7 @@ def _location_problem(
     if location.is_file:
         return ""
     if not location.is_table:
-        return (
-            f"'{location.given}' is not allowed; it is a .parquet, .csv, .tsv, .txt or .xlsx path,"
-            " a glob, a URL or database.schema.table"
-        )
+        return not_allowed(location.given)
     names = ("table_name", "table_schema", "table_catalog")
     parts = dict(zip(names, location.table_parts, strict=False))
     found = execute(

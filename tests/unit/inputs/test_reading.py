@@ -1,0 +1,80 @@
+"""The same small retailer in every format; files that are damaged."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import polars as pl
+import pytest
+
+from segmentation.inputs.names import InputError
+from segmentation.inputs.options import InputOptions
+from segmentation.inputs.reading import FILE_KINDS, read_input
+from segmentation.settings import Settings
+
+SALES: Final = pl.DataFrame(
+    {
+        "store_id": ["001", "001", "s2"],
+        "product_id": ["p1", "p2", "p1"],
+        "sales_amount": ["1234.50", "7", "-0.25"],
+    }
+)
+#: Writes the sales to a file, by the ending of its name.
+WRITERS: Final[dict[str, Callable[[Path], object]]] = {
+    ".csv": SALES.write_csv,
+    ".tsv": lambda path: SALES.write_csv(path, separator="\t"),
+    ".txt": lambda path: SALES.write_csv(path, separator=";"),
+    ".csv.gz": lambda path: path.write_bytes(gzip.compress(SALES.write_csv().encode())),
+    ".csv.zst": lambda path: SALES.write_csv(path, compression="zstd", check_extension=False),
+    ".xlsx": SALES.write_excel,
+    ".parquet": SALES.write_parquet,
+    ".pq": SALES.write_parquet,
+}
+#: Formats whose files say where they end.
+COMPLETE_OR_NOT: Final = (".csv.gz", ".csv.zst", ".xlsx", ".parquet")
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        yield opened
+
+
+def written(folder: Path, ending: str) -> Path:
+    """The sales in a file with the ending."""
+    path = folder / f"sales{ending}"
+    WRITERS[ending](path)
+    return path
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_every_format_gives_the_same_ids_and_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, ending: str
+) -> None:
+    path = written(tmp_path, ending)
+    plan = read_input(connection, "sales", str(path), InputOptions({}, Settings({})))
+    rows = connection.execute(
+        "select store_id, product_id, sales_amount::decimal(18, 2)::varchar"
+        f" from {plan.relation} order by all"
+    ).fetchall()
+    assert rows == [("001", "p1", "1234.50"), ("001", "p2", "7.00"), ("s2", "p1", "-0.25")]
+    assert [file.path for file in plan.files] == [str(path)]
+
+
+def test_every_kind_of_file_is_tried() -> None:
+    endings = {ending for kind in FILE_KINDS for ending in kind.endings}
+    assert endings <= {*WRITERS}
+
+
+@pytest.mark.parametrize("ending", COMPLETE_OR_NOT)
+def test_half_a_file_is_refused_by_its_name(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, ending: str
+) -> None:
+    path = written(tmp_path, ending)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=path.name):
+        read_input(connection, "sales", str(path), InputOptions({}, Settings({})))
