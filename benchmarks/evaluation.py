@@ -39,7 +39,7 @@ from segmentation.evaluation.validity import (
     segment_validity,
 )
 from segmentation.evaluation.value_of_k import value_of_k
-from segmentation.features.vectors import Labels, Matrix, closure, transform_shares
+from segmentation.features.vectors import TRANSFORMS, Labels, Matrix, closure
 from segmentation.fitting.model import AffineModel, TrainingData
 from segmentation.fitting.scope import fit_scope
 from segmentation.settings import Settings
@@ -216,7 +216,7 @@ def first_half_clusters(first: Panel, category: str, settings: Settings) -> dict
     learned = totals.sum(axis=1) >= max(chosen.min_training_sales / 2, 0.01)
     shares = closure(totals[learned])
     stores = [store for store, yes in zip(first.stores, learned, strict=True) if yes]
-    x = transform_shares(shares, chosen.transform, chosen.zero_replacement)
+    x = TRANSFORMS[chosen.transform].of_shares(shares, chosen.zero_replacement)
     data = TrainingData(
         category,
         tuple(stores),

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from segmentation.features.vectors import Matrix, closure, transform_shares
+from segmentation.features.vectors import TRANSFORMS, Matrix, closure
 from segmentation.fitting.cluster_search import CANDIDATE_RESTARTS
 from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
 from segmentation.fitting.registry import training_data
@@ -78,7 +78,7 @@ class Recipe:
         stores, width = shares.shape
         ids = tuple(f"s{row:05d}" for row in range(stores))
         names = tuple(f"n{column:03d}" for column in range(width))
-        x = transform_shares(shares, self.transform, self.smoothing)
+        x = TRANSFORMS[self.transform].of_shares(shares, self.smoothing)
         return TrainingData("bench", ids, names, (None,) * width, shares, x)
 
 
@@ -270,7 +270,7 @@ def real(database: Path) -> None:
         fits = []
         for scope, data in scopes.items():
             size = np.log([sales[scope, store] for store in data.store_ids])
-            x = transform_shares(data.raw, recipe.transform, recipe.smoothing)
+            x = TRANSFORMS[recipe.transform].of_shares(data.raw, recipe.smoothing)
             fits.append(_real_fit(replace(data, x=x), size, recipe))
         figures = np.mean([figure for figure, _ in fits], axis=0)
         rows.append([recipe, *figures.tolist(), " ".join(str(k) for _, k in fits)])

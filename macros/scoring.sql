@@ -90,18 +90,12 @@
 
 {#- Vectors for a kept model whose category has other need states today: the shares of those that the
     model knows, closed again, a need state that nobody buys any more with 0, then the transform as
-    `segmentation.features.vectors` has it. A store that sells nothing of them has no values. -#}
+    `TRANSFORMS` in `segmentation/features/vectors.py` has it. A store that sells nothing of them has no values. -#}
 {% macro recomposed_vectors(one_scope, features, transform, zero_replacement) -%}
     select
         scope,
         store_id,
-        {%- if transform == 'share' %}
-        shares as x
-        {%- elif transform == 'log_ratio_gaps' %}
-        list_transform(shares, lambda s, place: if(s > 0, logs[place], null)) as x
-        {%- else %}
-        list_transform(logs, lambda l: l - list_sum(logs) / {{ features | length }}) as x
-        {%- endif %}
+        {{ ask_package('segmentation_transform', [transform]) }} as x
     from (
         select
             *,

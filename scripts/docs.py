@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from segmentation.pictures.catalog import file_problem
-from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.drawings import KINDS
 from segmentation.pictures.rendering import placeholder
 from segmentation.run.project import PICTURES
 from segmentation.warehouse.database import DatabaseError, opened_to_read

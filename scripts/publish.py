@@ -8,11 +8,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from segmentation.publishing.lake import LATEST, LakeError, publish_to_lake, runs_to_keep
-from segmentation.publishing.postgres import PostgresError, publish_to_postgres
+from segmentation.publishing.lake import LATEST, publish_to_lake, runs_to_keep
+from segmentation.publishing.postgres import publish_to_postgres
 from segmentation.publishing.publish import published_path
-from segmentation.publishing.published import PublishedFileError
-from segmentation.publishing.workbook import ExportError, export
+from segmentation.publishing.published import PublishingError
+from segmentation.publishing.workbook import export
 from segmentation.warehouse.extensions import MissingPackageError
 from segmentation.warehouse.secrets import without_secrets
 
@@ -59,13 +59,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         sys.stdout.write(TARGETS[arguments.target](arguments.published) + "\n")
-    except (
-        ExportError,
-        LakeError,
-        MissingPackageError,
-        PostgresError,
-        PublishedFileError,
-    ) as error:
+    except (MissingPackageError, PublishingError) as error:
         sys.stderr.write(f"{arguments.target}: {error}\n")
         return 2
     return 0

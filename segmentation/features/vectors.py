@@ -6,6 +6,8 @@ position in `x` means the same feature for all stores of the scope.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -120,17 +122,33 @@ def log_shares(shares: Matrix, zero_replacement: float) -> Matrix:
     return logs
 
 
-def transform_shares(shares: Matrix, transform: Transform, zero_replacement: float) -> Matrix:
-    """Shares as the feature table has them.
+@dataclass(frozen=True)
+class ShareTransform:
+    """A value of the setting `transform`.
 
-    Log-shares (`log_ratio_gaps`; the model adds row and column effects), centered log-ratios
-    (`clr`), or the shares themselves (`share`).
+    Attributes
+    ----------
+    of_shares
+        Transforms shares (stores x need states), with the setting `zero_replacement`.
+    sql
+        The same for the list `shares` of one store in DuckDB, for a kept model whose category has
+        other need states today. `logs` is the list of the logarithms of the smoothed shares.
     """
-    if transform == "share":
-        return shares
-    if transform == "clr":
-        return centred_log_ratio(shares, zero_replacement)
-    return log_shares(shares, zero_replacement)
+
+    of_shares: Callable[[Matrix, float], Matrix]
+    sql: str
+
+
+TRANSFORMS: Final[Mapping[Transform, ShareTransform]] = {
+    # the model adds row and column effects (`log_ratios`)
+    "log_ratio_gaps": ShareTransform(
+        log_shares, "list_transform(shares, lambda s, place: if(s > 0, logs[place], null))"
+    ),
+    "clr": ShareTransform(
+        centred_log_ratio, "list_transform(logs, lambda l: l - list_sum(logs) / len(logs))"
+    ),
+    "share": ShareTransform(lambda shares, _: shares, "shares"),
+}
 
 
 def internal_features(
@@ -173,7 +191,7 @@ def internal_features(
                     "sales_amount": amounts.sum(axis=1),
                     "shares": _to_lists(shares),
                     "x": _to_lists(
-                        transform_shares(shares, chosen.transform, chosen.zero_replacement)
+                        TRANSFORMS[chosen.transform].of_shares(shares, chosen.zero_replacement)
                     ),
                 },
                 schema=INTERNAL_SCHEMA,

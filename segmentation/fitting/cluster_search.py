@@ -23,8 +23,6 @@ from segmentation.settings import ScopeSettings
 
 #: Rounding below which two indices count as equal when candidates are ranked.
 RANK_DECIMALS = 12
-#: Indices that rank candidates, with the sign that makes small values good ones.
-_INDICES: Final = {"silhouette": -1.0, "calinski_harabasz": -1.0, "davies_bouldin": 1.0}
 
 
 class Clusterer(Protocol):
@@ -87,6 +85,28 @@ class Candidate:
     assessment: Assessment | None = field(default=None, repr=False, kw_only=True)
     metric: Metric = field(repr=False, kw_only=True)
     model: Clusterer = field(repr=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A value of `selection`: a score of each candidate that passes the gates, the lowest wins.
+
+    `name` completes the verdict "best by ...".
+    """
+
+    name: str
+    score: Callable[[Candidate], float]
+
+
+#: All but `mixture`, which finds its candidates in another way.
+RULES: Final[Mapping[str, Rule]] = {
+    "vote": Rule("rank sum of the three indices", lambda one: one.rank_sum or 0.0),
+    "silhouette": Rule("silhouette", lambda one: -one.silhouette),
+    "calinski_harabasz": Rule("calinski_harabasz", lambda one: -one.calinski_harabasz),
+    "davies_bouldin": Rule("davies_bouldin", lambda one: one.davies_bouldin),
+}
+#: Rules whose ranks `vote` adds up.
+_VOTERS: Final = ("silhouette", "calinski_harabasz", "davies_bouldin")
 
 
 @dataclass
@@ -448,8 +468,8 @@ def _splits(assessment: Assessment) -> bool:
 
 def _rank(passing: list[Candidate]) -> None:
     """Add up the ranks of the three indices."""
-    for name, sign in _INDICES.items():
-        values = np.round([sign * getattr(one, name) for one in passing], RANK_DECIMALS)
+    for name in _VOTERS:
+        values = np.round([RULES[name].score(one) for one in passing], RANK_DECIMALS)
         for candidate, rank in zip(passing, rankdata(values, method="min"), strict=True):
             candidate.rank_sum = (candidate.rank_sum or 0.0) + float(rank)
 
@@ -469,21 +489,15 @@ def _best_by_index(
             f"(smallest cluster at least {settings.min_cluster_size} stores, "
             f"stability at least {settings.stability_threshold:g})"
         )
-    if settings.selection == "vote":
-        score = [candidate.rank_sum or 0.0 for candidate in passing]
-        rule = "rank sum of the three indices"
-    else:
-        sign = _INDICES[settings.selection]
-        score = [
-            round(sign * getattr(candidate, settings.selection), RANK_DECIMALS)
-            for candidate in passing
-        ]
-        rule = settings.selection
+    rule = RULES[settings.selection]
+    score = [round(rule.score(candidate), RANK_DECIMALS) for candidate in passing]
     order = sorted(range(len(passing)), key=lambda position: (score[position], passing[position].k))
     winner = passing[order[0]]
     for place, position in enumerate(order, start=1):
         passing[position].verdict = (
-            f"best by {rule}" if place == 1 else f"place {place} by {rule}, behind k = {winner.k}"
+            f"best by {rule.name}"
+            if place == 1
+            else f"place {place} by {rule.name}, behind k = {winner.k}"
         )
     _set_gap(z, winner, settings, make_clusterer, n_jobs)
     if winner.gap is not None and winner.gap <= (winner.gap_standard_error or 0.0):

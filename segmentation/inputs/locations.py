@@ -1,4 +1,4 @@
-"""Where an input is: files, an address, or a table."""
+"""Where an input is: files, an address, or a table; and the SQL that reads it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from segmentation.inputs.reading import file_kind
+from segmentation.warehouse.database import sql_literal
 
 _TABLE: Final = re.compile(r"\w+(\.\w+){0,2}")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
@@ -63,3 +64,8 @@ class Location:
         if is_absolute or "://" in self.given:
             return self.given
         return (Path(self.project_dir) / self.given).as_posix()
+
+    @property
+    def relation(self) -> str:
+        """SQL that stands after `from`: the files as DuckDB reads them by itself, or the table."""
+        return sql_literal(self.path) if self.is_file else self.given

@@ -136,6 +136,12 @@ class _NeedsCopyError(Exception):
     """DuckDB cannot read a file as it is."""
 
 
+ReadLocation = Callable[[duckdb.DuckDBPyConnection, str, str, InputOptions], InputPlan]
+ReadFiles = Callable[
+    [duckdb.DuckDBPyConnection, str, str, Mapping[Path, str], InputOptions], InputPlan
+]
+
+
 @dataclass(frozen=True)
 class FileKind:
     """Files that are read in the same way.
@@ -151,7 +157,7 @@ class FileKind:
     """
 
     endings: tuple[str, ...]
-    read: Callable[[duckdb.DuckDBPyConnection, str, str, InputOptions], InputPlan]
+    read: ReadLocation
     compressed: tuple[str, ...] = ()
 
     def has(self, location: str) -> bool:
@@ -236,9 +242,7 @@ def drop_unused(connection: duckdb.DuckDBPyConnection, used: Collection[str]) ->
 
 
 @contextmanager
-def _local_files(
-    connection: duckdb.DuckDBPyConnection, location: str
-) -> Iterator[dict[Path, str]]:
+def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterator[dict[Path, str]]:
     """Files of a location by path, with the name to show; those of a URL are copied here.
 
     Raises
@@ -266,6 +270,18 @@ def _local_files(
         yield files
 
 
+def _from_files(read: ReadFiles) -> ReadLocation:
+    """A reader of a location, from one that is given its files on this machine."""
+
+    def read_location(
+        connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
+    ) -> InputPlan:
+        with _local_files(connection, location) as paths:
+            return read(connection, name, location, paths, options)
+
+    return read_location
+
+
 def _refuse_same_content(paths: Mapping[Path, str]) -> None:
     """The same file twice counts its money twice."""
     by_size = defaultdict(list)
@@ -288,13 +304,6 @@ def _refuse_same_content(paths: Mapping[Path, str]) -> None:
 
 
 def _text(
-    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
-) -> InputPlan:
-    with _local_files(connection, location) as paths:
-        return _text_of(connection, name, location, paths, options)
-
-
-def _text_of(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     location: str,
@@ -673,13 +682,6 @@ def _n_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _excel(
-    connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
-) -> InputPlan:
-    with _local_files(connection, location) as paths:
-        return _excel_of(connection, name, location, paths, options)
-
-
-def _excel_of(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     location: str,
@@ -793,7 +795,7 @@ def _cause(error: duckdb.Error) -> str:
 
 #: Every kind of file that an input can be read from.
 FILE_KINDS: Final = (
-    FileKind((".csv", ".tsv", ".txt"), _text, compressed=(".gz", ".zst")),
-    FileKind((".xlsx",), _excel),
+    FileKind((".csv", ".tsv", ".txt"), _from_files(_text), compressed=(".gz", ".zst")),
+    FileKind((".xlsx",), _from_files(_excel)),
     FileKind((".parquet", ".pq"), _parquet),
 )

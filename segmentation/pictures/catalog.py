@@ -12,7 +12,7 @@ import polars as pl
 from joblib import cpu_count
 
 from segmentation.fitting.processes import each_in_processes
-from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.drawings import KINDS
 from segmentation.pictures.rendering import Format, Picture, draw, source_of
 from segmentation.pictures.tables import Tables
 

@@ -1,13 +1,14 @@
 """What each picture shows of one scope: the lanes' clusters, the categories' segments.
 
 Each function draws into a figure or a part of one, from the rows of its scope alone. The tables and
-their columns are those of `segmentation.pictures.catalog`.
+their columns are those of `segmentation.pictures.tables`. `KINDS` says what each picture shows.
 """
 
 from __future__ import annotations
 
 import textwrap
 from itertools import combinations
+from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -17,6 +18,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from segmentation.features.vectors import Matrix
+from segmentation.pictures.kinds import Kind
 from segmentation.pictures.style import (
     DIVERGING,
     FAINT,
@@ -520,3 +522,111 @@ def _groups(frame: pl.DataFrame, column: str) -> list[tuple[str, pl.DataFrame]]:
         (str(key[0]), part)
         for key, part in sorted(frame.partition_by(column, as_dict=True).items())
     ]
+
+
+#: In the order of the report, which drops the last ones first if not all of them fit.
+KINDS: Final = (
+    Kind(
+        "profiles",
+        draw_profiles,
+        "What sets the segments apart",
+        "Mean of each segment compared with all stores of the category, in standard deviations, "
+        "for the features that separate the segments most: need states above, surroundings below. "
+        "n/a: no store of the segment has a value.",
+        ("profiles",),
+        "the category has no profiles",
+        of_segments=True,
+        size=(9, 5.2),
+        overview_columns=1,
+    ),
+    Kind(
+        "sizes",
+        draw_sizes,
+        "How large the segments are",
+        "Share of the category's stores and of its sales.",
+        ("segments",),
+        "the category has no segments",
+        of_segments=True,
+        size=(9, 4.6),
+        overview_columns=1,
+    ),
+    Kind(
+        "mix",
+        draw_mix,
+        "What the segments sell",
+        "Share of each need state in the sales of a store, averaged over the stores of the "
+        "segment, for the largest need states of the category.",
+        ("mix", "segments"),
+        "the category has no need states",
+        of_segments=True,
+        size=(9, 4.4),
+        overview_columns=1,
+    ),
+    Kind(
+        "crosstab",
+        draw_crosstab,
+        "Both lanes and their segments",
+        "Left: stores per internal and external cluster. Right: the segment of each pair after "
+        "small ones were dissolved; bold where the pair gives the segment its id. "
+        "x: the lane does not know the stores.",
+        ("cells",),
+        "the category has no segments",
+        of_segments=True,
+        size=(9, 3.8),
+        overview_columns=1,
+    ),
+    Kind(
+        "movements",
+        draw_movements,
+        "Who moved since the previous run",
+        "Stores by their segment in the previous run (rows) and now (columns).",
+        ("movements",),
+        "no store has moved since the previous run, or there is none",
+        of_segments=True,
+        size=(8, 4.4),
+    ),
+    Kind(
+        "components",
+        draw_components,
+        "Stores on the first two components",
+        "One dot per store in the color of its cluster, with a number at each centroid. Hollow: "
+        "the model did not learn from the store (outlier or too few sales) but scored it.",
+        ("components", "centroids", "variance"),
+        "no store has component scores",
+        of_segments=False,
+        size=(8, 5.2),
+    ),
+    Kind(
+        "search",
+        draw_search,
+        "How many clusters",
+        "Each index for each number of clusters tried. The band marks the chosen number; a "
+        "hollow dot did not pass the gates (smallest cluster, stability).",
+        ("search",),
+        "no number of clusters was tried",
+        of_segments=False,
+        size=(9, 2.9),
+        overview_columns=1,
+    ),
+    Kind(
+        "silhouettes",
+        draw_silhouettes,
+        "How well stores fit their clusters",
+        "One line per store the model learned from, sorted within its cluster. Near 1: far from "
+        "the next cluster; near 0: between two clusters; below 0: nearer to another cluster.",
+        ("silhouettes",),
+        "the scope has a single cluster",
+        of_segments=False,
+        size=(8, 4.6),
+    ),
+    Kind(
+        "variance",
+        draw_variance,
+        "What the components explain",
+        "Share of the variance that each component explains, and the running total.",
+        ("variance",),
+        "the model has no components",
+        of_segments=False,
+        size=(8, 3.2),
+    ),
+)

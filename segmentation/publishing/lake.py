@@ -26,6 +26,7 @@ from pyarrow import fs
 
 from segmentation.publishing.published import (
     PublishedTable,
+    PublishingError,
     Run,
     last_run,
     published_file,
@@ -45,7 +46,7 @@ _RUNS: Final = "runs"
 _RUN_FOLDER: Final = re.compile(r"\d{8}T\d{6}Z-.+")
 
 
-class LakeError(RuntimeError):
+class LakeError(PublishingError):
     """The lake cannot be written; the message says why and what state it is in."""
 
 

@@ -14,6 +14,7 @@ import duckdb
 from segmentation.publishing.published import (
     Column,
     PublishedTable,
+    PublishingError,
     last_run,
     published_file,
     published_tables,
@@ -53,7 +54,7 @@ _TYPES: Final[Mapping[str, str]] = {
 _NO_CHARACTER: Final = "\N{REPLACEMENT CHARACTER}"
 
 
-class PostgresError(RuntimeError):
+class PostgresError(PublishingError):
     """Nothing was published; the message says why."""
 
 

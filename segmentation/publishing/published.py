@@ -18,7 +18,11 @@ from segmentation.warehouse.fingerprints import Fingerprint, relation_fingerprin
 SOURCE: Final = "published"
 
 
-class PublishedFileError(RuntimeError):
+class PublishingError(RuntimeError):
+    """A destination cannot be written, or not completely; the message says why and what to do."""
+
+
+class PublishedFileError(PublishingError):
     """There is no published file that can be read; the message says why and what to do."""
 
 

@@ -15,6 +15,7 @@ import duckdb
 from segmentation.publishing.published import (
     Column,
     PublishedTable,
+    PublishingError,
     published_file,
     published_tables,
 )
@@ -37,7 +38,7 @@ _BATCH: Final = 10_000
 _CONTENTS: Final = "contents"
 
 
-class ExportError(RuntimeError):
+class ExportError(PublishingError):
     """The files cannot be written; the message says why."""
 
 

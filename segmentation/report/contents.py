@@ -14,7 +14,7 @@ import polars as pl
 from PIL import Image
 
 from segmentation.pictures.catalog import file_problem, scope_tables
-from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.drawings import KINDS
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
 from segmentation.segments.wording import TRAITS_DESCRIBED

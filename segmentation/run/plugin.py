@@ -24,11 +24,12 @@ import sklearn.metrics
 import sklearn.tree  # noqa: F401
 from threadpoolctl import threadpool_limits
 
+from segmentation.features.vectors import TRANSFORMS
 from segmentation.run.hooks import end_run, start_run
 from segmentation.run.invocation import Invocation, node_results
 from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
-from segmentation.settings import Lane, Settings
+from segmentation.settings import Lane, Settings, Transform
 from segmentation.warehouse.database import (
     check_name,
     is_file,
@@ -47,6 +48,11 @@ def segmentation_setting(segmentation: str, lane: str, scope: str, name: str) ->
     settings = Settings(json.loads(segmentation))
     block = settings.for_scope(cast("Lane", lane), scope) if scope else settings.project
     return json.dumps(block.model_dump(mode="json")[name])
+
+
+def segmentation_transform(name: str) -> str:
+    """SQL of a transform of shares (`vectors.TRANSFORMS`)."""
+    return TRANSFORMS[cast("Transform", name)].sql
 
 
 def segmentation_start_run(open_cursor: OpenCursor, invocation: str, expected: str) -> str:
@@ -121,6 +127,7 @@ class Plugin:
             if any(name in self._kinds_of(attached) for attached in self._attached()):
                 load_extension(conn, extension)
         conn.create_function(segmentation_setting.__name__, segmentation_setting)
+        conn.create_function(segmentation_transform.__name__, segmentation_transform)
         conn.create_function(
             segmentation_loaded_at.__name__, segmentation_loaded_at, side_effects=True
         )

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import silhouette_score
 
-from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.drawings import KINDS
 
 from .conftest import SeedsBuild
 from .helpers import OWN_INPUTS, REPOSITORY, THREE_CLUSTERS, Built, Project, copy_of

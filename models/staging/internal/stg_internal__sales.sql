@@ -15,6 +15,7 @@ with typed as (
         _input.store_id as given_store_id,
         _input.product_id as given_product_id,
         _input.sales_amount as given_amount,
+        _input.units as given_units,
         _input.sold_on as given_date,
         _input.store_id is not null and sales_stores.given_id is null as is_new_store_id,
         _input.product_id is not null and sales_products.given_id is null as is_new_product_id,
@@ -81,6 +82,7 @@ select
         when 'store_id' then given_store_id::varchar
         when 'product_id' then given_product_id::varchar
         when 'sales_amount' then given_amount::varchar
+        when 'units' then given_units::varchar
         when 'sold_on' then given_date::varchar
     end as rejected_value,
     unread_date,

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -13,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 from segmentation.features.vectors import (
     EXTERNAL_SCHEMA,
     INTERNAL_SCHEMA,
+    TRANSFORMS,
     Matrix,
     centred_log_ratio,
     closure,
@@ -20,9 +23,8 @@ from segmentation.features.vectors import (
     internal_features,
     lane_features,
     to_matrix,
-    transform_shares,
 )
-from segmentation.settings import Settings
+from segmentation.settings import Settings, Transform
 
 AMOUNTS = arrays(
     np.float64,
@@ -139,14 +141,33 @@ def test_the_difference_of_two_log_ratios_is_the_log_of_the_ratio_of_the_smoothe
 
 
 @pytest.mark.parametrize("transform", ["clr", "share"])
-def test_the_transform_is_the_one_that_is_asked_for(transform: str) -> None:
+def test_the_transform_is_the_one_that_is_asked_for(transform: Transform) -> None:
     shares = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
     expected = shares if transform == "share" else log_ratios_in_plain_python(shares.tolist(), 0.1)
     np.testing.assert_allclose(
-        transform_shares(shares, transform, 0.1),  # type: ignore[arg-type]
+        TRANSFORMS[transform].of_shares(shares, 0.1),
         expected,
         rtol=1e-12,
     )
+
+
+def test_every_value_of_the_setting_is_a_transform() -> None:
+    assert set(TRANSFORMS) == {*get_args(Transform)}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("shares", [[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [1.0]])
+def test_the_sql_of_a_transform_gives_the_same_values(
+    transform: Transform, shares: list[float]
+) -> None:
+    smoothed = f"ln((s + 0.1 / {len(shares)}) / (1 + 0.1))"
+    ((found,),) = duckdb.sql(
+        f"select {TRANSFORMS[transform].sql} from ("
+        f"select shares, list_transform(shares, lambda s: {smoothed}) as logs"
+        f" from (select {shares}::double[] as shares))"
+    ).fetchall()
+    expected = TRANSFORMS[transform].of_shares(np.array([shares]), 0.1)[0]
+    np.testing.assert_allclose(np.array(found, float), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_internal_vectors_follow_the_feature_list_and_not_the_order_of_the_rows() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,11 +17,13 @@ from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.cluster_search import (
     CANDIDATE_RESTARTS,
     RESAMPLE_RESTARTS,
+    RULES,
     SearchResult,
     bootstrap_jaccard,
     choose_clusters,
 )
 from segmentation.fitting.silhouettes import mean_silhouettes
+from segmentation.settings import ScopeSettings
 
 from ..helpers import FAR_CENTERS, blobs, kmeans, scope_settings
 
@@ -281,6 +283,11 @@ def test_an_index_by_name_takes_its_own_best_value(selection: str) -> None:
     assert [candidate.verdict for candidate in others] == [
         f"place {place} by {selection}, behind k = {first.k}" for place in (2, 3, 4)
     ]
+
+
+def test_every_value_of_the_setting_is_a_rule() -> None:
+    values = get_args(ScopeSettings.model_fields["selection"].annotation)
+    assert {*RULES, "mixture"} == {*values}
 
 
 def test_a_tie_of_the_vote_goes_to_the_smaller_k() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import duckdb
 import pytest
 
 from segmentation.inputs.locations import Location
@@ -45,3 +48,13 @@ def test_the_name_tells_what_a_location_is(given: str, kind: str) -> None:
         "nothing": not (location.is_file or location.is_table),
     }
     assert [name for name, holds in found.items() if holds] == [kind]
+
+
+def test_files_are_read_from_their_path(tmp_path: Path) -> None:
+    path = tmp_path / "it's sales.csv"
+    path.write_text("store_id,amount\n7,1.50\n")
+    assert duckdb.sql(f"from {Location(str(path)).relation}").fetchall() == [(7, 1.5)]
+
+
+def test_a_table_is_read_by_its_name() -> None:
+    assert Location("shop.main.sales", "/project").relation == "shop.main.sales"

@@ -16,8 +16,7 @@ import pytest
 from PIL import Image
 
 from segmentation.pictures.catalog import PICTURES_SCHEMA, draw_all, scope_tables, slug
-from segmentation.pictures.drawings import NUMBER_ROOM, frame, numbers_apart
-from segmentation.pictures.kinds import KINDS
+from segmentation.pictures.drawings import KINDS, NUMBER_ROOM, frame, numbers_apart
 from segmentation.pictures.rendering import Format, placeholder
 from segmentation.pictures.style import PALETTE, RC, is_light
 from segmentation.pictures.tables import where_stores_moved
@@ -343,7 +342,8 @@ def test_what_stands_for_a_missing_overview_has_docs_width_and_the_same_bytes() 
 
 
 def test_the_documentation_shows_the_overview_of_every_kind() -> None:
-    pages = "".join(page.read_text(encoding="utf-8") for page in REPOSITORY.glob("models/**/*.md"))
+    files = (REPOSITORY / "models").rglob("*.[my]*")
+    pages = "".join(page.read_text(encoding="utf-8") for page in files)
     assert [kind.name for kind in KINDS if f"(assets/pictures/{kind.name}.png)" not in pages] == []
 
 
