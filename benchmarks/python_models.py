@@ -18,7 +18,7 @@ from benchmarks.dbt_runs import dbt, scratch
 from benchmarks.harness import ROOT, Suite, measure, row, spread
 
 TARGET: Final = "Python models"
-#: So many that peers and cohesion take more than a second.
+#: Enough for peers and cohesion to take more than a second.
 STORES, CATEGORIES, RUNS = 10_000, 6, 5
 #: A short search for k keeps a run below a minute; conversion is a larger part of short fits.
 SEARCH: Final = {

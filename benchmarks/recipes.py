@@ -97,7 +97,7 @@ VOTING = [
 
 
 def labels_at(row: ModelRow, data: TrainingData, k: int) -> Labels:
-    """Clusters of all stores at a given k, whatever the vote and the gates said."""
+    """Clusters of all stores at a given k, regardless of the vote and the gates."""
     if not row["components"]:
         return np.zeros(len(data.store_ids))
     z = AffineModel.from_row(row).transform(data.names, data.x)

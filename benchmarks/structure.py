@@ -1,4 +1,4 @@
-"""Planted groups and data without groups: how often the lanes find what is there, and no more.
+"""Planted groups and data without groups: how often the lanes find the groups, and only those.
 
     python -m benchmarks.structure [--seed S] [--draws N] [--lane internal|external] [--baselines]
 

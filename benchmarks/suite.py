@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.suite [--large] [--only TARGET ...]`` replaces the lines of what it measures
 in `benchmarks/results.json`, leaves the others, and writes `benchmarks/RESULTS.md` and the picture of
-the growth curves anew from it.
+the growth curves from it.
 """
 
 from __future__ import annotations

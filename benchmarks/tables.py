@@ -16,7 +16,7 @@ COLUMNS: Final = 3
 
 
 def write_tables(results: dict[str, Any]) -> None:
-    """Write `RESULTS.md` and the picture anew."""
+    """Write `RESULTS.md` and the picture."""
     TABLE.write_text(_markdown(results))
     _draw(results["curves"], PICTURE)
 

@@ -118,7 +118,7 @@
 {%- endmacro %}
 
 
-{#- A row of history and its run are dated alike: `dbt_valid_from` joins with `runs.started_at`. dbt's own macro gives
+{#- A row of history and its run have the same date: `dbt_valid_from` joins with `runs.started_at`. dbt's own macro gives
     the time of the statement instead. -#}
 {% macro duckdb__snapshot_get_time() -%}
     {{ return(run_started()) }}

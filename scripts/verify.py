@@ -31,7 +31,7 @@ from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, t
 
 PROJECT = Path(__file__).resolve().parents[1]
 DBT = Path(sys.executable).with_name("dbt")
-#: Nothing is tested here, and no model of an earlier time is there to stay with.
+#: The build runs no tests and keeps no earlier model.
 WITHOUT_TESTS = ("--exclude-resource-type", "test")
 FROM_SCRATCH = {"retrain": "auto", "pinned_models": {}}
 SHOWN_DIGITS = 16
@@ -79,7 +79,7 @@ class Database:
 
 
 def project_variables(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Vars of the project file, some of them given anew, without models of an earlier time."""
+    """Vars of the project file with some values replaced, and without earlier models."""
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
     variables: dict[str, Any] = {**project["vars"], **given}
     variables["segmentation"] = {**(variables["segmentation"] or {}), **FROM_SCRATCH}

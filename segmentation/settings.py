@@ -141,7 +141,7 @@ class ScopeSettings(_Strict):
         return self
 
 
-#: The same names with the same limits, each of them optional: what may stand in an override block.
+#: The same names with the same limits, all of them optional: what an override block may contain.
 ScopeOverrides: type[BaseModel] = create_model(
     "ScopeOverrides",
     __base__=_Strict,
@@ -153,7 +153,7 @@ ScopeOverrides: type[BaseModel] = create_model(
 
 
 class _ProjectBlock(_Strict):
-    """What is said once for the project, beside the blocks of the lanes and scopes."""
+    """Settings of the whole project, and the blocks of the lanes and scopes."""
 
     strict: bool = False
     memory_limit: str | None = Field(None, pattern=r"^[0-9.]+ ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
@@ -187,7 +187,7 @@ class Settings:
     Parameters
     ----------
     given
-        The mapping as it stands in the project file or in `--vars`; `None` is an empty one.
+        The mapping from the project file or from `--vars`; `None` is an empty one.
 
     Raises
     ------

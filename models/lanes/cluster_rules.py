@@ -1,4 +1,4 @@
-"""Clusters of both lanes said again as a few if-then rules."""
+"""A few if-then rules that approximate the clusters of both lanes."""
 
 from segmentation.segments.rules import cluster_rules
 from segmentation.settings import Settings

@@ -85,7 +85,7 @@ spread as (
         category,
         lane,
         feature,
-        -- a mean is rounded: values that are all the same may deviate from theirs by the last bit
+        -- a mean is rounded: equal values may differ from their mean in the last bit
         if(
             min(transformed_value) = max(transformed_value),
             0,

@@ -147,7 +147,7 @@ def choose_clusters(
     Davies-Bouldin, and an index by name takes its best value. The winner must then beat one single
     cluster (gap statistic).
 
-    Ties go to the smaller k. `n_clusters` fixes k, whatever the evidence says. All candidates have
+    Ties go to the smaller k. `n_clusters` fixes k, regardless of the evidence. All candidates have
     all indices in either case.
 
     Parameters

@@ -186,7 +186,7 @@ def expectation_maximization(
     family
         Form of the common covariance.
     iterations
-        At most so many; at least 1.
+        Maximum number, at least 1.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 PyCaret's own filters are not enough here: its variance filter depends on the unit of a feature,
 and its collinearity filter sees positive correlations only and drops neighbours of features that
-it has dropped already. Both run in the pipeline all the same, after these, on what is left.
+it has dropped already. Both still run in the pipeline, after these, on the remaining features.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ _MIN_GROUP: Final = 0.1
 #: largest weight.
 _MIN_DISTINCT: Final = 20
 _MAX_WEIGHT: Final = 5.0
-#: A scaled column may deviate at most so many times as much as a normal one; beyond it, its middle
-#: half is nearly constant.
+#: Largest deviation of a scaled column, as a multiple of that of a normal one; beyond it, the
+#: middle half of the column is nearly constant.
 _MAX_DEVIATION: Final = 3.0
 
 

@@ -48,7 +48,7 @@ _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
 _MOST_EXAMPLES: Final = 3
-#: Formats that one call of `strptime` reads, tried where every value is written alike.
+#: Formats that one call of `strptime` reads, tried where all values have the same pattern.
 _COMMON_DATES: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d")
 
 
@@ -63,7 +63,7 @@ class ColumnFormat:
     read_as
         What it is.
     format, evidence
-        In words, and the values that decide it.
+        For people, and the values that decide it.
     sql
         Expression over the columns of the relation that gives the typed value; null for a value
         that is missing or not understood.

@@ -67,5 +67,5 @@ class Location:
 
     @property
     def relation(self) -> str:
-        """SQL that stands after `from`: the files as DuckDB reads them by itself, or the table."""
+        """SQL for the `from` clause: the files as DuckDB reads them by default, or the table."""
         return sql_literal(self.path) if self.is_file else self.given

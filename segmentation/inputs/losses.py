@@ -21,7 +21,7 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import NOTHING, or_null, tidy
 from segmentation.warehouse.database import sql_literal, sql_name
 
-#: Lines beyond these are not looked at for their money; their rows count all the same.
+#: The money of further lines is not estimated; they still count as rows.
 _MOST_LINES_LOOKED_AT: Final = 100_000
 #: Shares from here on are shown without decimals.
 _WHOLE_PERCENT: Final = 0.1
@@ -56,7 +56,7 @@ class Losses:
     input
         Name of the input.
     n_rows, money
-        Everything that came in, lines that could not be read included.
+        The whole input, including lines that could not be read.
     n_accepted
         Rows that count.
     returns
@@ -292,7 +292,7 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
         if "more values" in loss.reason and name == "sales":
             advice += ', such as "1,234.50", or with semicolons between the values'
     elif loss.reason == UNKNOWN_PRODUCT:
-        advice = "complete the products, or check that both inputs write product_id alike"
+        advice = "complete the products, or check that both inputs write product_id in the same way"
     elif loss.reason.endswith("is missing"):
         source = columns[loss.column].source if loss.column in columns else loss.column
         advice = f"complete the column {source!r}, or name another one in columns.{name}"

@@ -126,7 +126,7 @@ class NumberFormat:
 
 @dataclass(frozen=True)
 class Shape:
-    """Values that are written alike.
+    """Values with the same pattern.
 
     `example` is one of them, `n_rows` the number of rows and `money` the sales that have one.
     """
@@ -271,4 +271,4 @@ def _proof(
     if proofs:
         n_rows = sum(shape.n_rows for shape in proofs)
         return f"{n_rows:,} rows such as {proofs[0].example}"
-    return "every format reads these values alike"
+    return "every format gives the same values"

@@ -401,7 +401,7 @@ def _new_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Iterab
 def _load_group(
     connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[_TextFile]
 ) -> tuple[dict[Path, str], pl.DataFrame]:
-    """Load files that are written alike; those that need it, from a clean copy."""
+    """Load files of one format; those that need it, from a clean copy."""
     if not files[0].format.needs_copy:
         try:
             lines = _load(connection, table, [file.path for file in files], files[0])
@@ -743,7 +743,7 @@ def _parquet(
         location = f"{location}/**/*.parquet"
     if "://" not in location:
         with _local_files(connection, location):
-            pass  # refuses what is not there, or is there twice
+            pass  # refuses a missing file and the same content twice
     schemas = connection.execute(
         "select file_name, list(name) from parquet_schema(?) where num_children is null "
         "group by file_name order by file_name",

@@ -11,7 +11,7 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import NOTHING, or_null, tidy
 from segmentation.warehouse.database import sql_literal, sql_name
 
-#: What stands before a value that is not understood but that staging would read in another way.
+#: Prefix of a value that is not understood but that staging would read in another way.
 _REMARKS: Final = {"number": "not a number: ", "date": "not a date: "}
 
 

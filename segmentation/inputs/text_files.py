@@ -223,7 +223,7 @@ def is_mostly_utf8(path: Path, compression: Compression) -> bool:
 
 
 def number_of_lines(path: Path, text: FileFormat) -> int:
-    """Lines below the header that are not empty, whatever they hold."""
+    """Lines below the header that are not empty."""
     with _open(path, text.compression) as file:
         n_lines = sum(line.strip(b"\r\n") != b"" for line in file)
         file.seek(0)

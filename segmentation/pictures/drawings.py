@@ -40,7 +40,7 @@ MAX_FEATURES = 8
 MAX_STATES = 8
 #: Characters of a line of a segment's label.
 LABEL_WIDTH = 48
-#: Shares below are said to be less than one per cent.
+#: Smaller shares are shown as less than one percent.
 SMALLEST_SHARE = 0.005
 #: Narrower parts of a bar have no room for their share.
 LEGIBLE_SHARE = 0.05
@@ -226,7 +226,7 @@ def numbers_apart(centers: Matrix, low: Matrix, high: Matrix) -> Matrix:
 
 
 def shown_stores(stores: pl.DataFrame) -> pl.DataFrame:
-    """All stores, or a seeded sample where there are more than can be told apart."""
+    """All stores, or a seeded sample where there are too many to distinguish."""
     if stores.height <= MAX_POINTS:
         return stores
     return stores.sample(MAX_POINTS, seed=0).sort("store_id")
@@ -497,7 +497,7 @@ def _labels(values: pl.Series) -> list[str]:
 
 
 def _percent(share: float) -> str:
-    """A share in full per cent; what is there is not called nothing."""
+    """A share in whole percent; a positive share is never shown as 0 %."""
     return "<1%" if 0 < share < SMALLEST_SHARE else f"{share:.0%}"
 
 

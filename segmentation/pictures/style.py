@@ -27,7 +27,7 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 INK: Final = "#222222"
 FAINT: Final = "#6B6B6B"
 GRID: Final = "#E3E3E3"
-#: Diverging, its ends can be told apart with any kind of colour vision (Brewer 2003).
+#: Diverging, its ends can be distinguished with any kind of color vision (Brewer 2003).
 DIVERGING: Final = "PuOr_r"
 #: Sequential in one hue, so that lightness alone carries it (Brewer 2003).
 SEQUENTIAL: Final = "Blues"

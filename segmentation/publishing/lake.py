@@ -80,9 +80,9 @@ def publish_to_lake(path: Path, location: str, n_runs: int = DEFAULT_RUNS) -> Pu
     """Write every table of the published file as a Parquet file and point `latest.json` to them.
 
     All files go into the folder of the run that made the published file. The pointer is written
-    last, so that whoever starts from it reads the tables of one run. Publishing the same run again
-    writes all of its files again, which also replaces files that were deleted or damaged. Then the
-    oldest runs are deleted.
+    last, so that a reader who starts from it gets the tables of one run. Publishing the same run
+    again writes all of its files again, which also replaces files that were deleted or damaged.
+    Then the oldest runs are deleted.
 
     Parameters
     ----------

@@ -78,10 +78,10 @@ class _Logged:
 def publish_to_postgres(path: Path, schema: str, readers: str = "") -> list[Outcome]:
     """Write all tables of the published file into a schema, in one transaction.
 
-    A table whose rows are those of the last time is left alone. The rows of another are deleted
-    and written anew, so that whoever reads meanwhile sees the old ones until the end and no view
-    upon it breaks; only one with other columns is dropped and made again. Nested columns become
-    JSONB, keys primary keys, descriptions comments.
+    A table whose rows have not changed is left alone. The rows of any other table are deleted and
+    inserted again in one transaction, so readers see the old rows until the end and views on it
+    keep working; only a table with other columns is dropped and created again. Nested columns
+    become JSONB, keys primary keys, descriptions comments.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class _Publication:
 
     def run(self, readers: str) -> list[Outcome]:
         """Bring the schema to what the published file has."""
-        # to make a schema takes rights on the database, even where it is there already
+        # creating a schema needs rights on the database, even if the schema exists
         if not self._rows("select 1 from pg_catalog.pg_namespace where nspname = {schema_text}"):
             self._ask("create schema {schema}")
         self._ask(
@@ -167,7 +167,7 @@ class _Publication:
         if logged is not None and logged.structure == structure:
             self._ask(f"delete from {{schema}}.{sql_name(table.name)}")
         else:
-            # a table that no run has published is not ours to drop: that it is there is an error
+            # a table that no run has published is not ours to drop: its existence is an error
             if logged is not None:
                 self._ask(f"drop table {{schema}}.{sql_name(table.name)}")
             self._ask(definition)

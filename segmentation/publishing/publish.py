@@ -23,7 +23,7 @@ _ALIAS: Final = "store_segments_unfinished"
 STORAGE_VERSION: Final = "v1.0.0"
 #: Oldest version of DuckDB that a test opens the file with; 1.0 cannot load the table macros.
 OLDEST_CLIENT: Final = "1.1.3"
-#: Whoever may read the folder may read the file; nobody may write to it.
+#: Everyone who can read the folder can read the file; nobody can write to it.
 _MODE: Final = 0o444
 
 
@@ -130,7 +130,7 @@ def publish(
     and columns have their descriptions as comments, `main.tables` lists the tables with their
     keys, `main.queries` the queries, and each query is a macro. It is written under another name
     and renamed when it is complete and on disk, so that a reader has the old one or the new one:
-    whoever has the old one open keeps it (POSIX `rename`).
+    a client that has the old one open keeps it (POSIX `rename`).
     If anything fails the old file stays as it is.
 
     Parameters
@@ -175,7 +175,7 @@ def publish(
                     connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
         finally:
             connection.execute(f"detach {_ALIAS}")
-        # by itself and under another name: a database may be called like one of its schemas
+        # alone and under another name: a database may be called like one of its schemas
         with duckdb.connect() as alone:
             alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
             alone.execute(f"use {_ALIAS}")

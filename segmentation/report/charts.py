@@ -19,7 +19,7 @@ DIGITS = 3
 
 
 def library() -> str:
-    """Plotly's script, to stand in the file."""
+    """Plotly's script, to be embedded in the file."""
     return str(get_plotlyjs())
 
 
@@ -103,7 +103,7 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
 
 
 def _said(store: dict[str, Any]) -> str:
-    """What stands beside the pointer: the store, its segment, why it was not learned from."""
+    """Text of the tooltip: the store, its segment, why it was not learned from."""
     said = [f"<b>{html.escape(store['store_id'])}</b>"]
     if store.get("segment"):
         said.append(html.escape(store["segment"]))

@@ -19,7 +19,7 @@ MAX_BYTES = 10_000_000
 
 
 def report_html(contents: Contents) -> str:
-    """Fill the template; style, scripts, pictures and data all stand in the file itself."""
+    """Fill the template; style, scripts, pictures and data are all embedded in the file."""
     environment = Environment(
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

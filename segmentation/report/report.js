@@ -1,7 +1,7 @@
 "use strict";
 
 // Tables: a click on a head sorts by its column, a second one the other way round. The numbers to sort
-// by stand in data-value; text is compared as people read it.
+// by are in data-value; text is compared as people read it.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
@@ -54,7 +54,7 @@ if (field) {
   const ids = [...byStore.keys()];
   const found = document.getElementById("found");
   const status = document.getElementById("found-status");
-  const names = { store_id: "Store", category: "Category", segment: "Segment", margin: "Margin", flags: "Remarks", reason: "Why", peers: "Most alike" };
+  const names = { store_id: "Store", category: "Category", segment: "Segment", margin: "Margin", flags: "Remarks", reason: "Why", peers: "Most similar stores" };
 
   const show = () => {
     const wanted = field.value.trim().toLowerCase();

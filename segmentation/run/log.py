@@ -227,7 +227,7 @@ def input_relation(cursor: duckdb.DuckDBPyConnection, invocation: Invocation, na
     """SQL of the rows of an input that has a location, as the start of this run found it.
 
     A command that does not run the hooks, such as `dbt compile`, has no row in the log: it gets
-    the files as DuckDB reads them by itself.
+    the files as DuckDB reads them by default.
     """
     try:
         unread = execute(

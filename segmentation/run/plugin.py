@@ -87,7 +87,7 @@ def segmentation_loaded_at(invocation: str, name: str) -> str:
 
 #: Extension that an attached database needs, by what its path or type says.
 _EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
-#: Nobody but the owner may write to the files that a build makes, whatever the shell allows.
+#: Only the owner may write to the files of a build, regardless of the shell's umask.
 _FORBIDDEN: Final = 0o022
 
 
@@ -112,7 +112,7 @@ class Plugin:
     ) -> None:
         """Before the database is opened: wait for it, or say who has it.
 
-        DuckDB is told to fetch no extension from elsewhere. What is raised here reaches the
+        DuckDB must not download extensions. An error that is raised here is shown on the
         terminal as one message without a traceback.
         """
         config["autoinstall_known_extensions"] = False
@@ -166,5 +166,5 @@ class Plugin:
 
     @staticmethod
     def _kinds_of(attached: Any) -> set[str]:
-        """What an attached database is: its type, or what stands before the colons of its path."""
+        """Kinds of an attached database: its type, and the prefixes of its path."""
         return {str(attached.type).lower(), *str(attached.path).lower().split(":")[:-1]}

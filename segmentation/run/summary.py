@@ -199,8 +199,8 @@ def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         else:
             shown = "-" if k is None else k
             yield f"  {name} {shown:>8} {n_stores:>7,}  {status.replace('_', ' ')}: {reason}"
-    yield "  Silhouette: how clearly the clusters are apart, at most 1."
-    yield "  Stability: how alike the clusters of resampled stores are, at most 1."
+    yield "  Silhouette: how well the clusters are separated, at most 1."
+    yield "  Stability: how similar the clusters of resampled stores are, at most 1."
 
 
 def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which stores of a segment are most alike."""
+"""The most similar stores within a segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters said again as a few if-then rules, in the units of the inputs."""
+"""A few if-then rules that approximate the clusters, in the units of the inputs."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def short_decimal(low: float, high: float) -> float:
 
 
 def condition(rule: Rule, features: Sequence[Feature]) -> str:
-    """The bounds in words: `Organic above 12 % of sales and area type is town`."""
+    """The bounds as text: `Organic above 12 % of sales and area type is town`."""
     return " and ".join(
         part
         for position, (low, high) in sorted(rule.bounds.items())

@@ -1,4 +1,4 @@
-"""The database file before dbt opens it: free, readable, or a reason in words."""
+"""The database file before dbt opens it: free and readable, or an error that says why not."""
 
 from __future__ import annotations
 

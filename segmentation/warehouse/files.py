@@ -10,7 +10,7 @@ class FileError(RuntimeError):
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file and the folders above it; a file that is there is replaced at the end.
+    """Write a file and the folders above it; an existing file is replaced at the end.
 
     The content goes into a hidden file beside it first, so that a full disk leaves neither an empty
     file nor half of one.

@@ -298,7 +298,7 @@ def small_inputs(
     need_states: Sequence[str] = ("Basic", "Fancy", "Fresh", "Late", "Organic"),
     seed: int = 1,
 ) -> Inputs:
-    """Inputs of stores in three kinds: each sells more of some need states and stands elsewhere.
+    """Inputs of stores in three kinds: each sells more of some need states in other surroundings.
 
     Every store sells one product of every need state of every category; a product's id is
     `<number of the category>-<number of the need state>`.
@@ -342,7 +342,7 @@ def small_inputs(
 
 
 def _numbers(generator: np.random.Generator, centers: Any, spread: float) -> list[str]:
-    """Centres with relative noise, as they stand in a CSV file."""
+    """Centers with relative noise, as texts of a CSV file."""
     noisy = centers * generator.normal(1.0, spread, size=len(centers))
     return [f"{value:.1f}" for value in noisy]
 

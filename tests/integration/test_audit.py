@@ -1,4 +1,4 @@
-"""The walk-through of `docs/audit.md`: its builds and its queries, as they stand there."""
+"""The walk-through of `docs/audit.md`: its builds and its queries."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ BAD_SALES: Final[Mapping[str, tuple[Mapping[str, str | None], str]]] = {
     "huge amount": ({"sales_amount": "1e300"}, "sales_amount is too large"),
     "large amount": ({"sales_amount": "100000000000000"}, "sales_amount is too large"),
 }
-#: Rows that look odd and are good all the same.
+#: Rows that look odd but are good.
 ODD_SALES: Final[Mapping[str, Mapping[str, str | None]]] = {
     "blanks around": {"sales_amount": " 7.78 ", "store_id": " S001 "},
     "nothing to see around": {"store_id": "\ufeffS001\u200b"},
@@ -60,7 +60,7 @@ ODD_SALES: Final[Mapping[str, Mapping[str, str | None]]] = {
     "only row of a store, a return": {"store_id": "RETURNS", "sales_amount": "-1"},
     "new store": {"store_id": "NEW"},
 }
-#: Values of `sold_on` that are no dates; the rows count all the same.
+#: Values of `sold_on` that are not dates; the rows still count.
 BAD_DATES: Final[Mapping[str, str]] = {
     "text": "yesterday",
     "impossible date": "2025-02-30",

@@ -87,7 +87,7 @@ OF_THE_RUN = {"every_input_was_read"}
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A folder for a copy of the build of the seeds: in another one dbt would parse all anew."""
+    """A folder for a copy of the build of the seeds, where dbt need not parse everything again."""
     return Project(tmp_path_factory.mktemp("copied"))  # same name of the file, as views have it
 
 

@@ -1,4 +1,4 @@
-"""Own files as a build reads them: the same money whatever the dialect, or refused."""
+"""Own files as a build reads them: the same money in every dialect, or refused."""
 
 from __future__ import annotations
 

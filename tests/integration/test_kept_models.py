@@ -15,7 +15,7 @@ from segmentation.fitting.model import AffineModel
 from .helpers import THREE_CLUSTERS, Built, Inputs, small_inputs
 
 NEED_STATES = ("Basic", "Fancy", "Fresh", "Late", "Organic")
-#: Bread is sold late no more; toys are new in both categories, in a few stores.
+#: Bread is no longer sold late; toys are new in both categories, in a few stores.
 VANISHED_PRODUCT = "1-4"
 TOY_STORES = tuple(f"S{number:03d}" for number in range(1, 11))
 #: One store so rich that the logarithm of the income is taken from now on.
@@ -59,7 +59,7 @@ def later_inputs() -> Inputs:
 
 @pytest.fixture(scope="module")
 def kept(small_build: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A later build that scores with the models that are there."""
+    """A later build that scores with the existing models."""
     folder = tmp_path_factory.mktemp("kept")
     return small_build.continued(
         folder / "build",

@@ -132,7 +132,7 @@ def test_an_input_that_changes_during_the_build_fails_it_in_words_and_is_not_pub
 def test_other_names_of_the_stores_and_another_order_of_the_rows_change_nothing_but_the_names(
     small_build: Built, tmp_path: Path
 ) -> None:
-    # the isolation forest and K-means draw by place: models are the same, what they say must be
+    # the isolation forest and K-means draw by position: equal models must give equal results
     inputs = small_inputs()
     others = {
         store: f"Z{40 - number:03d}"

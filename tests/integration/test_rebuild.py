@@ -68,7 +68,7 @@ def first(folder: Path, working_directory: Path) -> Built:
 
 @pytest.fixture(scope="module")
 def changed_sales(first: Built, folder: Path) -> Built:
-    """A later build: one category's sales have changed a little, some stores sell it no more.
+    """A later build: one category's sales have changed a little, and some stores no longer sell it.
 
     The stores that are gone come from the largest cluster, which is then the smallest one.
     """

@@ -116,7 +116,7 @@ def test_the_exposure_names_every_table_that_the_report_reads(seeds_build: Seeds
 
 
 def tables_read(module: ModuleType) -> set[str]:
-    """Names of the marts that stand in the queries of a module."""
+    """Names of the marts in the queries of a module."""
     source = Path(str(module.__file__)).read_text(encoding="utf-8")
     return {
         name

@@ -32,7 +32,7 @@ def problems(given_settings: Any) -> list[str]:
 
 
 def documented() -> dict[str, Any]:
-    """The var `segmentation` as it stands in the project file, comments aside."""
+    """The var `segmentation` of the project file."""
     project = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))
     settings: dict[str, Any] = project["vars"]["segmentation"]
     return settings
@@ -194,7 +194,7 @@ def test_an_unknown_key_of_the_sales_window_is_told_what_a_window_has() -> None:
         ({"min_segment_size": 0}, "segmentation.min_segment_size: 0 is not allowed"),
         (
             {"transform": "log"},
-            "transform: 'log' is not allowed; input should be 'log_ratio_gaps', 'clr' or 'share'",
+            "transform: 'log' is not allowed; input should be 'log_ratio_gaps', 'clr'",
         ),
         ({"selection": "elbow"}, "segmentation.selection: 'elbow' is not allowed"),
         ({"retrain": "always"}, "segmentation.retrain: 'always' is not allowed"),

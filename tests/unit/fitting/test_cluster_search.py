@@ -27,7 +27,7 @@ from segmentation.settings import ScopeSettings
 
 from ..helpers import FAR_CENTERS, blobs, kmeans, scope_settings
 
-#: Of 20 clouds without clusters so many may be split all the same (measured: none of 60).
+#: Of 20 clouds without clusters, how many may still be split (measured: none of 60).
 FALSE_POSITIVES_ALLOWED = 1
 
 

@@ -86,7 +86,7 @@ def test_the_same_groups_in_another_order_keep_their_numbers() -> None:
 
 
 def test_a_new_group_without_overlap_gets_a_number_that_was_never_used() -> None:
-    # number 3 existed long ago and is in use no more: it must not come back
+    # number 3 existed long ago and is no longer in use: it must not be used again
     assert match([0, 0, 1, 1], [1, 1, 1, 1], 2, 3) == [1, 4]
 
 

@@ -222,7 +222,7 @@ def test_cluster_numbers_go_on_from_the_model_before() -> None:
     x = blobs([20, 15], centers)
     given_settings = {**QUICK, "multicollinearity_threshold": 1}
     first = run({"Snacks": x}, **given_settings)
-    # the smaller cloud outgrows the other one and keeps its number all the same
+    # the smaller cloud outgrows the other one and still keeps its number
     grown = np.concatenate([x, x[20:] + 0.01, x[20:] - 0.01])
     second = run({"Snacks": grown}, first, **given_settings)
     sizes = {c["cluster"]: c["n_stores"] for c in second["centroids"][0]}
