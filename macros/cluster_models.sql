@@ -1,4 +1,3 @@
-{#- Fitted models of both lanes, one row per model. -#}
 {% macro all_cluster_models() -%}
 select
     'internal' as lane,

@@ -39,8 +39,6 @@
 {%- endmacro %}
 
 
-{#- How several rows of a store become one value of a column: the first pattern of `external_aggregation` that fits,
-    else the mean of numbers and the most frequent category. -#}
 {% macro external_aggregation(column, is_numeric) -%}
     {%- set given = setting('external_aggregation') or {} -%}
     case

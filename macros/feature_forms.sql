@@ -2,21 +2,18 @@
     that is kept while the form changes reads today's value through the conversion. -#}
 
 
-{#- Form of a feature, by its name: plain, log or log1p. -#}
 {% macro feature_form(lane, feature) -%}
     case when {{ lane }} = 'external' and regexp_full_match({{ feature }}, '(log|log1p)\(.*\)')
         then split_part({{ feature }}, '(', 1) else 'plain' end
 {%- endmacro %}
 
 
-{#- Name of a feature without its form; two features of one name here hold the same values. -#}
 {% macro feature_column(lane, feature) -%}
     case when {{ lane }} = 'external'
         then regexp_replace({{ feature }}, '^(log|log1p)\((.*)\)$', '\2') else {{ feature }} end
 {%- endmacro %}
 
 
-{#- SQL expression of each conversion; `value` is what the store has today. -#}
 {% macro conversions(value) -%}
     {{ return({
         'none': value,

@@ -28,7 +28,6 @@
 {%- endmacro %}
 
 
-{#- The var `inputs`; without any where it is none, or not a mapping, which the check of the inputs reports. -#}
 {% macro given_inputs() -%}
     {{ return(var('inputs') if var('inputs') is mapping else {}) }}
 {%- endmacro %}
@@ -41,14 +40,12 @@
 {%- endmacro %}
 
 
-{#- Whether an input has rows to read: a location, or an example seed. -#}
 {% macro has_input(name) -%}
     {%- set location = given_inputs().get(name) -%}
     {{ return((location is string and location != '') or not has_own_inputs()) }}
 {%- endmacro %}
 
 
-{#- Inputs that the project brings example seeds for. -#}
 {% macro example_inputs() -%}
     {{ return(['sales', 'products', 'demographics', 'foot_traffic', 'competition']) }}
 {%- endmacro %}
@@ -69,13 +66,11 @@
 {%- endmacro %}
 
 
-{#- Whether the start of a run loads the texts of an input into a table (`segmentation/inputs/reading.py`). -#}
 {% macro is_loaded(location) -%}
     {{ return(modules.re.search('\\.(csv|tsv|txt|xlsx)(\\.(gz|zst))?([?].*)?$', location | lower) is not none) }}
 {%- endmacro %}
 
 
-{#- The table of texts that the start of a run loads an input into. -#}
 {% macro loaded_texts(name) -%}
     {{ this.database }}.intake.{{ adapter.quote(name) }}
 {%- endmacro %}

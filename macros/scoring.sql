@@ -186,7 +186,6 @@
 {%- endmacro %}
 
 
-{#- Component scores of every store of a lane; a scope without a model gives no row. -#}
 {% macro components(lane) -%}
     {%- for model in scoring_literals(lane) %}
     select
@@ -216,7 +215,6 @@
 {%- endmacro %}
 
 
-{#- The values that a model reads of every store, as a fixed-size array `v`. -#}
 {% macro imputed_vectors(model) %}
     select
         scope,
@@ -230,7 +228,6 @@
 {% endmacro %}
 
 
-{#- One number of every store from the array `v`: its values times weights, and a bias. -#}
 {% macro weighted_sum(model, weights, bias) -%}
     array_inner_product(v, {{ weights }}::double[{{ model.inputs | length }}]) + {{ bias }}::double
 {%- endmacro %}
@@ -288,8 +285,6 @@
 {%- endmacro %}
 
 
-{#- Components and centroids of every model multiplied out: per cluster what each value counts for more than in the
-    first one, and what stands beside the values. -#}
 {% macro cluster_products_query(models) -%}
     select
         model_id,
@@ -316,7 +311,6 @@
 {%- endmacro %}
 
 
-{#- Distance of every store of a lane to every centroid, in the order of the centroids. -#}
 {% macro centroid_distances(lane) -%}
     {%- set components = ref(lane ~ '_components') -%}
     {%- for model in scoring_literals(lane) %}
@@ -352,7 +346,6 @@
 {%- endmacro %}
 
 
-{#- Sales below which a store is thin, per scope of a lane; no row while there are no features yet. -#}
 {% macro training_thresholds(lane) -%}
     {%- set features = ref('feat_' ~ lane) -%}
     {%- if not execute or not all_exist([features]) -%}
@@ -371,8 +364,6 @@
 {%- endmacro %}
 
 
-{#- Cluster of every store of a lane: nearest centroid, how clear that is, and what to know of the
-    store. A store of a scope without a model keeps its row, with nulls. -#}
 {% macro lane_clusters(lane) -%}
 with distances as (
     {{ centroid_distances(lane) | indent(4) }}
@@ -464,8 +455,6 @@ order by scored.scope, scored.store_id
 {%- endmacro %}
 
 
-{#- Every feature that the model in force uses, of every store of a lane, as the components see it: for
-    people and audits. -#}
 {% macro scaled_features(lane) -%}
 with known_values as (
     {%- for model in scoring_literals(lane) if model.inputs %}

@@ -25,7 +25,6 @@
 {%- endmacro %}
 
 
-{#- In the published file an analysis is a macro, and this is its parameter. -#}
 {% macro argument(name, example) -%}
     {{ return(sql_text(example)) }}
 {%- endmacro %}

@@ -18,7 +18,6 @@
 {%- endmacro %}
 
 
-{#- A tidy text, null where it says nothing. -#}
 {% macro meaning(column, nothing=['nan', 'null', 'none', 'n/a', 'na', '#n/a']) -%}
     nullif(regexp_replace({{ column }}, '^(?i:{{ nothing | join('|') }})$', ''), '')
 {%- endmacro %}
@@ -39,7 +38,6 @@
 {%- endmacro %}
 
 
-{#- The spelling that most rows use for what differs only in case and blanks. -#}
 {% macro usual_spelling(column) -%}
     first_value({{ column }}) over (
         partition by lower(regexp_replace({{ column }}, '\s', '', 'g')) order by n_{{ column }} desc, {{ column }}
@@ -47,7 +45,6 @@
 {%- endmacro %}
 
 
-{#- A row as JSON text. DuckDB writes NaN and Infinity bare, which no JSON reader takes. -#}
 {% macro row_as_json(row) -%}
     regexp_replace(to_json({{ row }})::varchar, ':(-?Infinity|-?NaN|-?inf|nan)([,}])', ':"\1"\2', 'g')
 {%- endmacro %}
@@ -86,7 +83,6 @@
 {%- endmacro %}
 
 
-{#- The sales input with its optional columns, whatever the input brings. -#}
 {% macro sales_rows() -%}
     select * from {{ input('sales') }}
     union all by name
@@ -94,7 +90,6 @@
 {%- endmacro %}
 
 
-{#- The different ids in a column of the sales, as they stand there (`given_id`) and tidied. -#}
 {% macro ids_of_sales(column) -%}
     select
         given_id,
@@ -107,7 +102,6 @@
 {%- endmacro %}
 
 
-{#- What a build says that would lose rows, since their ids came in after the ids were tidied. -#}
 {% macro sales_have_changed() -%}
     the sales have ids that were not there when stg_internal__sales_stores and stg_internal__sales_products were built: build these as well (dbt build --select +int_sales_outcomes), while nothing writes to the input
 {%- endmacro %}
@@ -217,7 +211,6 @@
 {%- endmacro %}
 
 
-{#- The accepted rows of an external input, in the order of the input; every column passes through. -#}
 {% macro stage_external(source_name) -%}
     with validated as (
         {{ validated_external(source_name) | indent(8) }}

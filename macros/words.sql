@@ -1,7 +1,6 @@
 {#- Numbers as people write them in a sentence. -#}
 
 
-{#- About three digits: 54,321 or 12.3 or 0.456. -#}
 {% macro readable_number(expression) -%}
     case
         when abs({{ expression }}) >= 100 then format('{:,}', round({{ expression }})::hugeint)
@@ -12,7 +11,6 @@
 {%- endmacro %}
 
 
-{#- A share of 0 to 1 as per cent, with a decimal below ten. -#}
 {% macro readable_percent(expression) -%}
     format(if(abs({{ expression }}) < 0.0995, '{:.1f} %', '{:.0f} %'), 100 * {{ expression }})
 {%- endmacro %}
@@ -28,7 +26,6 @@
 {%- endmacro %}
 
 
-{#- A part and its whole in one unit: 1.23 of 2.00 bn. -#}
 {% macro readable_part(part, whole) -%}
     case
         when abs({{ whole }}) >= 1e9 then format('{:.2f} of {:.2f} bn', ({{ part }} / 1e9)::double, ({{ whole }} / 1e9)::double)

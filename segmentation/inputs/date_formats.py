@@ -123,15 +123,6 @@ class DateFormat:
 
 
 @dataclass(frozen=True)
-class DateValue:
-    """A text that the column has, its number of rows and the sales in them."""
-
-    text: str
-    n_rows: int
-    money: float | None = None
-
-
-@dataclass(frozen=True)
 class DateDecision:
     """The format of a column, why, and what it does not understand.
 
