@@ -45,7 +45,8 @@ class Location:
     @property
     def is_text(self) -> bool:
         """Whether the start of a build loads the values as texts."""
-        return self.is_file and not _PARQUET.search(self._without_query)
+        kind = file_kind(self.given)
+        return kind is not None and not kind.has_types
 
     @property
     def is_table(self) -> bool:

@@ -154,11 +154,14 @@ class FileKind:
         Reads an input: connection, name of the input, location, what the user has set.
     compressed
         Endings that may follow, of compressed files.
+    has_types
+        Whether columns have types; the values of other files are loaded as texts.
     """
 
     endings: tuple[str, ...]
     read: ReadLocation
     compressed: tuple[str, ...] = ()
+    has_types: bool = False
 
     def has(self, location: str) -> bool:
         """Whether a path, glob or URL names such files."""
@@ -797,5 +800,5 @@ def _cause(error: duckdb.Error) -> str:
 FILE_KINDS: Final = (
     FileKind((".csv", ".tsv", ".txt"), _from_files(_text), compressed=(".gz", ".zst")),
     FileKind((".xlsx",), _from_files(_excel)),
-    FileKind((".parquet", ".pq"), _parquet),
+    FileKind((".parquet", ".pq"), _parquet, has_types=True),
 )
