@@ -516,7 +516,9 @@ def test_files_that_cannot_be_used_are_named_with_what_is_missing(tmp_path: Path
     assert "the file has: product_id, product_name, category, needs" in the_line(
         run, "inputs.products: "
     )
-    assert "is not allowed; it is a .parquet, .csv" in the_line(run, "inputs.demographics: ")
+    assert "is not allowed; it is a path that ends in .csv," in the_line(
+        run, "inputs.demographics: "
+    )
 
 
 def test_files_without_rows_or_of_another_format_are_named(tmp_path: Path) -> None:
