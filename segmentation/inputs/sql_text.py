@@ -13,6 +13,8 @@ BLANKS: Final = (
     + "".join(map(chr, range(0x2028, 0x2030)))
     + "\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
+#: ASCII from one visible character to another.
+_PLAIN: Final = "[!-~]([ -~]*[!-~])?"
 #: Texts that stand for a missing value where a number or a date is expected.
 NOTHING: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "-", "--")
 #: The same for an id. `none`, `no` and `0` are values of a category, and not listed there.
@@ -21,8 +23,15 @@ NO_CATEGORY: Final = ("nan", "null", "n/a", "na", "#n/a")
 
 
 def tidy(column: str) -> str:
-    """SQL: a value as text without blanks around it, in one Unicode form."""
-    return f"trim(nfc_normalize({column}::varchar), {sql_literal(BLANKS)})"
+    """SQL: a value as text without blanks around it, in one Unicode form.
+
+    Most values are plain ASCII and need neither; the search for every blank of Unicode is slow.
+    """
+    text = f"{column}::varchar"
+    return (
+        f"(case when regexp_full_match({text}, '{_PLAIN}') then {text} "
+        f"else trim(nfc_normalize({text}), {sql_literal(BLANKS)}) end)"
+    )
 
 
 def or_null(text: str, nothing: tuple[str, ...]) -> str:
