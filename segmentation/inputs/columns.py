@@ -48,6 +48,10 @@ _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
 _MOST_EXAMPLES: Final = 3
+#: Differences between ids that may not count, and how they are called.
+ID_DIFFERENCES: Final = {"leading_zeros": "leading zeros", "case": "upper and lower case"}
+#: Share of the ids from which such differences are no chance.
+UNMATCHED: Final = 0.2
 #: Formats that one call of `strptime` reads, tried where all values have the same pattern.
 _COMMON_DATES: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d")
 
@@ -222,8 +226,9 @@ class _Column:
         money = f"sum({self.money})" if self.money else "null::double"
         self.connection.execute(
             f"create or replace temp table _intake_values as "
-            f"select {self.name}::varchar as value, count(*) as n_rows, {money} as money, "
-            f"any_value({self.name}) as {self.name} from {self.plan.relation} group by 1"
+            f"select {self.name}::varchar as value, * from ("
+            f"select {self.name}, count(*) as n_rows, {money} as money "
+            f"from {self.plan.relation} group by {self.name})"
         )
 
     def _format(self, read_as: ReadAs, text: str, evidence: str, sql: str) -> ColumnFormat:
@@ -302,6 +307,8 @@ class _Column:
         found = self._format(
             "id", f"id{without.replace('_', ' ')}", "", tidy_id(self.name, ignore=self.ignored)
         )
+        if problem := self._twins():
+            return replace(found, problem=problem)
         ((scientific,),) = self.connection.execute(
             "select min(value) from _intake_values "
             "where regexp_full_match(value, '\\d[.,]\\d+[eE][+]\\d+')"
@@ -313,6 +320,42 @@ class _Column:
                 "export them as text",
             )
         return found
+
+    def _twins(self) -> str:
+        """Why ids of the column would split stores or products; empty if they do not.
+
+        Files of different programs write the same id with and without zeros, and no other input
+        is needed to see it.
+        """
+        if self.given.read_as == "category":
+            return ""
+        for difference, words in ID_DIFFERENCES.items():
+            if difference in self.ignored:
+                continue
+            known = tidy_id("value", ignore=self.ignored)
+            same = tidy_id("value", ignore=(*self.ignored, difference))
+            n_ids, n_twins, example = self.connection.execute(
+                f"""
+                select count(*), count(*) filter (len(ids) > 1), min(ids) filter (len(ids) > 1)
+                from (
+                    select unnest(ids), ids
+                    from (
+                        select list_sort(list(distinct {known})) as ids
+                        from _intake_values
+                        where {same} is not null
+                        group by {same}
+                    )
+                )
+                """
+            ).fetchall()[0]
+            if n_twins > UNMATCHED * n_ids:
+                return (
+                    f"{n_twins:,} of the {n_ids:,} ids in {self._shown()} differ from another one "
+                    f"only in {words}, such as {example[0]!r} and {example[1]!r}; set "
+                    f"segmentation.ignore_in_ids: [{difference}] if these are the same, or "
+                    f"{self.setting}: category if they are not"
+                )
+        return ""
 
     def _category(self, evidence: str) -> ColumnFormat:
         return self._format("category", "text", evidence, or_null(tidy(self.name), NO_CATEGORY))
@@ -339,6 +382,16 @@ class _Column:
                 decision.format.sql(self.name, limit),
             )
         )
+        if decision.conflicting:
+            first, second = decision.conflicting
+            return replace(
+                found,
+                evidence="values prove both orders",
+                problem=f"{self._shown()} has dates with the day first, such as {first!r}, and "
+                f"with the month first, such as {second!r}; days up to 12 can be either. Export "
+                f"all dates in one order, or set {self.setting} to ignore if the dates do not "
+                "matter",
+            )
         if decision.alternatives:
             ((example,),) = self.connection.execute(
                 "select max(value) from _intake_values where value is not null"

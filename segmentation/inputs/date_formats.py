@@ -20,6 +20,8 @@ EARLIEST: Final = dt.date(1970, 1, 1)
 _EXCEL_ORIGIN: Final = dt.date(1899, 12, 30)
 _DAYS_AFTER_TODAY: Final = 1
 _MOST_EXAMPLES: Final = 3
+#: So few of the rows can have a typing error that looks like the other order of day and month.
+_CHANCE: Final = 0.01
 
 _TIME: Final = (
     r"(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
@@ -126,8 +128,9 @@ class DateFormat:
 class DateDecision:
     """The format of a column, why, and what it does not understand.
 
-    `alternatives` has the formats that no value decides between. `needs_limit` is true when a
-    value is a date after tomorrow.
+    `alternatives` has the formats that no value decides between. `conflicting` has a date of each
+    order, day first and month first, where both are proven. `needs_limit` is true when a value is a
+    date after tomorrow.
     """
 
     format: DateFormat
@@ -136,6 +139,7 @@ class DateDecision:
     money_lost: float | None = None
     examples: tuple[str, ...] = ()
     alternatives: tuple[DateFormat, ...] = ()
+    conflicting: tuple[str, ...] = ()
     needs_limit: bool = False
 
 
@@ -197,6 +201,10 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
             {counted},
             coalesce(sum(n_rows), 0)::bigint as n_rows,
             {differing}::bigint as n_differing,
+            coalesce(sum(n_rows) filter (part_1 > 12 and part_2 <= 12), 0)::bigint
+                as n_first_is_day,
+            coalesce(sum(n_rows) filter (part_2 > 12 and part_1 <= 12), 0)::bigint
+                as n_second_is_day,
             max(text) filter (part_1 > 12 and part_2 <= 12) as first_is_day,
             max(text) filter (part_2 > 12 and part_1 <= 12) as second_is_day
         from dates
@@ -213,6 +221,7 @@ def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -
     counts = [int(str(row[f"n_rows_{i}"])) for i in range(len(formats))]
     best = max(range(len(formats)), key=lambda i: (counts[i], -i))
     alternatives: tuple[DateFormat, ...] = ()
+    conflicting: tuple[str, ...] = ()
     if only:
         evidence = "set by formats"
     else:
@@ -224,6 +233,9 @@ def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -
             and int(str(row["n_differing"]))
         ):
             alternatives = (formats[1], formats[2])
+        n_minority = min(int(str(row["n_first_is_day"])), int(str(row["n_second_is_day"])))
+        if is_numeric and n_minority > _CHANCE * int(str(row["n_rows"])):
+            conflicting = (str(row["first_is_day"]), str(row["second_is_day"]))
         proof = (
             row["first_is_day"] if formats[best].order == "day_month_year" else row["second_is_day"]
         )
@@ -244,6 +256,7 @@ def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -
         money_lost=None if money is None else float(str(money)),
         examples=examples[:_MOST_EXAMPLES],
         alternatives=alternatives,
+        conflicting=conflicting,
         needs_limit=n_lost > 0,
     )
 

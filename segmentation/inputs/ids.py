@@ -8,19 +8,16 @@ from typing import Final
 
 import duckdb
 
-from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.columns import ID_DIFFERENCES, UNMATCHED, ColumnFormat
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import tidy_id
 
-#: Share of the ids without a match above which another way of writing them is tried.
-_UNMATCHED: Final = 0.2
 #: What is tried, the least first, with the setting that does it.
 _VARIANTS: Final[tuple[tuple[str, ...], ...]] = (
     ("leading_zeros",),
     ("case",),
     ("leading_zeros", "case"),
 )
-_WORDS: Final = {"leading_zeros": "leading zeros", "case": "upper and lower case"}
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def _problem(
 ) -> str:
     n_left, n_right, n_both = counts
     fewer = min(n_left, n_right)
-    if not fewer or n_both >= (1 - _UNMATCHED) * fewer:
+    if not fewer or n_both >= (1 - UNMATCHED) * fewer:
         return ""
     shown = f"such as {alone[0][0]!r} against {alone[1][0]!r}" if all(alone) else ""
     found = f"{names[0]} and {names[1]} share {n_both:,} of {fewer:,} {column}s, {shown}".rstrip(
@@ -147,7 +144,7 @@ def _problem(
             f"intersect select {tidy_id('id', ignore=ignored)} from _intake_right)"
         ).fetchall()
         if fewer - n_variant <= (fewer - n_both) / 2:
-            words = " and ".join(_WORDS[name] for name in ignored)
+            words = " and ".join(ID_DIFFERENCES[name] for name in ignored)
             return (
                 f"{found}; without regard to {words} they share {n_variant:,}. If these are the "
                 f"same, set segmentation.ignore_in_ids: [{', '.join(ignored)}]"

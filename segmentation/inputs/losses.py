@@ -25,6 +25,8 @@ from segmentation.warehouse.database import sql_literal, sql_name
 _MOST_LINES_LOOKED_AT: Final = 100_000
 #: Shares from here on are shown without decimals.
 _WHOLE_PERCENT: Final = 0.1
+#: So few rows with so much money are often totals below the sales.
+_FEW_ROWS: Final = 3
 #: Rows that a setting leaves out; the gate does not count them.
 RETURN: Final = "sales_amount is negative"
 UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
@@ -270,6 +272,12 @@ def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnForma
         problems = [f"together {percent(together)} of {losses.input} is rejected: {parts}"]
     if not problems and losses.n_accepted == 0 and losses.input in REQUIRED:
         problems = [f"{losses.input} has no accepted row"]
+    net = (losses.money or 0.0) - money_lost - losses.returns
+    if not problems and losses.money is not None and net <= 0:
+        problems = [
+            f"the accepted sales add up to {net:,.2f}, returns included; there is nothing to "
+            "segment. If the export writes sales with a minus, change the sign"
+        ]
     return problems
 
 
@@ -298,11 +306,14 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
         advice = f"complete the column {source!r}, or name another one in columns.{name}"
     elif loss.column == "sold_on":
         advice = (
+            "dates have a year of four digits and lie between 1970 and tomorrow; "
             f"set formats.{name}.sold_on, for instance to %d/%m/%Y, or to ignore if the dates do "
             "not matter"
         )
     else:
         advice = f'set formats.{name}.{loss.column}, for instance to {{decimal: ","}}'
+    if name == "sales" and loss.n_rows <= _FEW_ROWS and loss.column in ("store_id", "product_id"):
+        advice += "; if the row holds a total, remove it"
     return f"; {advice}"
 
 

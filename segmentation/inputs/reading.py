@@ -326,6 +326,11 @@ def _text(
             continue
         matched, missing = match_columns(name, found.columns, given)
         problems += [f"{shown}: {problem}" for problem in missing]
+        problems += [
+            f"{shown}: several columns of the file are called {theirs!r}; rename all but one"
+            for theirs in matched.values()
+            if theirs in found.repeated
+        ]
         files.append(_TextFile(path, found, _table_names(found.columns, matched)))
     if problems:
         raise InputError(problems)

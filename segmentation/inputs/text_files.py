@@ -64,6 +64,8 @@ class FileFormat:
         Lines above the header that are not empty.
     needs_copy
         DuckDB cannot read the file as it is.
+    repeated
+        Names that several columns have.
     """
 
     encoding: Encoding
@@ -73,6 +75,7 @@ class FileFormat:
     columns: tuple[str, ...]
     above: tuple[str, ...] = ()
     needs_copy: bool = False
+    repeated: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Encoding and separator, as people name them."""
@@ -129,6 +132,7 @@ def text_format(path: Path, n_known: Callable[[Sequence[str]], int], n_required:
         tuple(_named(columns)),
         tuple(line.strip() for line in lines[:header] if line.strip(" ;,|\t")),
         needs_copy=encoding != "utf-8" or _has_odd_line_ends(text),
+        repeated=tuple(name for name, n in Counter(columns).items() if name and n > 1),
     )
 
 
@@ -325,7 +329,7 @@ def _header(
     )
     names = _fields(lines[header], delimiter)
     data = [name for name in names if _LOOKS_LIKE_DATA.fullmatch(name)]
-    if data:
+    if data and not n_known(names):
         raise InputError(
             [
                 f"{path} has no header: line {header + 1} is {lines[header][:80]!r}, which looks "

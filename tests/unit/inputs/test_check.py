@@ -251,6 +251,87 @@ def test_a_damaged_line_among_accents_of_utf_8_is_rejected(
     ]
 
 
+def test_ids_that_only_some_rows_write_with_zeros_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [f"{store};p1;10.5" for n in range(1, 11) for store in (f"{n:03d}", n)]
+    text = "\n".join(["store_id;product_id;sales_amount", *lines])
+    report = check(connection, tmp_path, {"sales": text})
+    (problem,) = report.all_problems()
+    assert problem == (
+        "inputs.sales: 20 of the 20 ids in sales.store_id differ from another one only in leading "
+        "zeros, such as '001' and '1'; set segmentation.ignore_in_ids: [leading_zeros] if these "
+        "are the same, or formats.sales.store_id: category if they are not"
+    )
+    same = check(
+        connection, tmp_path, {"sales": text}, settings={"ignore_in_ids": ["leading_zeros"]}
+    )
+    assert same.all_problems() == []
+    assert same.columns["sales"][0].n_distinct == 10
+    others = check(
+        connection, tmp_path, {"sales": text}, formats={"sales": {"store_id": "category"}}
+    )
+    assert others.all_problems() == []
+    assert others.columns["sales"][0].n_distinct == 20
+
+
+def test_dates_of_both_orders_are_refused_with_an_example_of_each(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = dated("31/01/2025", "30/01/2025", "03/04/2025", "01/31/2025")
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "with the day first, such as '31/01/2025'" in problem
+    assert "with the month first, such as '01/31/2025'" in problem
+
+
+def test_a_single_date_of_the_other_order_costs_that_date_only(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = dated(*["31/01/2025"] * 200, "01/31/2025")
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    (date,) = (c for c in report.columns["sales"] if c.column == "sold_on")
+    assert (date.format, date.n_not_understood) == ("day-month-year", 1)
+
+
+@pytest.mark.parametrize("amounts", [["-5.00", "-7.50"], ["0.00"]])
+def test_sales_that_do_not_add_up_to_anything_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str]
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": sales(*amounts)}).all_problems()
+    assert "the accepted sales add up to" in problem
+    assert "change the sign" in problem
+
+
+def test_two_columns_of_the_same_name_are_refused_if_one_is_needed(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id,product_id,sales_amount,sales_amount,note,note\ns1,p1,1.5,2.5,a,b\n"
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "several columns of the file are called 'sales_amount'; rename all but one" in problem
+
+
+def test_a_row_of_totals_is_refused_with_that_hint(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = sales(*["10.00"] * 100) + "Total;;1000.00\n"
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert problem.startswith(
+        "inputs.sales: 50 % of the sales, 1,000.00 of 2,000.00 (1 of 101 rows)"
+    )
+    assert problem.endswith("if the row holds a total, remove it")
+
+
+def test_a_table_with_a_column_per_month_names_the_missing_column(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id,product_id,2025-01,2025-02\ns1,p1,1.5,2.5\n"
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert (
+        "there is no column 'sales_amount'; the file has: store_id, product_id, 2025-01" in problem
+    )
+
+
 def test_a_truncated_file_is_refused(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     content = gzip.compress(sales(*(f"{i}.50" for i in range(5000))).encode())
     (tmp_path / "cut.csv.gz").write_bytes(content[: len(content) * 2 // 3])

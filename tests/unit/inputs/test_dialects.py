@@ -156,8 +156,12 @@ def test_a_retailer_is_read_right_in_every_dialect_or_refused(
         report = check(Path(name), sales, connection)
         days_differ = any(line.day.day <= 12 for line in lines)
         if not report.is_good:
-            # only dates that no value decides
-            assert "no value decides" in report.all_problems()[0], report.all_problems()
+            # only dates that no value decides, and sales that add up to nothing
+            (problem,) = report.all_problems()
+            if "there is nothing to segment" in problem:
+                assert sum(line.cents for line in lines) <= 0
+                return
+            assert "no value decides" in problem
             assert days_differ
             assert "/" in dialect.date or "." in dialect.date
             return
@@ -198,4 +202,4 @@ def test_amounts_with_unquoted_thousands_are_never_cut_silently(
         report = check(Path(name), path, connection)
         n_split = sum(abs(line.cents) >= 100_000 for line in lines)
         assert report.plans["sales"].lines.height == n_split
-        assert report.is_good == (n_split == 0)
+        assert report.is_good == (n_split == 0 and sum(line.cents for line in lines) > 0)
