@@ -407,11 +407,13 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
     counts = np.zeros((len(rows), len(columns)))
     owners = np.full((len(rows), len(columns)), -1)
     largest = np.zeros((len(rows), len(columns)))
-    for internal, external, segment, n_stores in cells.select(
-        "internal_cluster", "external_cluster", "segment_id", "n_stores"
+    own = np.zeros((len(rows), len(columns)), dtype=bool)
+    for internal, external, segment, n_stores, is_own in cells.select(
+        "internal_cluster", "external_cluster", "segment_id", "n_stores", "is_own"
     ).iter_rows():
         place = rows.index(_label(internal)), columns.index(_label(external))
         counts[place] += n_stores
+        own[place] = is_own
         largest[place] = max(largest[place], n_stores)
         if n_stores == largest[place]:
             owners[place] = segments.index(segment)
@@ -425,7 +427,6 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
     for (row, column), owner in np.ndenumerate(owners):
         if owner < 0:
             continue
-        own_cell = f"{rows[row]}-{columns[column]}" == segments[owner]
         after.add_patch(
             Rectangle(
                 (column - 0.47, row - 0.47),
@@ -443,7 +444,7 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
             ha="center",
             va="center",
             fontsize=9,
-            fontweight="bold" if own_cell else "normal",
+            fontweight="bold" if own[row, column] else "normal",
             color=INK if is_light(colour(int(owner))) else "white",
             in_layout=False,
         )
@@ -566,9 +567,8 @@ KINDS: Final = (
         "crosstab",
         draw_crosstab,
         "Both lanes and their segments",
-        "Left: stores per internal and external cluster. Right: the segment of each pair after "
-        "small ones were dissolved; bold where the pair gives the segment its id. "
-        "x: the lane does not know the stores.",
+        "Left: stores per internal and external cluster. Right: the segment of most stores of each "
+        "pair; bold where the pair is a segment of its own. x: the lane does not know the stores.",
         ("cells",),
         "the category has no segments",
         of_segments=True,

@@ -74,7 +74,7 @@ def picture_tables(
             "share_of_sales",
         ).sort("category", "segment_id"),
         "cells": merged.group_by("category", "internal_cluster", "external_cluster", "segment_id")
-        .agg(n_stores=pl.len())
+        .agg(n_stores=pl.len(), is_own=~pl.col("was_reassigned").any())
         .sort("category", "internal_cluster", "external_cluster", "segment_id"),
         "movements": where_stores_moved(movements),
     }

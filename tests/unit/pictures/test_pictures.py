@@ -93,6 +93,7 @@ def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
                 "category": CATEGORY,
                 "internal_cluster": [a for a, _ in cells],
                 "external_cluster": [b for _, b in cells],
+                "is_own": [a is not None and b is not None for a, b in cells],
                 "segment_id": SEGMENTS,
                 "n_stores": range(1, 10),
             }
