@@ -67,7 +67,7 @@ def test_dates_that_cannot_be_read_are_refused_and_change_nothing(
     late = inputs.sales.with_columns(pl.lit("some day").alias("sold_on"))
     message = refusal(good, replace(inputs, sales=late), tmp_path, "inputs.sales: ")
     assert message.startswith("inputs.sales: 100 % of the sales, ")
-    assert "sold_on is not a date, such as `some day`; set formats.sales.sold_on" in message
+    assert "sold_on is not a date, such as `some day`; dates have a year of four digits" in message
 
 
 def test_dates_in_another_format_are_the_same_dates(good: Built, tmp_path: Path) -> None:
