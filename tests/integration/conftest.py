@@ -1,8 +1,14 @@
-"""Builds that several tests read; each worker of pytest-xdist has its own."""
+"""Builds that several tests read; every process of pytest-xdist has a copy of the same one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,23 +17,58 @@ from .helpers import OWN_INPUTS, THREE_CLUSTERS, Built, DbtRun, Project, small_i
 
 @dataclass(frozen=True)
 class SeedsBuild:
-    """The project after one complete `dbt build` of the example seeds, and what dbt said."""
+    """The project after one complete `dbt build` of the example seeds, and what dbt said.
+
+    `pictures` is the folder that the build drew into; `project` may be in another one.
+    """
 
     project: Project
     run: DbtRun
+    pictures: Path
+
+
+def built_once(
+    factory: pytest.TempPathFactory, name: str, build: Callable[[Project], DbtRun]
+) -> tuple[Project, DbtRun, Project]:
+    """Build in a folder that all processes of pytest-xdist know.
+
+    The first process that asks builds, and others wait for it. Gives a copy for this process alone,
+    what dbt said, and the original, which nobody may change.
+    """
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    original = Project(root / name / "build")
+    outcome = root / name / "run.json"
+    outcome.parent.mkdir(exist_ok=True)
+    with (root / name / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not outcome.exists():
+            outcome.write_text(json.dumps(asdict(build(original))))
+    copy = Project(factory.mktemp(name) / "build")
+    shutil.copytree(original.folder, copy.folder)
+    return copy, DbtRun(**json.loads(outcome.read_text())), original
 
 
 @pytest.fixture(scope="session")
 def seeds_build(tmp_path_factory: pytest.TempPathFactory) -> SeedsBuild:
     """Run `dbt build` with nothing given: seeds, models, snapshot and data tests."""
-    project = Project(tmp_path_factory.mktemp("seeds"))
-    return SeedsBuild(project, project.dbt("build"))
+    project, run, original = built_once(
+        tmp_path_factory, "seeds", lambda project: project.dbt("build")
+    )
+    return SeedsBuild(project, run, original.folder / "pictures")
 
 
 @pytest.fixture(scope="session")
 def small_build(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Build the small inputs once, without tests; later builds continue in copies of it."""
-    folder = tmp_path_factory.mktemp("small")
-    project = Project(folder / "build")
-    variables = {**small_inputs().write(folder / "inputs"), "segmentation": THREE_CLUSTERS}
-    return Built(project, variables, project.build(*OWN_INPUTS, variables=variables))
+
+    def build(project: Project) -> DbtRun:
+        variables = small_inputs().write(project.folder.parent / "inputs")
+        variables["segmentation"] = THREE_CLUSTERS
+        (project.folder.parent / "vars.json").write_text(json.dumps(variables))
+        return project.build(*OWN_INPUTS, variables=variables)
+
+    project, run, original = built_once(tmp_path_factory, "small", build)
+    variables = json.loads((original.folder.parent / "vars.json").read_text())
+    return Built(project, variables, run)

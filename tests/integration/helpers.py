@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,8 @@ from dbt.adapters.factory import cleanup_connections, reset_adapters
 from dbt.cli.main import dbtRunner
 
 from segmentation.warehouse.fingerprints import Fingerprint, table_fingerprints
+
+from .dbt_process import DbtProcess
 
 REPOSITORY: Final = Path(__file__).parents[2]
 
@@ -115,12 +116,31 @@ class Project:
             "STORE_SEGMENTS_PICTURES": str(self.folder / "pictures"),
         }
 
+    @property
+    def environment_of_dbt(self) -> dict[str, str]:
+        """The same for dbt called in the folder.
+
+        The path of the database is relative, as dbt parses everything again when the profile
+        differs: a copy in another folder continues with what was parsed for the original.
+        """
+        return {**self.environment, "STORE_SEGMENTS_DB": self.database_name}
+
+    @contextlib.contextmanager
+    def _called(self) -> Iterator[list[str]]:
+        """Environment, working directory and terminal of a call of dbt in this process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (
+            _environment(self.environment_of_dbt),
+            contextlib.chdir(self.folder),
+            _terminal(self.folder / "stderr.txt") as shown,
+        ):
+            yield shown
+
     def dbt(
         self, command: str, *arguments: str, variables: Mapping[str, Any] | None = None
     ) -> DbtRun:
         """Call dbt in this process; the database is closed again afterwards."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with _environment(self.environment), _terminal(self.folder / "stderr.txt") as shown:
+        with self._called() as shown:
             outcome = dbtRunner().invoke([*self.command(command, variables), *arguments])
             close_database()
         results = getattr(outcome.result, "results", None) or ()
@@ -136,7 +156,7 @@ class Project:
 
     def compiled(self, inline: str) -> str:
         """Give the SQL that dbt makes of a query with macros."""
-        with _environment(self.environment), _terminal(self.folder / "stderr.txt"):
+        with self._called():
             outcome: Any = dbtRunner().invoke([*self.command("compile", None), "--inline", inline])
             close_database()
         assert outcome.success, outcome.exception
@@ -151,24 +171,17 @@ class Project:
     def process(
         self,
         variables: Mapping[str, Any] | None = None,
-        prefix: Sequence[str] = (),
         arguments: Sequence[str] = (),
+        umask: int | None = None,
         **environment: str,
-    ) -> subprocess.Popen[str]:
+    ) -> DbtProcess:
         """Begin a build without tests in a process of its own, all it shows as it comes."""
-        return subprocess.Popen(
-            [
-                *prefix,
-                str(Path(sys.executable).with_name("dbt")),
-                *self.command("build", variables),
-                *OWN_INPUTS,
-                *arguments,
-            ],
-            env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return DbtProcess(
+            [*self.command("build", variables), *OWN_INPUTS, *arguments],
+            environment={**os.environ, **self.environment_of_dbt, **environment},
+            folder=self.folder,
+            umask=umask,
         )
 
     def command(self, command: str, variables: Mapping[str, Any] | None = None) -> list[str]:
@@ -387,12 +400,16 @@ class Built:
 
 
 def copy_of(project: Project, folder: Path) -> Project:
-    """A project with a copy of the database; the parsed project is copied along to save time."""
-    folder.mkdir(parents=True)
+    """A project with a copy of the database.
+
+    The parsed project and the pictures are copied along, as making them again takes time.
+    """
+    (folder / "target").mkdir(parents=True)
     copied = Project(folder)
     shutil.copy(project.database, copied.database)
-    (folder / "target").mkdir()
     shutil.copy(project.folder / "target" / "partial_parse.msgpack", folder / "target")
+    if (project.folder / "pictures").is_dir():
+        shutil.copytree(project.folder / "pictures", folder / "pictures")
     return copied
 
 

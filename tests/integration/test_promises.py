@@ -113,7 +113,6 @@ def test_an_input_that_changes_during_the_build_fails_it_in_words_and_is_not_pub
     project = copy_of(small_build.project, tmp_path / "project")
     variables = {**small_inputs().write(tmp_path / "inputs"), "segmentation": QUICK}
     process = project.process(variables)
-    assert process.stdout is not None
     shown = []
     for line in process.stdout:
         shown.append(line)
@@ -219,10 +218,8 @@ def test_nothing_in_the_project_reads_a_pickle() -> None:
 def test_only_the_owner_may_write_to_what_a_build_makes(small_build: Built, tmp_path: Path) -> None:
     project = copy_of(small_build.project, tmp_path / "project")
     project.database.unlink()
-    process = project.process(
-        small_build.variables, prefix=["sh", "-c", 'umask 0 && exec "$0" "$@"']
-    )
-    shown, _ = process.communicate(timeout=300)
+    process = project.process(small_build.variables, umask=0)
+    shown = process.rest()
     assert process.returncode == 0, shown
     modes = {
         str(path.relative_to(project.folder)): stat.S_IMODE(path.stat().st_mode)
@@ -272,7 +269,7 @@ def with_secrets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str
         PGPASSWORD=CANARY,
         AWS_SECRET_ACCESS_KEY=CANARY,
     )
-    shown, _ = process.communicate(timeout=300)
+    shown = process.rest()
     assert process.returncode == 0, shown
     return project, shown
 
@@ -391,7 +388,6 @@ def test_of_two_builds_at_once_one_says_who_has_the_database_or_waits_for_it(
 ) -> None:
     project = copy_of(small_build.project, tmp_path / "project")
     first = project.process(small_build.variables)
-    assert first.stdout is not None
     for line in first.stdout:
         if " START " in line:
             break
@@ -399,7 +395,7 @@ def test_of_two_builds_at_once_one_says_who_has_the_database_or_waits_for_it(
     try:
         waiting = project.process(small_build.variables, STORE_SEGMENTS_WAIT="300")
         second = project.process(small_build.variables)
-        refused, _ = second.communicate(timeout=300)
+        refused = second.rest()
     finally:
         os.kill(first.pid, signal.SIGCONT)
     assert second.returncode != 0
@@ -407,9 +403,9 @@ def test_of_two_builds_at_once_one_says_who_has_the_database_or_waits_for_it(
     assert f"process {first.pid}" in message
     assert "Traceback" not in refused
     assert is_listed(message.strip())
-    shown, _ = first.communicate(timeout=300)
+    shown = first.rest()
     assert first.returncode == 0, shown
-    shown, _ = waiting.communicate(timeout=300)
+    shown = waiting.rest()
     assert waiting.returncode == 0, shown
     runs = project.query("select status from governance.runs order by started_at")
     assert runs["status"].to_list() == ["success"] * 3

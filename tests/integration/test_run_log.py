@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from dbt.version import __version__ as dbt_version
 
 from .conftest import SeedsBuild
+from .dbt_process import DbtProcess
 from .helpers import REPOSITORY, Built, copy_of
 
 #: The last thing that happens before a Python model has run for seconds.
@@ -127,13 +129,12 @@ def test_no_secret_of_a_location_is_shown_or_logged(
         assert "canary" not in text
 
 
-def killed_while_fitting(process: subprocess.Popen[str]) -> Iterator[str]:
+def killed_while_fitting(process: DbtProcess) -> Iterator[str]:
     """Lines of a process, which gets SIGKILL after the one in which a fit begins."""
-    assert process.stdout is not None
     for line in process.stdout:
         yield line
         if _FITTING in line:
-            process.send_signal(signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

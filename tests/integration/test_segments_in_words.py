@@ -133,7 +133,7 @@ def test_the_query_of_a_rule_gives_its_stores_and_each_store_fulfils_one_rule(
 
 def test_the_table_of_pictures_has_the_hash_of_every_file(seeds_build: SeedsBuild) -> None:
     rows = seeds_build.project.query("select * from segments.segment_plots").to_dicts()
-    folder = seeds_build.project.folder / "pictures"
+    folder = seeds_build.pictures
     drawn = [row for row in rows if row["status"] == "drawn"]
     assert {row["kind"] for row in drawn} == {kind.name for kind in KINDS} - {"movements"}
     for row in drawn:
