@@ -112,6 +112,7 @@ def test_a_build_whose_sales_are_all_rejected_fails_and_changes_nothing_that_peo
     good = small_inputs()
     project = Project(tmp_path / "project", database_name="segments.duckdb")
     variables = {**good.write(tmp_path / "good"), "external_sources": []}
+    variables["segmentation"] = {**QUICK, "picture_formats": ["png"]}
     assert project.build(*OWN_INPUTS, variables=variables).success
     kept = ("segments.segments.store_segments_history", "governance.model_registry")
     before = [project.query(f"from {table} order by all") for table in kept]
@@ -147,7 +148,7 @@ def test_a_build_without_a_usable_model_fails_and_publishes_nothing(tmp_path: Pa
 
 # --- dialects and shapes ----------------------------------------------------------------------
 
-MANY: Final = 2000
+MANY: Final = 300
 KEYWORDS: Final = ("select", "from", "order", "group", "table", "null", "where", "1")
 
 

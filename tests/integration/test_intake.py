@@ -182,7 +182,7 @@ def test_a_text_that_differs_in_every_store_is_dropped_with_that_reason(tmp_path
         "segmentation": dict(QUICK),
     }
     project = Project(tmp_path / "build")
-    project.build(*OWN_INPUTS, variables=variables)
+    project.build("--select", "+feature_decisions", *OWN_INPUTS, variables=variables)
     decision = project.query(
         "select reason, missing_share, is_kept from governance.feature_decisions"
         " where feature = 'demographics.store_name'"
