@@ -40,7 +40,7 @@ check-data: $(VENV)/.installed  ## Check own files without building (VARS=my.yml
 	@$(READ_VARS); python scripts/check_data.py --vars "$$vars" $(INPUTS) $(if $(WRITE),--write $(WRITE))
 
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
-	pytest -n $(WORKERS) --dist loadfile
+	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests of single functions (two minutes)
 	pytest -n $(WORKERS) tests/unit

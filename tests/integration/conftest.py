@@ -9,10 +9,19 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from .helpers import OWN_INPUTS, THREE_CLUSTERS, Built, DbtRun, Project, small_inputs
+
+#: The files that take longest. The first of them needs no build that another process makes.
+LONGEST: Final = ("test_bad_files.py", "test_promises.py", "test_crashes.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @dataclass(frozen=True)
