@@ -208,7 +208,7 @@ def test_every_dialect_is_read_to_the_last_row(dialects: Outcome) -> None:
     dialects.assert_no_store_is_lost(set(small_inputs().demographics["store_id"]))
     assert dialects.project.value("select count(*) from governance.rejected_rows") == 0
     names = dialects.project.query("select product_name from staging.stg_internal__products")
-    assert 'first line\nsecond | "line" of Basic product' in names["product_name"].to_list()
+    assert 'first line second | "line" of Basic product' in names["product_name"].to_list()
 
 
 @pytest.mark.parametrize(
