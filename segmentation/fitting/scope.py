@@ -42,14 +42,41 @@ _ROWS_OF_NOISE: Final = 64
 
 
 @dataclass(frozen=True)
+class _Columns:
+    """Some columns of the training data as the pipeline reads them.
+
+    `numbers` are column numbers of the input. The gaps of log-shares are filled with `gaps`, whose
+    row effects are means over exactly these columns.
+    """
+
+    numbers: tuple[int, ...]
+    values: Matrix
+    gaps: GapTransform | None
+
+    @classmethod
+    def of(cls, data: TrainingData, numbers: Sequence[int]) -> _Columns:
+        """Take the columns with these numbers and fill their gaps."""
+        values = data.x[:, numbers]
+        if not data.has_gaps:
+            return cls(tuple(numbers), values, None)
+        gaps = fit_gaps(values)
+        return cls(tuple(numbers), gaps.transform(values), gaps)
+
+    def are_same_for_all(self) -> bool:
+        """Whether all stores have the same value in each of the columns."""
+        known = np.where(np.isnan(self.values), 0.0, self.values)
+        return not (len(known) and bool((np.ptp(known, axis=0) > _SAME).any()))
+
+
+@dataclass(frozen=True)
 class _Pipeline:
     """PyCaret's fitted pipeline, read off as numbers.
 
-    `kept` are column numbers of the input; `z` are the component scores of the rows in `rows`,
+    `columns` are those that the pipeline keeps; `z` are the component scores of the rows in `rows`,
     divided by `within_deviations`.
     """
 
-    kept: tuple[int, ...]
+    columns: _Columns
     imputed: Matrix
     center: Matrix
     scale: Matrix
@@ -61,7 +88,6 @@ class _Pipeline:
     z: Matrix
     make_clusterer: MakeClusterer
     reasons: tuple[str, ...]
-    gaps: GapTransform | None
     within_deviations: Matrix
 
     def in_metric(self, metric: Metric) -> _Pipeline:
@@ -111,13 +137,14 @@ def fit_scope(
         components, search, k, centroids, outliers, means and distributions.
     """
     with threadpool_limits(limits=1):
-        gaps = fit_gaps(data.x) if data.has_gaps else None
-        seen = gaps.transform(data.x) if gaps else data.x
-        decisions = select_features(data.names, data.raw, seen, settings)
+        columns = _Columns.of(data, range(len(data.names)))
+        decisions = select_features(data.names, data.raw, columns.values, settings)
     if data.has_gaps:
         decisions = _with_a_partner(decisions)
     selected = [column for column, decision in enumerate(decisions) if decision.kept]
-    is_same = bool(selected) and _is_same_for_all(data, selected)
+    if len(selected) < len(decisions):
+        columns = _Columns.of(data, selected)
+    is_same = bool(selected) and columns.are_same_for_all()
     if not selected or is_same or len(data.store_ids) < settings.min_clusters:
         reason = (
             "no usable feature is left; feature_decisions says why for each"
@@ -130,8 +157,8 @@ def fit_scope(
         without = [replace(decision, kept=False) for decision in decisions]
         return _single_cluster(data, without, reason, previous, highest_used)
     with threadpool_limits(limits=1):
-        pipeline = _fit_pipeline(data, selected, settings)
-        kept = list(pipeline.kept)
+        pipeline = _fit_pipeline(data, columns, settings)
+        kept = list(pipeline.columns.numbers)
         rows = list(pipeline.rows)
         zero_share = float(np.isnan(data.x[rows][:, kept]).mean()) if data.has_gaps else 0.0
         result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs, zero_share)
@@ -173,13 +200,9 @@ def fit_scope(
     }
 
 
-def _fit_pipeline(
-    data: TrainingData, selected: Sequence[int], settings: ScopeSettings
-) -> _Pipeline:
-    """Fit PyCaret's pipeline to the selected columns and read its numbers."""
-    x, groups = data.x[:, selected], [data.groups[column] for column in selected]
-    gaps = fit_gaps(x) if data.has_gaps else None
-    x = gaps.transform(x) if gaps else x
+def _fit_pipeline(data: TrainingData, columns: _Columns, settings: ScopeSettings) -> _Pipeline:
+    """Fit PyCaret's pipeline to some columns and read its numbers."""
+    x, groups = columns.values, [data.groups[column] for column in columns.numbers]
     unit = _units(x, groups, settings)
     recipe = _recipe(tuple(groups), settings)
     before_pca, reduction = clone(recipe.pipeline[:-1]), clone(recipe.pipeline[-1:])
@@ -190,15 +213,16 @@ def _fit_pipeline(
         z = reduction.set_params(pca__transformer__n_components=floor).fit_transform(scaled)
     names = _column_names(x.shape[1])
     kept = [names.index(name) for name in _step(reduction, "pca").feature_names_in_]
-    if gaps and len(kept) < len(selected):
-        # row effects are means over the columns that the model keeps
-        return _fit_pipeline(data, [selected[column] for column in kept], settings)
+    if len(kept) < len(columns.numbers):
+        columns = _Columns.of(data, [columns.numbers[column] for column in kept])
+        if data.has_gaps:  # the row effects have changed
+            return _fit_pipeline(data, columns, settings)
     imputer = before_pca.named_steps["numerical_imputer"].transformer
     center, scale = _center_and_scale(before_pca, settings, len(kept))
     scale = scale / _step(before_pca, "weights").transformer.weights_
     pca = _pca(reduction)
     return _Pipeline(
-        kept=tuple(selected[column] for column in kept),
+        columns=columns,
         imputed=np.asarray(imputer.statistics_, dtype=np.float64)[kept] * unit[kept],
         center=center * unit[kept],
         scale=scale * unit[kept],
@@ -211,7 +235,6 @@ def _fit_pipeline(
         z=np.ascontiguousarray(z.to_numpy(), dtype=np.float64),
         make_clusterer=recipe.make_clusterer,
         reasons=tuple(_step(before_pca, "weights").transformer.reasons_),
-        gaps=gaps,
         within_deviations=np.ones(len(pca.components_)),
     )
 
@@ -294,15 +317,6 @@ def _with_a_partner(decisions: Sequence[FeatureDecision]) -> list[FeatureDecisio
     ]
 
 
-def _is_same_for_all(data: TrainingData, selected: Sequence[int]) -> bool:
-    """Whether all stores have the same value in each of the selected columns."""
-    x = data.x[:, selected]
-    if data.has_gaps:
-        x = fit_gaps(x).transform(x)
-    known = np.where(np.isnan(x), 0.0, x)
-    return not bool((np.ptp(known, axis=0) > _SAME).any()) if len(known) else True
-
-
 def _column_names(width: int) -> list[str]:
     """Names under which PyCaret sees the columns."""
     return [f"f{column:05d}" for column in range(width)]
@@ -375,8 +389,7 @@ def _model_row(
     candidates: Sequence[Candidate],
 ) -> ModelRow:
     """All of the row but status, reason, k and centroids."""
-    values = data.x[:, list(pipeline.kept)]
-    values = pipeline.gaps.transform(values) if pipeline.gaps else values
+    gaps = pipeline.columns.gaps
     kept_numbers = iter(zip(pipeline.imputed, pipeline.center, pipeline.scale, strict=True))
     features = []
     for decision in decisions:
@@ -422,12 +435,12 @@ def _model_row(
             for candidate in candidates
             if (assessment := candidate.assessment) is not None
         ],
-        "column_effects": pipeline.gaps.column_effects.tolist() if pipeline.gaps else [],
-        "gap_values": pipeline.gaps.gap_values.tolist() if pipeline.gaps else [],
+        "column_effects": gaps.column_effects.tolist() if gaps else [],
+        "gap_values": gaps.gap_values.tolist() if gaps else [],
         "within_deviations": pipeline.within_deviations.tolist(),
         "outlier_store_ids": outliers,
         "means": pipeline.mean.tolist(),
-        "distributions": [asdict(distribution(column)) for column in values.T],
+        "distributions": [asdict(distribution(column)) for column in pipeline.columns.values.T],
     }
 
 
