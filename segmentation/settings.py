@@ -36,7 +36,9 @@ LANE_DEFAULTS: Final[dict[Lane, dict[str, Any]]] = {
 
 #: Settings that act in one lane only; elsewhere they are refused, and no model depends on them.
 ONLY_IN: Final[dict[Lane, frozenset[str]]] = {
-    "internal": frozenset({"transform", "zero_replacement", "min_segment_size"}),
+    "internal": frozenset(
+        {"transform", "zero_replacement", "min_segment_size", "min_training_rows"}
+    ),
     "external": frozenset({"max_categories", "log_skewness_threshold"}),
 }
 
@@ -108,7 +110,7 @@ class ScopeSettings(_Strict):
     low_variance_threshold: float = Field(0.01, ge=0, lt=1)
     multicollinearity_threshold: float = Field(0.95, gt=0, le=1)
     max_categories: int = Field(20, ge=2, le=200)
-    log_skewness_threshold: float = Field(1.0, ge=0)
+    log_skewness_threshold: float = Field(0.5, ge=0)
     transform: Transform = "log_ratio_gaps"
     zero_replacement: float = Field(0.05, gt=0, lt=1)
     numeric_imputation: Literal["mean", "median", "mode"] = "median"
@@ -130,6 +132,7 @@ class ScopeSettings(_Strict):
     min_cluster_size: int = Field(5, ge=1)
     min_segment_size: SizeOrAuto = "auto"
     min_training_sales: float = Field(0.0, ge=0)
+    min_training_rows: int = Field(50, ge=0)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

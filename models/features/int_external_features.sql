@@ -1,5 +1,5 @@
--- Numeric columns keep their values; one that is skewed, has no negative values and is not a share
--- between 0 and 1 enters as its logarithm, and its feature says so by name. A categorical column
+-- Numeric columns keep their values; one that is skewed, less so as a logarithm, has no negative values
+-- and is not a share between 0 and 1 enters as its logarithm, and its feature says so by name. A categorical column
 -- becomes one indicator per level, the rarest levels together as "other". A missing value stays
 -- missing until imputation.
 {% set max_categories = setting('max_categories', 'external', 'external') %}
@@ -20,11 +20,19 @@ column_shapes as (
             when count(distinct number) <= 2 or min(number) < 0 then 'plain'
             when min(number) >= 0 and max(number) <= 1 then 'plain'
             when coalesce(skewness(number), 0) <= {{ skewness }} then 'plain'
-            when min(number) > 0 then 'log'
-            else 'log1p'
+            when min(number) > 0 then if(abs(skewness(log_number)) < skewness(number), 'log', 'plain')
+            else if(abs(skewness(log1p_number)) < skewness(number), 'log1p', 'plain')
         end as shape
-    from cells
-    where is_numeric
+    from (
+        select
+            source,
+            column_name,
+            number,
+            case when number > 0 then ln(number) end as log_number,
+            case when number >= 0 then ln(1 + number) end as log1p_number
+        from cells
+        where is_numeric
+    ) as numbers
     group by all
 ),
 

@@ -12,8 +12,8 @@ from segmentation.features.vectors import Matrix
 from segmentation.fitting.criterion import assess, best_first
 from segmentation.fitting.mixtures import fit_mixtures
 
-#: Hennig and Liao (2013), section 6.2: half the contribution of a measurement.
-CATEGORICAL_CONTRIBUTION: Final = 0.5
+#: Contribution of a categorical column, as a share of that of a measurement (decision 0005).
+CATEGORICAL_CONTRIBUTION: Final = 0.35
 #: Interquartile range of a normal distribution in standard deviations.
 _NORMAL_RANGE: Final = 1.349
 #: Groups that are looked for in one column, rows that are looked at, and the p-value of "no
@@ -36,7 +36,7 @@ class WeightColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     The levels of a categorical column lie in clumps by construction, so a clustering finds them
     before it looks at anything else. Hennig and Liao therefore let a categorical column contribute
-    half as much to the expected squared distance of two rows as a measurement does.
+    less to the expected squared distance of two rows than a measurement does.
 
     A scaler divides a measurement by its spread. If the column has separate groups, most of the
     spread is the distance between them, and the scaler makes the groups smaller than noise. Such a

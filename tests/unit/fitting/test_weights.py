@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from segmentation.features.vectors import Matrix
-from segmentation.fitting.weights import WeightColumns, measurement_weight
+from segmentation.fitting.weights import CATEGORICAL_CONTRIBUTION, WeightColumns, measurement_weight
 
 SIZE_LEVELS = np.eye(3)[[0, 1, 2, 0, 0, 1] * 10]
 REGION_LEVELS = np.eye(2)[[0, 1, 1, 1] * 15]
@@ -30,16 +30,16 @@ def measurements(scales: tuple[float, ...], seed: int = 0) -> Matrix:
     st.tuples(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3)),
     st.integers(0, 1000),
 )
-def test_a_categorical_column_contributes_half_the_mean_variance_of_the_measurements(
+def test_a_categorical_column_contributes_a_fixed_part_of_the_mean_variance_of_the_measurements(
     scales: tuple[float, ...], seed: int
 ) -> None:
     measured = measurements(scales, seed)
     x = frame(measured, SIZE_LEVELS, REGION_LEVELS)
     out = WeightColumns([None] * 3 + ["size"] * 3 + ["region"] * 2).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
-    half = 0.5 * measured.var(axis=0).mean()
-    assert variances[3:6].sum() == pytest.approx(half)
-    assert variances[6:].sum() == pytest.approx(half)
+    part = CATEGORICAL_CONTRIBUTION * measured.var(axis=0).mean()
+    assert variances[3:6].sum() == pytest.approx(part)
+    assert variances[6:].sum() == pytest.approx(part)
 
 
 def test_measurements_stay_as_they_are() -> None:
@@ -59,7 +59,7 @@ def test_indicators_of_one_column_need_not_stand_side_by_side() -> None:
     x = frame(SIZE_LEVELS[:, 0], measurements((2.0,)), SIZE_LEVELS[:, 1:])
     out = WeightColumns(["size", None, "size", "size"]).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
-    assert variances[[0, 2, 3]].sum() == pytest.approx(0.5 * variances[1])
+    assert variances[[0, 2, 3]].sum() == pytest.approx(CATEGORICAL_CONTRIBUTION * variances[1])
 
 
 def test_columns_that_earlier_steps_removed_do_not_shift_the_groups() -> None:
@@ -69,7 +69,9 @@ def test_columns_that_earlier_steps_removed_do_not_shift_the_groups() -> None:
     variances = out.var(axis=0, ddof=0)
     measured = x["f00002"].var(ddof=0)
     assert variances["f00002"] == pytest.approx(measured)
-    assert variances[["f00000", "f00003", "f00004"]].sum() == pytest.approx(0.5 * measured)
+    assert variances[["f00000", "f00003", "f00004"]].sum() == pytest.approx(
+        CATEGORICAL_CONTRIBUTION * measured
+    )
 
 
 def test_without_measurements_every_categorical_column_contributes_the_same() -> None:
@@ -77,15 +79,15 @@ def test_without_measurements_every_categorical_column_contributes_the_same() ->
         frame(SIZE_LEVELS, REGION_LEVELS)
     )
     variances = out.to_numpy().var(axis=0)
-    assert variances[:3].sum() == pytest.approx(0.5)
-    assert variances[3:].sum() == pytest.approx(0.5)
+    assert variances[:3].sum() == pytest.approx(CATEGORICAL_CONTRIBUTION)
+    assert variances[3:].sum() == pytest.approx(CATEGORICAL_CONTRIBUTION)
 
 
 def test_constant_measurements_do_not_count_for_the_mean_variance() -> None:
     x = frame(measurements((2.0,)), np.full(60, 7.0), SIZE_LEVELS)
     out = WeightColumns([None, None, "size", "size", "size"]).fit_transform(x)
     variances = out.to_numpy().var(axis=0)
-    assert variances[2:].sum() == pytest.approx(0.5 * variances[0])
+    assert variances[2:].sum() == pytest.approx(CATEGORICAL_CONTRIBUTION * variances[0])
 
 
 def test_a_categorical_column_that_does_not_vary_keeps_finite_numbers() -> None:
