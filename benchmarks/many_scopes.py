@@ -28,7 +28,7 @@ def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     with duckdb.connect() as connection:
         sales = connection.sql(
             f"""
-            select store_id, category, need_state, sales_amount
+            select store_id, category, need_state, sales_amount, 1 as n_rows
             from '{data.shop_sales(STORES, categories)}'
             inner join '{data.shop_products(categories)}' using (product_id)
             """

@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
@@ -245,6 +246,9 @@ def _lane_data(database: Path, lane: Any, scope: str, settings: ScopeSettings) -
             f"select * from features.feat_{lane} where scope = ?",
             [scope],
         ).pl()
+        features = features.with_columns(
+            is_thin_history=pl.col("sales_amount").fill_null(0.0) < settings.min_training_sales
+        )
         columns = connection.execute(
             "select * from features.scope_features where lane = ? and scope = ?", [lane, scope]
         ).pl()

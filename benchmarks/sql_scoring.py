@@ -44,7 +44,9 @@ def _model() -> pl.DataFrame:
     path = data.cache() / "scoring-model.parquet"
     if not path.exists():
         stores = pl.read_parquet(data.vectors(TRAINING, FEATURES, missing=True))
-        features = stores.with_columns(scope=pl.lit("external"), sales_amount=pl.lit(1.0))
+        features = stores.with_columns(
+            scope=pl.lit("external"), is_thin_history=pl.lit(value=False)
+        )
         given = {
             "min_components": COMPONENTS,
             "pca_variance": 0.2,
@@ -93,14 +95,15 @@ def _database(folder: Path, stores: int) -> None:
         connection.execute(
             f"""
             create table features.feat_external as
-            select 'external' as scope, store_id, 1.0::double as sales_amount, x
+            select 'external' as scope, store_id, 1.0::double as sales_amount, x, false as is_thin_history
             from '{data.vectors(stores, FEATURES, missing=True)}'
             """
         )
         connection.execute(
             """
             create table features.feat_internal (
-                scope varchar, store_id varchar, sales_amount double, shares double[], x double[]
+                scope varchar, store_id varchar, sales_amount double, shares double[], x double[],
+                n_rows bigint, is_thin_history boolean
             )
             """
         )

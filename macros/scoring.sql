@@ -346,40 +346,9 @@
 {%- endmacro %}
 
 
-{% macro training_thresholds(lane) -%}
-    {%- set features = ref('feat_' ~ lane) -%}
-    {%- if not execute or not all_exist([features]) -%}
-        {{ return([]) }}
-    {%- endif -%}
-    {%- set query -%}
-        select
-            scope,
-            segmentation_setting(
-                {{ given_settings() }}, '{{ lane }}', scope, 'min_training_sales'
-            )
-        from (select distinct scope from {{ features }})
-        order by scope
-    {%- endset -%}
-    {{ return(run_query(query).rows) }}
-{%- endmacro %}
-
-
 {% macro lane_clusters(lane) -%}
 with distances as (
     {{ centroid_distances(lane) | indent(4) }}
-),
-
-scopes (scope, min_training_sales) as (
-    {%- for row in training_thresholds(lane) %}
-        select
-            {{ sql_text(row[0]) }},
-            {{ row[1] }}::double
-        union all
-    {%- endfor %}
-    select
-        null::varchar,
-        null::double
-    where false
 ),
 
 outliers as (
@@ -414,10 +383,9 @@ scored as (
             )
         ) as assignment_probability,
         outliers.store_id is not null as is_outlier,
-        coalesce(features.sales_amount, 0) < coalesce(scopes.min_training_sales, 0) as is_thin_history
+        features.is_thin_history
     from {{ ref('feat_' ~ lane) }} as features
     left join nearest on features.scope = nearest.scope and features.store_id = nearest.store_id
-    left join scopes on features.scope = scopes.scope
     left join outliers on nearest.model_id = outliers.model_id and features.store_id = outliers.store_id
 ),
 

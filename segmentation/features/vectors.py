@@ -27,6 +27,8 @@ INTERNAL_SCHEMA: Final = pl.Schema(
         "sales_amount": pl.Float64(),
         "shares": pl.List(pl.Float64),
         "x": pl.List(pl.Float64),
+        "n_rows": pl.Int64(),
+        "is_thin_history": pl.Boolean(),
     }
 )
 EXTERNAL_SCHEMA: Final = pl.Schema(
@@ -35,8 +37,12 @@ EXTERNAL_SCHEMA: Final = pl.Schema(
         "store_id": pl.String(),
         "sales_amount": pl.Float64(),
         "x": pl.List(pl.Float64),
+        "is_thin_history": pl.Boolean(),
     }
 )
+#: A store with few rows is thin only if the median store of the category has more than so many
+#: times as many: where all stores have few, the rows are totals and not single purchases.
+_TYPICAL_ROWS: Final = 4
 
 
 def closure(amounts: Matrix) -> Matrix:
@@ -159,17 +165,19 @@ def internal_features(
     Parameters
     ----------
     sales
-        `int_sales_by_need_state`: store_id, category, need_state, sales_amount (money).
+        `int_sales_by_need_state`: store_id, category, need_state, sales_amount (money), n_rows.
     scope_features
         `scope_features`: lane, scope, position (1-based), feature.
     settings
-        Gives `transform` and `zero_replacement` per category.
+        Gives `transform`, `zero_replacement`, `min_training_sales` and `min_training_rows` per
+        category.
 
     Returns
     -------
     polars.DataFrame
         One row per category (`scope`) and store, sorted: total sales, `shares` and `x` in the
-        order of the scope's feature list.
+        order of the scope's feature list, rows of sales, and whether the store has too little
+        history to learn from. A product in two need states counts in both.
     """
     cells = sales.join(
         scope_features.filter(pl.col("lane") == "internal").select(
@@ -177,22 +185,27 @@ def internal_features(
         ),
         on=["category", "need_state"],
         how="inner",
-    ).select("category", "store_id", "position", pl.col("sales_amount").cast(pl.Float64))
+    ).select("category", "store_id", "position", pl.col("sales_amount").cast(pl.Float64), "n_rows")
     frames = []
     for (scope,), part in sorted(cells.group_by("category")):
         stores, amounts = _to_matrix(part, "sales_amount", fill=0.0)
         shares = closure(amounts)
+        totals = amounts.sum(axis=1)
+        n_rows = part.group_by("store_id").agg(pl.col("n_rows").sum()).sort("store_id")["n_rows"]
         chosen = settings.for_scope("internal", str(scope))
         frames.append(
             pl.DataFrame(
                 {
                     "scope": [str(scope)] * len(stores),
                     "store_id": stores,
-                    "sales_amount": amounts.sum(axis=1),
+                    "sales_amount": totals,
                     "shares": _to_lists(shares),
                     "x": _to_lists(
                         TRANSFORMS[chosen.transform].of_shares(shares, chosen.zero_replacement)
                     ),
+                    "n_rows": n_rows,
+                    "is_thin_history": (totals < chosen.min_training_sales)
+                    | has_few_rows(n_rows.to_numpy(), chosen.min_training_rows),
                 },
                 schema=INTERNAL_SCHEMA,
             )
@@ -200,8 +213,34 @@ def internal_features(
     return pl.concat(frames) if frames else pl.DataFrame(schema=INTERNAL_SCHEMA)
 
 
+def has_few_rows(n_rows: npt.NDArray[np.int64], least: int) -> npt.NDArray[np.bool_]:
+    """Tell which stores have too few rows of sales for a mix of need states.
+
+    Parameters
+    ----------
+    n_rows
+        Shape (stores,), rows of each store in one category.
+    least
+        Rows that are always enough; 0 makes no store thin.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (stores,): fewer rows than `least`, and fewer than a quarter of the median store.
+    """
+    if not len(n_rows):
+        return np.zeros(0, dtype=bool)
+    few: npt.NDArray[np.bool_] = n_rows < min(
+        float(least), float(np.median(n_rows)) / _TYPICAL_ROWS
+    )
+    return few
+
+
 def external_features(
-    values: pl.DataFrame, scope_features: pl.DataFrame, stores: pl.DataFrame
+    values: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    stores: pl.DataFrame,
+    min_training_sales: float = 0.0,
 ) -> pl.DataFrame:
     """Numeric columns and indicators of all external sources, one vector per store.
 
@@ -213,6 +252,8 @@ def external_features(
         `scope_features`: lane, scope, position (1-based), feature.
     stores
         `dim_stores`: store_id, sales_amount (0 for a store without sales).
+    min_training_sales
+        Sales below which a store has too little history to learn from.
 
     Returns
     -------
@@ -235,6 +276,7 @@ def external_features(
             "store_id",
             pl.col("sales_amount").cast(pl.Float64),
             "x",
+            (pl.col("sales_amount").fill_null(0.0) < min_training_sales).alias("is_thin_history"),
         )
         .sort("store_id")
         .cast(dict(EXTERNAL_SCHEMA))  # type: ignore[arg-type]

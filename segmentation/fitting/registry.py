@@ -73,7 +73,7 @@ def fit_lane(
     lane
         `internal` or `external`.
     features
-        `feat_<lane>`: scope, store_id, sales_amount, x (and shares in the internal lane).
+        `feat_<lane>`: scope, store_id, is_thin_history, x (and shares in the internal lane).
     scope_features
         `scope_features`: lane, scope, position, feature.
     settings
@@ -155,13 +155,8 @@ def _with_content_hash(rows: pl.DataFrame) -> pl.DataFrame:
 def training_data(
     lane: Lane, features: pl.DataFrame, scope_features: pl.DataFrame, settings: ScopeSettings
 ) -> TrainingData:
-    """Stores of one scope with enough sales to learn from, sorted by id.
-
-    `min_training_sales` above zero also keeps stores without any sales out of training.
-    """
-    chosen = features.sort("store_id")
-    if settings.min_training_sales > 0:
-        chosen = chosen.filter(pl.col("sales_amount").fill_null(0.0) >= settings.min_training_sales)
+    """Stores of one scope with enough history to learn from, sorted by id."""
+    chosen = features.filter(~pl.col("is_thin_history")).sort("store_id")
     columns = scope_features.sort("position")
     x = to_matrix(chosen["x"], len(columns))
     raw = to_matrix(lane_features(chosen, lane), len(columns))

@@ -221,7 +221,10 @@ def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     if any("x" in segment_id.split("-") for _, segment_id, *_ in rows):
         yield "  x in a segment: its stores have no cluster in that lane (internal-external)."
     if any_thin:
-        yield "  Few sales: stores with less than min_training_sales; no model was fitted on them."
+        yield (
+            "  Few sales: stores below min_training_sales or min_training_rows; no model was fitted"
+            " on them."
+        )
 
 
 def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:

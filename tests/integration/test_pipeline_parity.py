@@ -143,7 +143,8 @@ def rebuilt(project: Project, scope: tuple[str, str], model: dict[str, Any]) -> 
     """Set PyCaret up as a user would, with the stored settings, and let it transform all stores."""
     lane, name = scope
     features = project.query(
-        f"select store_id, sales_amount, x from features.feat_{lane} where scope = ? order by 1",
+        "select store_id, sales_amount, is_thin_history, x"
+        f" from features.feat_{lane} where scope = ? order by 1",
         [name],
     )
     positions = project.query(
@@ -157,11 +158,8 @@ def rebuilt(project: Project, scope: tuple[str, str], model: dict[str, Any]) -> 
     columns = [names.index(feature) for feature in kept]
     groups = [positions["category_column"][column] for column in columns]
     x = np.array(features["x"].to_list(), dtype=np.float64)[:, columns]
-    trained = (
-        (features["sales_amount"].fill_null(0.0) >= settings["min_training_sales"]).to_numpy()
-        if settings["min_training_sales"] > 0
-        else np.ones(len(x), dtype=bool)
-    )
+    enough = features["sales_amount"].fill_null(0.0) >= settings["min_training_sales"]
+    trained = enough.to_numpy() & ~features["is_thin_history"].to_numpy()
     if model["column_effects"]:
         x = _without_gaps(x, model)
     with threadpool_limits(limits=1):

@@ -20,6 +20,7 @@ from segmentation.features.vectors import (
     centred_log_ratio,
     closure,
     external_features,
+    has_few_rows,
     internal_features,
     lane_features,
     to_matrix,
@@ -55,7 +56,7 @@ def scope_features(lists: dict[tuple[str, str], list[str]]) -> pl.DataFrame:
     )
 
 
-def sales(rows: list[tuple[str, str, str, float]]) -> pl.DataFrame:
+def sales(rows: list[tuple[str, str, str, float]], n_rows: int | list[int] = 100) -> pl.DataFrame:
     """Rows of `int_sales_by_need_state`, money in DECIMAL as in the warehouse."""
     columns = {
         "store_id": pl.String,
@@ -63,8 +64,11 @@ def sales(rows: list[tuple[str, str, str, float]]) -> pl.DataFrame:
         "need_state": pl.String,
         "sales_amount": pl.Float64,
     }
-    return pl.DataFrame(rows, schema=columns, orient="row").cast(
-        {"sales_amount": pl.Decimal(38, 10)}
+    counts = [n_rows] * len(rows) if isinstance(n_rows, int) else n_rows
+    return (
+        pl.DataFrame(rows, schema=columns, orient="row")
+        .cast({"sales_amount": pl.Decimal(38, 10)})
+        .with_columns(n_rows=pl.Series(counts, dtype=pl.Int64))
     )
 
 
@@ -181,9 +185,52 @@ def test_internal_vectors_follow_the_feature_list_and_not_the_order_of_the_rows(
     frame = internal_features(sales(rows), lists, Settings({"transform": "share"}))
     assert frame.schema == INTERNAL_SCHEMA
     assert frame.rows() == [
-        ("Snacks", "s1", 4.0, [0.25, 0.75, 0.0], [0.25, 0.75, 0.0]),
-        ("Snacks", "s2", 4.0, [0.75, 0.0, 0.25], [0.75, 0.0, 0.25]),
+        ("Snacks", "s1", 4.0, [0.25, 0.75, 0.0], [0.25, 0.75, 0.0], 200, False),
+        ("Snacks", "s2", 4.0, [0.75, 0.0, 0.25], [0.75, 0.0, 0.25], 200, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "least", "expected"),
+    [
+        pytest.param([1, 400, 500], 50, [True, False, False], id="one row is no mix"),
+        pytest.param([49, 50, 900, 900], 50, [True, False, False, False], id="below the minimum"),
+        pytest.param([4, 16, 20], 50, [False] * 3, id="a quarter of the median is typical"),
+        pytest.param([3, 16, 20], 50, [True, False, False], id="less than a quarter is not"),
+        pytest.param([1, 1, 1], 50, [False] * 3, id="totals: one row per store and need state"),
+        pytest.param([1, 400, 500], 0, [False] * 3, id="no minimum"),
+        pytest.param([], 50, [], id="no store"),
+    ],
+)
+def test_a_store_with_few_rows_where_others_have_many_is_thin(
+    n_rows: list[int], least: int, expected: list[bool]
+) -> None:
+    assert has_few_rows(np.array(n_rows, dtype=np.int64), least).tolist() == expected
+
+
+def test_rows_of_all_need_states_count_and_the_minimum_can_differ_by_category() -> None:
+    lists = scope_features({("internal", "A"): ["x", "y"], ("internal", "B"): ["x", "y"]})
+    rows = [
+        (store, category, need_state, 1.0)
+        for category in "AB"
+        for store in ("s1", "s2", "s3")
+        for need_state in "xy"
+    ]
+    counts = [4, 5, 300, 300, 300, 300] * 2
+    settings = Settings({"scopes": {"B": {"min_training_rows": 9}}})
+    frame = internal_features(sales(rows, counts), lists, settings)
+    assert frame["n_rows"].to_list() == [9, 600, 600] * 2
+    assert frame["is_thin_history"].to_list() == [True, False, False, False, False, False]
+
+
+def test_stores_with_sales_below_the_minimum_are_thin_in_both_lanes() -> None:
+    lists = scope_features({("internal", "A"): ["x"], ("external", "external"): ["age"]})
+    rows = [("s1", "A", "x", 9.99), ("s2", "A", "x", 10.0)]
+    frame = internal_features(sales(rows), lists, Settings({"min_training_sales": 10}))
+    assert frame["is_thin_history"].to_list() == [True, False]
+    values = external_values([(store, "age", 1.0) for store in ("s1", "s2", "s3")])
+    outside = external_features(values, lists, known_stores([("s1", 9.99), ("s2", 10.0)]), 10.0)
+    assert outside["is_thin_history"].to_list() == [True, False, True]
 
 
 def test_internal_vectors_are_log_shares_by_default_and_a_zero_has_none() -> None:
@@ -297,8 +344,8 @@ def test_external_vectors_keep_missing_values_as_null_whether_the_row_or_the_val
     frame = external_features(values, lists, known_stores([("s1", 100.0), ("s2", 0.0)]))
     assert frame.schema == EXTERNAL_SCHEMA
     assert frame.rows() == [
-        ("external", "s1", 100.0, [10.0, None, None]),
-        ("external", "s2", 0.0, [None, 40.0, 3.0]),
+        ("external", "s1", 100.0, [10.0, None, None], False),
+        ("external", "s2", 0.0, [None, 40.0, 3.0], False),
     ]
 
 
@@ -312,7 +359,7 @@ def test_external_values_outside_the_feature_list_of_the_external_lane_are_not_r
 def test_a_store_that_only_the_external_sources_know_stays_with_unknown_sales() -> None:
     lists = scope_features({("external", "external"): ["age"]})
     frame = external_features(external_values([("s9", "age", 1.0)]), lists, known_stores([]))
-    assert frame.rows() == [("external", "s9", None, [1.0])]
+    assert frame.rows() == [("external", "s9", None, [1.0], False)]
 
 
 def test_without_external_sources_the_external_features_are_an_empty_table() -> None:

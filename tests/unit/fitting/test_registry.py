@@ -65,7 +65,7 @@ def table(scopes: Mapping[str, Matrix], sales_amount: float = 100.0) -> pl.DataF
     """`feat_internal` of some scopes."""
     return pl.DataFrame(
         [
-            (scope, f"s{row:03d}", sales_amount, values, values)
+            (scope, f"s{row:03d}", sales_amount, values, values, 100, False)
             for scope, matrix in scopes.items()
             for row, values in enumerate(matrix.tolist())
         ],
@@ -231,11 +231,11 @@ def test_cluster_numbers_go_on_from_the_model_before() -> None:
 
 
 def test_a_scope_without_any_training_store_does_not_stop_the_lane() -> None:
-    rows = run(
-        {"Dairy": small(), "Snacks": small()},
-        **AT_ONCE,
-        scopes={"Dairy": {"min_training_sales": 1000}},
+    features = table({"Dairy": small(), "Snacks": small()}).with_columns(
+        is_thin_history=pl.col("scope") == "Dairy"
     )
+    names = lists(2, ["Dairy", "Snacks"])
+    rows = fit_lane("internal", features, names, Settings(AT_ONCE), None, ignore)
     assert rows["scope"].to_list() == ["Dairy", "Snacks"]
     assert rows["n_stores"].to_list() == [0, 4]
 
@@ -258,16 +258,13 @@ def test_progress_tells_what_is_fitted_and_what_is_not() -> None:
     assert lines[2] == "internal lane 2/2: Snacks: no_structure, 1 cluster(s)"
 
 
-def test_stores_with_too_few_sales_are_not_learned_from() -> None:
+def test_stores_with_a_thin_history_are_not_learned_from() -> None:
     features = table({"Snacks": small()}).with_columns(
-        sales_amount=pl.Series([10.0, None, 9.99, 11.0])
+        is_thin_history=pl.Series([False, True, True, False])
     )
-    names = lists(2, ["Snacks"])
-    kept = training_data("internal", features, names, scope_settings(min_training_sales=10))
+    kept = training_data("internal", features, lists(2, ["Snacks"]), scope_settings())
     assert kept.store_ids == ("s000", "s003")
     np.testing.assert_array_equal(kept.x, small()[[0, 3]])
-    everyone = training_data("internal", features, names, scope_settings())
-    assert everyone.store_ids == ("s000", "s001", "s002", "s003")
 
 
 def test_training_data_take_constancy_from_the_shares_and_names_from_the_positions() -> None:

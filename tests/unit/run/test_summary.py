@@ -110,7 +110,7 @@ def test_models_of_today_have_their_figures_or_a_reason(
 def test_letters_and_columns_that_need_it_are_explained(built: duckdb.DuckDBPyConnection) -> None:
     text = "\n".join(summary(built, invocation()))
     assert "x in a segment: its stores have no cluster in that lane" in text
-    assert "Few sales: stores with less than min_training_sales" in text
+    assert "Few sales: stores below min_training_sales or min_training_rows" in text
     built.execute("update segments.segment_summary set n_thin = 0, segment_id = '1-1'")
     text = "\n".join(summary(built, invocation()))
     assert "x in a segment" not in text
