@@ -57,8 +57,11 @@ RESAMPLE_RESTARTS = 3
 SEARCH_ROWS = 2000
 #: Candidates, from the best score, that are tested for a valley before "no structure".
 TESTED = 3
-#: p-value of "no valley" up to which a candidate passes.
+#: p-value of "no valley" up to which a candidate passes: with many stores, and below `FEW_ROWS`
+#: stores, whose windows hold so few of them that chance leaves some of them empty.
 ALPHA = 0.2
+ALPHA_OF_FEW = 0.02
+FEW_ROWS = 50
 FAMILIES: tuple[Family, ...] = ("full", "diagonal")
 
 
@@ -205,7 +208,7 @@ def choose_clusters(
     passing = [candidate for candidate in candidates if _passes(candidate, settings)]
     _rank(passing)
     if settings.selection == "mixture":
-        winner, reason = _best_mixture(candidates)
+        winner, reason = _best_mixture(candidates, ALPHA if len(z) >= FEW_ROWS else ALPHA_OF_FEW)
         if winner is not None:
             _set_gap(z, winner, settings, make_clusterer, n_jobs)
     else:
@@ -217,8 +220,8 @@ def choose_clusters(
         winner.verdict = f"chosen: fixed by n_clusters; {winner.verdict}".rstrip("; ")
     elif winner is not None and winner.k == largest and winner.k == settings.max_clusters:
         reason += (
-            f"; WARNING: k is the largest that was tried, raise max_clusters ({largest}) to see if"
-            " more clusters describe the stores better"
+            f"; it is the largest k that was tried: raise max_clusters ({largest}) to see if more"
+            " clusters describe the stores better"
         )
     return SearchResult(candidates, winner, reason)
 
@@ -426,7 +429,7 @@ def _passes(candidate: Candidate, settings: ScopeSettings) -> bool:
     return not candidate.verdict
 
 
-def _best_mixture(candidates: list[Candidate]) -> tuple[Candidate | None, str]:
+def _best_mixture(candidates: list[Candidate], alpha: float) -> tuple[Candidate | None, str]:
     """Best candidate by the criterion that has a valley, with a verdict on each; or the reason."""
     able = {
         candidate.k: candidate
@@ -441,12 +444,12 @@ def _best_mixture(candidates: list[Candidate]) -> tuple[Candidate | None, str]:
     )
     if not ranked:
         return None, "one cluster describes the stores best (BIC of mixtures, or too few stores)"
-    winner = next((one for one in ranked[:TESTED] if _splits(one)), None)
+    winner = next((one for one in ranked[:TESTED] if _splits(one, alpha)), None)
     for place, one in enumerate(ranked, start=1):
         figures = f"gain {one.gain:.0%}, p = {one.split:.2g} of no valley"
         if one is winner:
             verdict = f"chosen: best by the criterion of mixtures ({figures})"
-        elif place <= TESTED and not _splits(one):
+        elif place <= TESTED and not _splits(one, alpha):
             verdict = f"rejected: no valley between its clusters ({figures})"
         else:
             verdict = f"place {place} by the criterion of mixtures ({figures})"
@@ -461,9 +464,9 @@ def _best_mixture(candidates: list[Candidate]) -> tuple[Candidate | None, str]:
     return able[winner.k], f"k = {winner.k} {able[winner.k].verdict}"
 
 
-def _splits(assessment: Assessment) -> bool:
+def _splits(assessment: Assessment, alpha: float) -> bool:
     """Whether the clusters of a candidate fall apart."""
-    return assessment.split is not None and assessment.split <= ALPHA
+    return assessment.split is not None and assessment.split <= alpha
 
 
 def _rank(passing: list[Candidate]) -> None:

@@ -62,6 +62,10 @@ DAMAGES = {
         update governance.feature_usage set usage = 'vanished'
         where rowid = (select min(rowid) from governance.feature_usage)
     """,
+    "more_clusters_may_fit_better": f"""
+        update lanes.internal_cluster_models set k = 10;
+        {HASHED_AGAIN}
+    """,
     "nothing_has_drifted": """
         update governance.drift set has_drifted = true
         where rowid = (select min(rowid) from governance.drift)

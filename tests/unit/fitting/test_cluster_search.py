@@ -389,13 +389,6 @@ def test_the_mixture_finds_long_clouds_that_the_vote_cuts_across() -> None:
     assert adjusted_rand_score(planted, by_vote.model.labels_) < 0.5
 
 
-def test_a_group_of_three_percent_of_the_stores_is_found() -> None:
-    sizes = [291, 9]
-    found = search(blobs(sizes, FAR_CENTERS), selection="mixture").chosen
-    assert found is not None
-    assert sorted(np.bincount(found.model.labels_).tolist()) == [9, 291]
-
-
 @pytest.mark.parametrize("shape", ["normal", "uniform", "skewed"])
 def test_one_group_of_any_shape_is_not_cut(shape: str) -> None:
     random = np.random.default_rng(4)
@@ -431,11 +424,43 @@ def test_a_fixed_number_may_be_outside_the_range_that_is_searched() -> None:
     assert [candidate.k for candidate in result.candidates] == [2, 3, 4, 5, 6, 7]
 
 
-def test_the_largest_number_that_was_tried_is_chosen_with_a_warning() -> None:
+def test_the_largest_number_that_was_tried_is_chosen_with_advice() -> None:
     z = blobs([30, 25, 20], FAR_CENTERS)
     at_the_end = search(z, selection="mixture", max_clusters=3)
-    assert "WARNING: k is the largest that was tried" in at_the_end.reason
-    assert "WARNING" not in search(z, selection="mixture", max_clusters=4).reason
+    assert "raise max_clusters (3)" in at_the_end.reason
+    assert "max_clusters" not in search(z, selection="mixture", max_clusters=4).reason
+
+
+@pytest.mark.parametrize("rows", [6, 10, 15, 20, 30, 40])
+def test_few_stores_without_groups_are_seldom_split(rows: int) -> None:
+    claimed = 0
+    for seed in range(30):
+        z = np.random.default_rng([seed, rows]).normal(size=(rows, 3))
+        result = search(z, selection="mixture", min_cluster_size=1)
+        claimed += result.chosen is not None
+    assert claimed <= 1
+
+
+def test_few_stores_in_groups_far_apart_are_split() -> None:
+    z = blobs([8, 7, 7], FAR_CENTERS)
+    found = search(z, selection="mixture").chosen
+    assert found is not None
+    assert found.k == 3
+
+
+def test_as_many_clusters_as_different_stores_can_be_asked_for() -> None:
+    z = np.repeat(np.eye(6), 5, axis=0)
+    result = search(z, selection="mixture", n_clusters=6)
+    assert result.chosen is not None
+    assert sorted(np.bincount(result.chosen.model.labels_).tolist()) == [5] * 6
+
+
+@pytest.mark.parametrize("share", [0.03, 0.05, 0.1])
+def test_a_small_group_far_from_the_others_is_found(share: float) -> None:
+    sizes = [int(300 * (1 - share)), round(300 * share)]
+    found = search(blobs(sizes, FAR_CENTERS), selection="mixture").chosen
+    assert found is not None
+    assert sorted(np.bincount(found.model.labels_).tolist()) == sorted(sizes)
 
 
 def test_clusters_of_a_mixture_are_those_of_the_nearest_center_in_its_metric() -> None:
