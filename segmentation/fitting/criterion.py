@@ -23,8 +23,10 @@ from segmentation.fitting.valleys import split_p_value, valley_p_values
 
 #: Part of the entropy of the ICL criterion that is added to BIC.
 _ENTROPY: Final = 0.25
-#: A likelihood is worth ``(1 - share of zeros) ** _ZERO_DISCOUNT``.
-_ZERO_DISCOUNT: Final = 2.0
+#: A likelihood is worth ``(1 - share of zeros) ** _ZERO_DISCOUNT``, but not less than
+#: `_LEAST_WORTH`: beyond 40 % of zeros, groups would no longer be found.
+_ZERO_DISCOUNT: Final = 3.0
+_LEAST_WORTH: Final = 0.25
 #: Part of the gain that a number of clusters loses if two of its clusters have no valley.
 _VALLEY_COST: Final = 0.1
 #: Differences of the score that count as a tie; the smaller number of clusters is taken then.
@@ -93,7 +95,7 @@ def assess(
     Schwarz (1978), Estimating the dimension of a model; Biernacki, Celeux and Govaert (2000),
     Assessing a mixture model for clustering with the integrated completed likelihood.
     """
-    worth = (1.0 - zero_share) ** _ZERO_DISCOUNT
+    worth = max((1.0 - zero_share) ** _ZERO_DISCOUNT, _LEAST_WORTH)
     best: dict[int, tuple[bool, float, Mixture]] = {}
     for mixture in mixtures:
         likelihood = -2.0 * mixture.log_likelihood + 2.0 * _ENTROPY * mixture.entropy
