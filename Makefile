@@ -111,8 +111,8 @@ bench-recipes: $(VENV)/.installed-extras  ## Measure the recipes of docs/decisio
 bench-evaluation: $(VENV)/.installed  ## Print the simulations of docs/evaluation.md (5 minutes)
 	python -m benchmarks.evaluation simulations
 
-bench-structure: $(VENV)/.installed  ## Measure how often planted groups are found, fresh seed (30 minutes)
-	python -m benchmarks.structure --draws 8 --baselines
+bench-structure: $(VENV)/.installed  ## Measure how often planted groups are found, fresh seeds (40 minutes)
+	python -m benchmarks.structure --draws 8 --baseline-draws 1
 
 bench-merging: $(VENV)/.installed  ## Measure how segments match planted cells and hold still, fresh seed (3 minutes)
 	python -m benchmarks.merging

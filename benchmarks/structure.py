@@ -1,11 +1,13 @@
 """Planted groups and data without groups: how often the lanes find the groups, and only those.
 
-    python -m benchmarks.structure [--seed S] [--draws N] [--lane internal|external] [--baselines]
+    python -m benchmarks.structure [--seed S ...] [--draws N] [--baseline-draws N]
 
 Every draw is fitted in process with the code of the product (`fit_scope`). A scenario of the
 internal lane draws shares of stores in need states, one of the external lane draws columns.
 Printed per scenario: mean adjusted Rand index (Hubert and Arabie 1985), mean k, share of draws
 with the right k, seconds of a fit; for the nulls the share of draws in which groups are claimed.
+Then the same figures of common methods on the first draws of each seed, and how often
+`assignment_probability` is right (reliability).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import os
 import pathlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,14 +26,25 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import skew
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
 from sklearn.mixture import GaussianMixture
 
 from segmentation.features.vectors import Labels, Matrix, closure, log_shares
-from segmentation.fitting.model import AffineModel, TrainingData
+from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
 from segmentation.fitting.scope import fit_scope
+from segmentation.pictures.style import DOTS_PER_INCH, FAINT, PALETTE, RC
 from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
+
+#: Name of the product among the methods.
+PRODUCT: Final = "store_segments"
+#: Bins of the probability in the reliability table.
+_BINS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -227,32 +240,105 @@ SCENARIOS: Final[Mapping[Lane, Mapping[str, Scenario]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Found:
+    """Number of clusters, cluster of every row, and its probability where the method has one."""
+
+    k: int
+    labels: Labels
+    probabilities: Matrix | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one method made of one draw."""
+
+    scenario: str
+    method: str
+    ari: float
+    k: int
+    is_right: bool
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the draw has no groups."""
+        return self.scenario.startswith("null")
+
+
+def fitted(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> Found:
+    """Clusters of every row, by the product."""
+    row, model, z = _trained_row(lane, draw, given)
+    return Found(row["k"], model.predict(z), probabilities(row, model, z))
+
+
 def trained(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[AffineModel, Matrix]:
     """The product's model of a draw, and the component scores of every row."""
+    _, model, z = _trained_row(lane, draw, given)
+    return model, z
+
+
+def _trained_row(
+    lane: Lane, draw: Draw, given: Mapping[str, Any]
+) -> tuple[ModelRow, AffineModel, Matrix]:
+    """The row of the product's model, the model, and the component scores of every row."""
     settings = Settings(given).for_scope(lane, "benchmark" if lane == "internal" else "external")
     raw = draw.values
     n, d = raw.shape
-    x = log_shares(raw, settings.zero_replacement) if lane == "internal" else raw
+    groups = draw.groups or (None,) * d
+    x = (
+        log_shares(raw, settings.zero_replacement)
+        if lane == "internal"
+        else with_logs(raw, groups, settings.log_skewness_threshold)
+    )
     data = TrainingData(
         scope=EXTERNAL_SCOPE if lane == "external" else "benchmark",
         store_ids=tuple(f"s{row:05d}" for row in range(n)),
         names=tuple(f"n{column}" for column in range(d)),
-        groups=draw.groups or (None,) * d,
+        groups=groups,
         raw=raw,
         x=x,
         has_gaps=lane == "internal",
     )
-    model = AffineModel.from_row(fit_scope(data, settings))
-    return model, model.transform(data.names, x)
+    row = fit_scope(data, settings)
+    model = AffineModel.from_row(row)
+    return row, model, model.transform(data.names, x)
 
 
-def fitted(lane: Lane, draw: Draw, given: Mapping[str, Any]) -> tuple[int, Labels]:
-    """Number of clusters and cluster of every row, by the product."""
-    model, z = trained(lane, draw, given)
-    return len(model.clusters), model.predict(z)
+def with_logs(x: Matrix, groups: tuple[str | None, ...], threshold: float) -> Matrix:
+    """Columns as `int_external_features` has them: some measurements enter as logarithms."""
+    result = x.copy()
+    for column, values in enumerate(x.T):
+        if groups[column] is None and values.min() >= 0 and values.max() > 1:
+            logs = np.log(values) if values.min() > 0 else np.log1p(values)
+            skewness = skew(values, bias=False)
+            if skewness > threshold and abs(skew(logs, bias=False)) < skewness:
+                result[:, column] = logs
+    return result
 
 
-def baselines(lane: Lane, draw: Draw) -> dict[str, tuple[int, Labels]]:
+def probabilities(row: ModelRow, model: AffineModel, z: Matrix) -> Matrix:
+    """`assignment_probability` of every row, as `lane_clusters` computes it in SQL."""
+    sizes = np.array([centroid["n_stores"] for centroid in row["centroids"]], dtype=np.float64)
+    squares = ((z[:, None, :] - model.centers[None, :, :]) ** 2).sum(axis=2)
+    nearest = squares.argmin(axis=1)
+    weights = sizes * np.exp((squares.min(axis=1, keepdims=True) - squares) / 2)
+    shares: Matrix = weights[np.arange(len(z)), nearest] / weights.sum(axis=1)
+    return shares
+
+
+def is_in_own_group(truth: Labels, labels: Labels) -> Labels:
+    """1 where the cluster of a row is the one that belongs to its group, matched one to one."""
+    table = contingency_matrix(truth, labels)
+    groups, clusters = linear_sum_assignment(table, maximize=True)
+    group_of = dict(zip(clusters.tolist(), groups.tolist(), strict=True))
+    codes = np.unique(labels, return_inverse=True)[1]
+    known = np.unique(truth, return_inverse=True)[1]
+    matched = np.array([group_of.get(code, -1) for code in codes.tolist()])
+    right: Labels = (matched == known).astype(np.intp)
+    return right
+
+
+def baselines(lane: Lane, draw: Draw) -> dict[str, Found]:
     """What common methods find: k by BIC (mixture) or silhouette (the others), at most 10."""
     x = draw.values
     if lane == "internal":
@@ -263,97 +349,177 @@ def baselines(lane: Lane, draw: Draw) -> dict[str, tuple[int, Labels]]:
     ks = range(2, min(10, len(x) // 5) + 1)
     mixtures = [GaussianMixture(k, n_init=2, random_state=0).fit(x) for k in (1, *ks)]
     best = min(mixtures, key=lambda mixture: mixture.bic(x))
-    result = {"mixture, BIC": (int(best.n_components), best.predict(x))}
+    result = {"mixture, BIC": Found(int(best.n_components), best.predict(x))}
     makers: dict[str, Callable[[int], Any]] = {
-        "K-means": lambda k: KMeans(k, n_init=10, random_state=0),
-        "Ward": AgglomerativeClustering,
-        "spectral": lambda k: SpectralClustering(
+        "K-means, silhouette": lambda k: KMeans(k, n_init=10, random_state=0),
+        "Ward, silhouette": AgglomerativeClustering,
+        "spectral, silhouette": lambda k: SpectralClustering(
             k, affinity="nearest_neighbors", random_state=0, assign_labels="cluster_qr"
         ),
     }
     for name, make in makers.items():
         labelings = [make(k).fit_predict(x) for k in ks]
         scores = [silhouette_score(x, labels) for labels in labelings]
-        result[name] = (ks[int(np.argmax(scores))], labelings[int(np.argmax(scores))])
+        result[name] = Found(ks[int(np.argmax(scores))], labelings[int(np.argmax(scores))])
     labels = HDBSCAN(min_cluster_size=max(5, len(x) // 30)).fit_predict(x)
-    result["HDBSCAN"] = (max(len(set(labels) - {-1}), 1), labels)
+    result["HDBSCAN"] = Found(max(len(set(labels) - {-1}), 1), labels)
     return result
 
 
 def run(
     lane: Lane,
-    seed: int,
+    seeds: Sequence[int],
     draws: int,
     given: Mapping[str, Any],
-    with_baselines: bool = False,
+    baseline_draws: int = 0,
     only: str = "",
 ) -> dict[str, Any]:
-    """Fit every scenario and print the table; return the figures."""
-    fit: dict[str, list[tuple[str, float, int, bool, float]]] = {}
+    """Fit every scenario and print the tables; return the figures."""
+    outcomes: list[Outcome] = []
+    assigned: list[tuple[Matrix, Labels]] = []
+    print(f"{lane} lane, seeds {', '.join(map(str, seeds))}, {draws} draws each")
     for name, scenario in SCENARIOS[lane].items():
         if only not in name:
             continue
-        for number in range(draws):
-            draw = scenario(np.random.default_rng([seed, number, *name.encode()]))
-            n_groups = len(np.unique(draw.truth))
-            started = time.process_time()
-            found = {"store_segments": fitted(lane, draw, given)}
-            seconds = time.process_time() - started
-            if with_baselines:
-                found |= baselines(lane, draw)
-            for method, (k, labels) in found.items():
-                ari = float(adjusted_rand_score(draw.truth, labels))
-                fit.setdefault(method, []).append((name, ari, k, k == n_groups, seconds))
-        rows = [row[1:] for row in fit["store_segments"] if row[0] == name]
-        ari, mean_k, right, seconds = (float(np.mean(column)) for column in zip(*rows, strict=True))
-        shown = "" if name.startswith("null") else f"  ARI {ari:.3f}"
+        seconds = 0.0
+        for seed in seeds:
+            for number in range(draws):
+                draw = scenario(np.random.default_rng([seed, number, *name.encode()]))
+                n_groups = len(np.unique(draw.truth))
+                started = time.process_time()
+                found = {PRODUCT: fitted(lane, draw, given)}
+                seconds += time.process_time() - started
+                own = found[PRODUCT]
+                if own.k == n_groups > 1 and own.probabilities is not None:
+                    assigned.append((own.probabilities, is_in_own_group(draw.truth, own.labels)))
+                if number < baseline_draws:
+                    found |= baselines(lane, draw)
+                outcomes += [
+                    Outcome(
+                        name,
+                        method,
+                        float(adjusted_rand_score(draw.truth, one.labels)),
+                        one.k,
+                        one.k == n_groups,
+                    )
+                    for method, one in found.items()
+                ]
+        rows = [one for one in outcomes if (one.scenario, one.method) == (name, PRODUCT)]
+        shown = "" if rows[0].is_null else f"  ARI {np.mean([one.ari for one in rows]):.3f}"
         print(
-            f"{name:<20} k {mean_k:>4.1f}  right k {right:>4.0%}  {seconds:.2f} s{shown}",
+            f"{name:<20} k {np.mean([one.k for one in rows]):>4.1f}"
+            f"  right k {np.mean([one.is_right for one in rows]):>4.0%}"
+            f"  {seconds / len(rows):.2f} s{shown}",
             flush=True,
         )
-    result = {}
-    for method, rows_of_method in fit.items():
-        names = list(dict.fromkeys(row[0] for row in rows_of_method))
-        aris = {
-            name: float(np.mean([row[1] for row in rows_of_method if row[0] == name]))
-            for name in names
-            if not name.startswith("null")
-        }
-        right_ks = [row[3] for row in rows_of_method if not row[0].startswith("null")]
-        nulls = [not row[3] for row in rows_of_method if row[0].startswith("null")]
-        result[method] = {
-            "ari": float(np.mean(list(aris.values()))) if aris else None,
-            "right_k": float(np.mean(right_ks)) if right_ks else None,
-            "worst": min(aris.values(), default=None),
-            "claimed": float(np.mean(nulls)) if nulls else None,
-            "n_nulls": len(nulls),
-        }
-        figures = ", ".join(
+    result: dict[str, Any] = {}
+    for method in dict.fromkeys(one.method for one in outcomes):
+        result[method] = _figures([one for one in outcomes if one.method == method])
+        shown = ", ".join(
             f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}"
             for key, value in result[method].items()
         )
-        print(f"{lane} lane, seed {seed}, {method}: {figures}")
+        print(f"{lane} lane, {method}: {shown}")
+    if assigned:
+        result["reliability"] = reliability(
+            *(np.concatenate(part) for part in zip(*assigned, strict=True))
+        )
     return result
+
+
+def _figures(outcomes: Sequence[Outcome]) -> dict[str, float | int | None]:
+    """Figures of one method over all scenarios; the index is the mean of the scenarios."""
+    planted = [one for one in outcomes if not one.is_null]
+    nulls = [not one.is_right for one in outcomes if one.is_null]
+    aris = [
+        float(np.mean([one.ari for one in planted if one.scenario == name]))
+        for name in dict.fromkeys(one.scenario for one in planted)
+    ]
+    return {
+        "ari": float(np.mean(aris)) if aris else None,
+        "right_k": float(np.mean([one.is_right for one in planted])) if planted else None,
+        "worst": min(aris, default=None),
+        "claimed": float(np.mean(nulls)) if nulls else None,
+        "n_planted": len(planted),
+        "n_nulls": len(nulls),
+    }
+
+
+def reliability(probability: Matrix, is_right: Labels) -> dict[str, Any]:
+    """Table of promised and actual shares of right assignments, printed and returned.
+
+    References
+    ----------
+    Niculescu-Mizil and Caruana (2005), Predicting good probabilities with supervised learning;
+    Naeini, Cooper and Hauskrecht (2015) for the expected calibration error.
+    """
+    bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    rows = [
+        (
+            int((bins == b).sum()),
+            float(probability[bins == b].mean()),
+            float(is_right[bins == b].mean()),
+        )
+        for b in np.unique(bins)
+    ]
+    error = sum(n * abs(promised - actual) for n, promised, actual in rows) / len(probability)
+    print("stores  promised  right   (draws with the right number of clusters)")
+    for n, promised, actual in rows:
+        print(f"{n:>6}  {promised:>8.3f}  {actual:.3f}")
+    print(f"expected calibration error {error:.4f}, {len(probability)} stores")
+    return {"expected_calibration_error": error, "rows": rows}
+
+
+def draw_reliability(results: Mapping[str, Mapping[str, Any]], path: pathlib.Path) -> None:
+    """Picture of the reliability of both lanes, with the number of stores behind each point."""
+    with rc_context(RC):
+        _reliability_figure(results).savefig(path, metadata={"Software": None})
+
+
+def _reliability_figure(results: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """One line per lane; the numbers are the stores of the internal lane."""
+    figure = Figure(figsize=(5.5, 4.5), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, label="perfectly calibrated")
+    for (lane, result), color in zip(results.items(), PALETTE, strict=False):
+        counts, promised, right = zip(*result["reliability"]["rows"], strict=True)
+        axes.plot(promised, right, "o-", color=color, label=f"{lane} lane")
+        if lane == "internal":
+            for count, x, y in zip(counts, promised, right, strict=True):
+                axes.annotate(
+                    f"{count:,}", (x, y), (4, -11), textcoords="offset points", fontsize=8
+                )
+    axes.set(
+        xlabel="assignment_probability (mean of the bin)",
+        ylabel="share of stores in their own group",
+        title="Reliability on planted data",
+    )
+    axes.legend(frameon=False)
+    return figure
 
 
 def main() -> None:
     """Read the command line and run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, help="fresh if not given")
+    parser.add_argument("--seed", type=int, nargs="+", help="three fresh ones if not given")
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--lane", choices=["internal", "external"], action="append")
     parser.add_argument("--only", default="", help="part of the names of the scenarios")
-    parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--baseline-draws", type=int, default=0, help="of each seed and scenario")
     parser.add_argument("--set", default="{}", help="settings as JSON")
     parser.add_argument("--json", type=pathlib.Path, help="file for the figures")
+    parser.add_argument("--picture", type=pathlib.Path, help="file for the picture of reliability")
     given = parser.parse_args()
-    seed = secrets.randbelow(10**6) if given.seed is None else given.seed
+    seeds = given.seed or [secrets.randbelow(10**6) for _ in range(3)]
     results = {
-        lane: run(lane, seed, given.draws, json.loads(given.set), given.baselines, given.only)
+        lane: run(lane, seeds, given.draws, json.loads(given.set), given.baseline_draws, given.only)
         for lane in given.lane or list(SCENARIOS)
     }
     if given.json:
-        given.json.write_text(json.dumps({"seed": seed, **results}, indent=1))
+        given.json.write_text(json.dumps({"seeds": seeds, **results}, indent=1))
+    if given.picture:
+        shown = {lane: result for lane, result in results.items() if "reliability" in result}
+        draw_reliability(shown, given.picture)
 
 
 if __name__ == "__main__":
