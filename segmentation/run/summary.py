@@ -236,8 +236,8 @@ def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Ite
     ).fetchone() or (0, 0, 0, 0)
     if n_before:
         yield (
-            f"  Since the previous run: {n_moved:,} of {n_before:,} stores moved, {n_born} segments"
-            f" are new, {n_died} are gone: segments.segment_changes"
+            f"  Since the previous run: {n_moved:,} of {n_before:,} stores moved; segments"
+            f" new: {n_born}, gone: {n_died} (segments.segment_changes)"
         )
 
 

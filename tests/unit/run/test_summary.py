@@ -119,7 +119,7 @@ def test_letters_and_columns_that_need_it_are_explained(built: duckdb.DuckDBPyCo
 
 def test_moves_and_drift_are_reported(built: duckdb.DuckDBPyConnection) -> None:
     text = "\n".join(summary(built, invocation()))
-    assert "2 of 8 stores moved, 1 segments are new, 0 are gone" in text
+    assert "2 of 8 stores moved; segments new: 1, gone: 0" in text
     assert "DRIFT: Bread: Fresh: stability index 0.40" in text
     assert "stores moved" not in "\n".join(summary(built, invocation(run_id="first")))
 
