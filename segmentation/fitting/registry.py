@@ -24,6 +24,8 @@ from segmentation.warehouse.code import folder_sha256
 
 #: Libraries whose version can move a number.
 _LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
+#: Packages whose code can move a number.
+_CODE: Final = ("features", "fitting")
 #: Settings that act after the fit; they do not belong to a model.
 _AFTER_FIT: Final = frozenset({"min_segment_size"})
 _ID_LENGTH: Final = 16
@@ -185,8 +187,10 @@ def training_data_sha256(data: TrainingData) -> str:
 
 @cache
 def code_version() -> str:
-    """Version of the package and hash of the folder with the code of a fit."""
-    digest = folder_sha256(Path(__file__).parent)
+    """Version of the package and hash of the folders with the code of a fit and of its features."""
+    package = Path(__file__).parents[1]
+    folders = "".join(folder_sha256(package / name) for name in _CODE)
+    digest = hashlib.sha256(folders.encode()).hexdigest()
     return f"store-segments {metadata.version('store-segments')} {digest[:12]}"
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,6 +26,7 @@ from segmentation.fitting.registry import (
     training_data_sha256,
 )
 from segmentation.settings import Settings
+from segmentation.warehouse.code import folder_sha256
 
 from ..helpers import blobs, scope_settings, training
 
@@ -370,6 +372,19 @@ def test_a_model_id_depends_on_data_settings_and_code_but_not_on_the_order_of_th
 def test_the_code_version_names_the_package_and_is_the_same_every_time() -> None:
     assert code_version().startswith("store-segments ")
     assert code_version() == code_version()
+
+
+@pytest.mark.parametrize("package", ["features", "fitting"])
+def test_code_of_the_features_and_of_the_fit_is_part_of_the_code_version(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = code_version.__wrapped__()
+
+    def edited(folder: Path) -> str:
+        return folder_sha256(folder) + ("edited" if folder.name == package else "")
+
+    monkeypatch.setattr("segmentation.fitting.registry.folder_sha256", edited)
+    assert code_version.__wrapped__() != before
 
 
 def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
