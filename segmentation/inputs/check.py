@@ -160,6 +160,10 @@ def check_data(
             report.plans[name] = plan
         except InputError as error:
             report.problems[name] = error.problems
+        except duckdb.Error as error:  # a part of a file that the reader did not have to look at
+            cause = " ".join(str(error).split())
+            report.problems[name] = [f"cannot read {location!r}: {cause}"]
+            report.unread.add(name)
     _weigh(connection, report, judges_joins=judges_joins)
     if judges_joins and "sales" in inputs and "products" not in inputs:
         report.problems.setdefault("products", []).append(

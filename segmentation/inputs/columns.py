@@ -424,7 +424,14 @@ class _Column:
         if sql_type == MEASURE_TYPE:
             sql = f"(case when isfinite({sql}) then {sql} end)"
         found = self._stats(self._format("number", str(decision.format), decision.evidence, sql))
-        if decision.alternatives:
+        percentage = next((shape.example for shape in self._shapes() if "%" in shape.example), "")
+        if percentage and sql_type == MONEY_TYPE:
+            found = replace(
+                found,
+                problem=f"{self._shown()} has percentages such as {percentage!r}, which are no "
+                f"amounts; name the column with the amounts in columns.{self.plan.name}",
+            )
+        elif decision.alternatives:
             example = next(
                 shape.example
                 for shape in self._shapes()

@@ -1,7 +1,7 @@
 """What an input loses: rows and money by reason, and whether it is too much.
 
-The money is that of the sales. The money of a line that could not be read is estimated where the
-line tells it, so that `1,234.50` without quotes counts as 1,234.50 and not as one line.
+The money is that of the sales. The money of a line or of an amount that could not be read is
+estimated where its text tells it, so that `1,234.50` counts as 1,234.50 and not as one row.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import NOTHING, or_null, tidy
 from segmentation.warehouse.database import sql_literal, sql_name
 
-#: The money of further lines is not estimated; they still count as rows.
+#: The money of further lines or amounts is not estimated; they still count as rows.
 _MOST_LINES_LOOKED_AT: Final = 100_000
 #: Shares from here on are shown without decimals.
 _WHOLE_PERCENT: Final = 0.1
 #: So few rows with so much money are often totals below the sales.
 _FEW_ROWS: Final = 3
+_NOT_A_NUMBER: Final = "sales_amount is not a number"
 #: Rows that a setting leaves out; the gate does not count them.
 RETURN: Final = "sales_amount is negative"
 UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
@@ -37,8 +38,8 @@ class Loss:
     """Rows of an input that do not count, for one reason.
 
     `column` is empty for whole lines. `money` is None where the input has none, and an estimate
-    for lines that could not be read. `is_rejected` is false for a value that is lost while its row
-    counts.
+    for lines and amounts that could not be read. `is_rejected` is false for a value that is lost
+    while its row counts.
     """
 
     reason: str
@@ -150,6 +151,7 @@ def losses_of(
         """
     ).fetchall()
     lines = _lines(plan)
+    unread = _unread_money(connection, plan, by_name)
     by_reason = [*lines]
     for why in sorted({row[0] for row in rows if row[0]}):
         matching = [row for row in rows if row[0] == why]
@@ -159,7 +161,9 @@ def losses_of(
                 why,
                 column,
                 sum(row[2] for row in matching),
-                sum(row[3] or 0.0 for row in matching) if plan.name == "sales" else None,
+                sum(row[3] or 0.0 for row in matching) + unread * (why == _NOT_A_NUMBER)
+                if plan.name == "sales"
+                else None,
                 by_name[column].examples if "not a number" in why and column in by_name else (),
             )
         )
@@ -175,7 +179,7 @@ def losses_of(
                 is_rejected=False,
             )
         )
-    money = sum(row[4] or 0.0 for row in rows) + sum(line.money or 0.0 for line in lines)
+    money = sum(row[4] or 0.0 for row in rows) + sum(line.money or 0.0 for line in lines) + unread
     return Losses(
         plan.name,
         plan.n_rows + plan.lines.height,
@@ -186,6 +190,22 @@ def losses_of(
             sorted(by_reason, key=lambda loss: (-(loss.money or 0.0), -loss.n_rows, loss.reason))
         ),
     )
+
+
+def _unread_money(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Mapping[str, ColumnFormat]
+) -> float:
+    """Money that amounts seem to have whose text is not understood."""
+    column = columns.get("sales_amount")
+    if plan.name != "sales" or column is None or not column.n_not_understood:
+        return 0.0
+    text = or_null(tidy(sql_name("sales_amount")), NOTHING)
+    values = connection.execute(
+        f"select {text} as text, count(*) from {plan.relation}"
+        f" where {text} is not null and {column.sql} is null"
+        f" group by all order by text limit {_MOST_LINES_LOOKED_AT}"
+    ).fetchall()
+    return float(sum((_plain_amount(value) or 0) * n_rows for value, n_rows in values))
 
 
 def _case(column: ColumnFormat) -> str:
@@ -233,6 +253,11 @@ def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
         return None
     n_more = max(len(values) - len(columns), 0)
     text = (plan.delimiter or ",").join(values[place : place + n_more + 1]).strip()
+    return _plain_amount(text)
+
+
+def _plain_amount(text: str) -> Decimal | None:
+    """The amount of a text in the first format that understands it, without its sign."""
     for decimal, thousands in CANDIDATES:
         fmt = NumberFormat(decimal, thousands)
         if fmt.understands(text):

@@ -531,3 +531,34 @@ def test_names_of_columns_lose_control_characters(
     assert report.problems["demographics"] == []
     names = report.profile().filter(input="demographics")["column_name"].to_list()
     assert names == ["store_id", "Floor space", "[31mred"]
+
+
+@pytest.mark.parametrize("large", ["283.104,00", "1.234.567"])
+def test_amounts_that_are_not_understood_count_with_the_money_that_they_seem_to_have(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, large: str
+) -> None:
+    text = sales(*["1545.28"] * 97, *[large] * 3)
+    report = check(connection, tmp_path, {"sales": text})
+    (problem,) = report.problems["sales"]
+    assert "of the sales" in problem
+    assert f"sales_amount is not a number, such as `{large}`" in problem
+    assert (report.losses["sales"].money or 0) > 900_000
+
+
+def test_percentages_are_no_amounts(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    report = check(connection, tmp_path, {"sales": sales("407.42", "12.50%")})
+    (problem,) = report.problems["sales"]
+    assert "has percentages such as '12.50%'" in problem
+
+
+def test_a_parquet_file_that_is_damaged_inside_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "facts.parquet"
+    frame = pl.DataFrame({"store_id": [f"S{n}" for n in range(500)], "rent": range(500)})
+    frame.write_parquet(path, compression="uncompressed")
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes(900) + content[1000:])
+    report = check_data(connection, {"demographics": str(path)}, InputOptions(), TODAY)
+    assert "demographics" in report.unread
+    assert report.problems["demographics"][0].startswith(f"cannot read '{path}': ")
