@@ -5,16 +5,21 @@
     hide the row. -#}
 
 
-{#- A value as text in one Unicode form, without blanks and invisible characters around it and
-    without control characters in it, which no terminal or SVG file should get. Whole numbers that arrive
+{#- A value as text in one Unicode form, without blanks and invisible characters around it. Whole numbers that arrive
     as floating point ("12.0") lose the decimals that were never part of an id. -#}
 {% macro tidy_text(column) -%}
-    regexp_replace(regexp_replace(nfc_normalize(
+    regexp_replace(nfc_normalize(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
         end
-    ), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g'), '\p{Cc}+', ' ', 'g')
+    ), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+{%- endmacro %}
+
+
+{#- Names reach pictures and terminals, and no SVG file may hold a control character. -#}
+{% macro tidy_name(column) -%}
+    regexp_replace({{ tidy_text(column) }}, '\p{Cc}+', ' ', 'g')
 {%- endmacro %}
 
 
@@ -117,9 +122,9 @@
     tidied as (
         select
             {{ tidy_text('product_id') }} as product_id,
-            {{ tidy_text('product_name') }} as product_name,
-            {{ tidy_text('category') }} as category,
-            {{ tidy_text('need_state') }} as need_state,
+            {{ tidy_name('product_name') }} as product_name,
+            {{ tidy_name('category') }} as category,
+            {{ tidy_name('need_state') }} as need_state,
             {{ row_as_json('_input') }} as _input_row
         from _input
     ),

@@ -101,7 +101,7 @@ def independent_scores(row: ModelRow, normalize_method: str, numeric_imputation:
     if scaler is not None:
         for column in range(MEASURED):
             scaled[:, column] *= measurement_weight(scaled[learned_from, column])[0]
-    scaled[:, levels] *= np.sqrt(0.5 * variances[:MEASURED].mean() / variances[levels].sum())
+    scaled[:, levels] *= np.sqrt(0.35 * variances[:MEASURED].mean() / variances[levels].sum())
     for_variance = PCA(0.8, svd_solver="full").fit(scaled[learned_from])
     components = max(5, for_variance.n_components_)
     scores: Matrix = PCA(components, svd_solver="full").fit(scaled[learned_from]).transform(scaled)
