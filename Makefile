@@ -129,7 +129,7 @@ $(VENV)/bin/activate:
 # uv installs the locked packages in a fraction of pip's time. Without it (no wheel for this machine,
 # or an index that only pip is configured for) pip installs the same files.
 define install
-	@if [ -x $(BIN)/uv ] && uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1); then :; else \
+	@if [ -x $(BIN)/uv ] && uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode --require-hashes -r $(1); then :; else \
 		echo "uv cannot install the packages here; pip does it instead (a few minutes) ..."; \
 		pip install --quiet --require-hashes -r $(1); \
 	fi
