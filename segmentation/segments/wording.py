@@ -169,12 +169,14 @@ def sells_sentence(clauses: Sequence[str]) -> str:
     """The sales mix in one sentence, from clauses that begin with `more` or `less`."""
     if not clauses:
         return "Their sales mix is close to the average."
-    parts = []
+    parts: list[str] = []
     for word in ("more", "less"):
         own = [text.removeprefix(f"{word} ") for text in clauses if text.startswith(f"{word} ")]
+        if own and not parts:  # the first comparison says what the second figure is
+            own[0] = f"{own[0].removesuffix(')')} on average)"
         if own:
             parts.append(f"{word} {_listed(own)}")
-    return f"They sell {' and '.join(parts)}.".replace(")", " on average)", 1)
+    return f"They sell {' and '.join(parts)}."
 
 
 def stands_sentence(clauses: Sequence[str]) -> str | None:
@@ -291,7 +293,7 @@ def _joined(internal: Sequence[str], external: Sequence[str], n: int, m: int, av
 
 
 def _with_id(name: str, segment: str) -> str:
-    """A name that others have too, told apart by the id."""
+    """A name that others have too, with the id behind it."""
     ending = f" ({segment})"
     return name[: LONGEST_NAME - len(ending)].rstrip() + ending
 

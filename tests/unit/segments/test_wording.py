@@ -135,6 +135,7 @@ def test_the_sentences_group_what_is_more_and_what_is_less() -> None:
     assert (
         sells_sentence(["more A (x)", "more B (y)"]) == "They sell more A (x on average) and B (y)."
     )
+    assert sells_sentence(["more Bio (EU) (x)"]) == "They sell more Bio (EU) (x on average)."
     assert sells_sentence([]) == "Their sales mix is close to the average."
     assert stands_sentence(["the area is rural", "income is higher"]) == (
         "The area is rural and income is higher."
