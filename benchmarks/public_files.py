@@ -126,7 +126,7 @@ TODAY: Final = dt.date(2026, 1, 1)
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a file, every cell as it stands there."""
+    """Rows of a file, every cell exactly as written."""
     if path.suffix == ".xlsx":
         sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
         header, *rows = sheet.iter_rows(values_only=True)

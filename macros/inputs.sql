@@ -66,7 +66,8 @@
 {%- endmacro %}
 
 
-{% macro is_loaded(location) -%}
+{% macro is_loaded(name) -%}
+    {%- set location = given_inputs().get(name) or '' -%}
     {{ return(modules.re.search('\\.(csv|tsv|txt|xlsx)(\\.(gz|zst))?([?].*)?$', location | lower) is not none) }}
 {%- endmacro %}
 

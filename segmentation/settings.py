@@ -85,7 +85,7 @@ class Label(_Strict):
     label
         Noun, such as `household income` or `rural areas`.
     high, low
-        What is said of a segment above or below the other stores, such as `higher-income areas`.
+        Phrase for a segment above or below the other stores, such as `higher-income areas`.
     unit
         Unit of the values: `%` for shares of 0 to 1, a currency, or any word.
     """

@@ -1,5 +1,5 @@
--- The complement of staging, by the same rules: what was not accepted, and why. Rows of a text file are shown as
--- they stand there; only these rows are looked up.
+-- The complement of staging, by the same rules: what was not accepted, and why. Rows of a text file are shown
+-- exactly as in the file; only these rows are looked up.
 with converted_sales as (
     select *
     from {{ ref('stg_internal__sales') }}
@@ -7,7 +7,7 @@ with converted_sales as (
 ),
 
 sales as (
-    {%- if is_loaded(given_inputs().get('sales') or '') %}
+    {%- if is_loaded('sales') %}
         select
             converted_sales.* exclude (input_row),
             coalesce({{ row_as_json('given') }}, converted_sales.input_row) as input_row

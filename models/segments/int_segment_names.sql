@@ -1,5 +1,5 @@
--- A name that people gave in `segment_name_overrides` comes before the default name. Two segments with the same
--- given name are told apart by their id.
+-- A name that people gave in `segment_name_overrides` replaces the default name. If two segments have the same given
+-- name, their ids follow it.
 {% set overrides = ref('segment_name_overrides') %}
 
 with given_names as (

@@ -40,8 +40,8 @@ EXTERNAL_SCHEMA: Final = pl.Schema(
         "is_thin_history": pl.Boolean(),
     }
 )
-#: A store with few rows is thin only if the median store of the category has more than so many
-#: times as many: where all stores have few, the rows are totals and not single purchases.
+#: A store with few rows is thin only if the median store of the category has more than this
+#: multiple of them: where all stores have few, the rows are totals and not single purchases.
 _TYPICAL_ROWS: Final = 4
 
 

@@ -17,7 +17,7 @@ from segmentation.inputs.ids import IdMatch, match_ids
 from segmentation.inputs.losses import Losses, amounts, gate_problem, losses_of, percent
 from segmentation.inputs.names import InputError, did_you_mean, normalized
 from segmentation.inputs.options import InputOptions
-from segmentation.inputs.reading import InputPlan, read_input
+from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 
 INTERNAL: Final = ("sales", "products")
 PROFILE: Final = pl.Schema(
@@ -161,8 +161,7 @@ def check_data(
         except InputError as error:
             report.problems[name] = error.problems
         except duckdb.Error as error:  # a part of a file that the reader did not have to look at
-            cause = " ".join(str(error).split())
-            report.problems[name] = [f"cannot read {location!r}: {cause}"]
+            report.problems[name] = [cannot_read(location, error)]
             report.unread.add(name)
     _weigh(connection, report, judges_joins=judges_joins)
     if judges_joins and "sales" in inputs and "products" not in inputs:

@@ -414,8 +414,9 @@ class _Column:
                 sql = f"try_cast({self.name} as {sql_type})"
             found = self._format("number", self.type.lower(), "type of the column", sql)
             return _Decided(self._stats(found))
+        shapes = self._shapes()
         decision = decide_number_format(
-            self._shapes(),
+            shapes,
             decimal=self.given.decimal,
             thousands=self.given.thousands,
             like=self.like,
@@ -424,7 +425,7 @@ class _Column:
         if sql_type == MEASURE_TYPE:
             sql = f"(case when isfinite({sql}) then {sql} end)"
         found = self._stats(self._format("number", str(decision.format), decision.evidence, sql))
-        percentage = next((shape.example for shape in self._shapes() if "%" in shape.example), "")
+        percentage = next((shape.example for shape in shapes if "%" in shape.example), "")
         if percentage and sql_type == MONEY_TYPE:
             found = replace(
                 found,
@@ -434,7 +435,7 @@ class _Column:
         elif decision.alternatives:
             example = next(
                 shape.example
-                for shape in self._shapes()
+                for shape in shapes
                 if all(fmt.understands(shape.example) for fmt in decision.alternatives)
                 and any(mark in shape.example for mark in ".,")
             )

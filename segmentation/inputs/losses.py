@@ -261,8 +261,7 @@ def _plain_amount(text: str) -> Decimal | None:
     for decimal, thousands in CANDIDATES:
         fmt = NumberFormat(decimal, thousands)
         if fmt.understands(text):
-            digits = "".join(c for c in text if c.isdigit() or c == decimal)
-            return Decimal(digits.replace(",", ".") or "0")
+            return Decimal(fmt.digits(text) or "0")
     return None
 
 

@@ -67,6 +67,11 @@ class NumberFormat:
         """Whether a tidy text is a number in this format."""
         return re.fullmatch(self._pattern(), text) is not None
 
+    def digits(self, text: str) -> str:
+        """The digits of a text that the format understands, with a point as the decimal mark."""
+        kept = (c for c in text if c.isdigit() or c == self.decimal)
+        return "".join(kept).replace(self.decimal, ".")
+
     def sql(self, column: str, sql_type: str) -> str:
         """SQL that gives the number of a text column, null for what is not understood.
 
@@ -251,9 +256,8 @@ def _differ(one: NumberFormat, other: NumberFormat, shapes: Sequence[Shape]) -> 
 
 
 def _canonical(number_format: NumberFormat, text: str) -> str:
-    """The digits of a text with a point as the decimal mark."""
-    kept = "".join(c for c in text if c.isdigit() or c == number_format.decimal)
-    whole, _, part = kept.partition(number_format.decimal)
+    """The digits of a text, the same for `1.50` and `1.5`."""
+    whole, _, part = number_format.digits(text).partition(".")
     return f"{whole}.{part}".rstrip("0").rstrip(".")
 
 

@@ -56,8 +56,8 @@ _FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
 _MOST_LINES_ABOVE: Final = 50
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
-#: Why DuckDB leaves out a line.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+#: Why DuckDB leaves out a line.
 _REASONS: Final = {
     "TOO MANY COLUMNS": "line has more values than the header",
     "MISSING COLUMNS": "line has fewer values than the header",
@@ -185,6 +185,11 @@ def not_allowed(location: str) -> str:
     )
 
 
+def cannot_read(location: str, error: duckdb.Error) -> str:
+    """Message about files or a table that DuckDB cannot read."""
+    return f"cannot read {location!r}: {_cause(error)}"
+
+
 def read_input(
     connection: duckdb.DuckDBPyConnection, name: str, location: str, options: InputOptions
 ) -> InputPlan:
@@ -214,7 +219,7 @@ def read_input(
         if kind := file_kind(location):
             return kind.read(connection, name, location, options)
     except duckdb.Error as error:
-        raise InputError([f"cannot read {location!r}: {_cause(error)}"]) from error
+        raise InputError([cannot_read(location, error)]) from error
     except MissingPackageError as error:
         raise InputError([f"cannot read {location!r}: {error}"]) from error
     raise InputError([not_allowed(location)])

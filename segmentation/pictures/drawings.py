@@ -406,17 +406,16 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
     segments = cells["segment_id"].unique().sort().to_list()
     counts = np.zeros((len(rows), len(columns)))
     owners = np.full((len(rows), len(columns)), -1)
-    largest = np.zeros((len(rows), len(columns)))
     own = np.zeros((len(rows), len(columns)), dtype=bool)
-    for internal, external, segment, n_stores, is_own in cells.select(
+    # the segment of most stores comes last, and stays
+    ascending = cells.sort("n_stores", maintain_order=True)
+    for internal, external, segment, n_stores, is_own in ascending.select(
         "internal_cluster", "external_cluster", "segment_id", "n_stores", "is_own"
     ).iter_rows():
         place = rows.index(_label(internal)), columns.index(_label(external))
         counts[place] += n_stores
         own[place] = is_own
-        largest[place] = max(largest[place], n_stores)
-        if n_stores == largest[place]:
-            owners[place] = segments.index(segment)
+        owners[place] = segments.index(segment)
     before, after = figure.subplots(1, 2, sharey=True)
     texts = [[f"{int(n)}" if n else "" for n in row] for row in counts]
     scaled = counts / max(counts.max(), 1)

@@ -68,7 +68,7 @@ class PublishedTable:
         return f"{SOURCE}.{sql_name(self.schema)}.{sql_name(self.name)}"
 
     def fingerprint(self, connection: duckdb.DuckDBPyConnection) -> Fingerprint:
-        """Number and hash of its rows, in whatever order they stand."""
+        """Number and hash of its rows; their order does not matter."""
         return relation_fingerprint(connection, self.sql)
 
 

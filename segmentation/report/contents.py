@@ -400,7 +400,7 @@ select
     ) as flags,
     if(
         segments.was_reassigned,
-        format('M{}. ', explanations.segment_reason[2:]),
+        upper(explanations.segment_reason[1]) || explanations.segment_reason[2:] || '. ',
         ''
     ) || format(
         'Sells: {}. Stands: {}.', explanations.internal_reason, explanations.external_reason

@@ -125,15 +125,9 @@ def dissolve_small_cells(
             break
         steps[smallest] = steps.max() + 1
         homeless = np.flatnonzero(ends == smallest)
-        ends[homeless] = nearest_survivors(distances[homeless], steps == 0)
+        ends[homeless] = np.where(steps == 0, distances[homeless], np.inf).argmin(axis=1)
         sizes = np.bincount(ends, minlength=len(names))
     return ends, steps
-
-
-def nearest_survivors(distances: Matrix, survives: npt.NDArray[np.bool_]) -> Labels:
-    """Column of the nearest cell that survives, for each row of `distances`."""
-    nearest: Labels = np.where(survives, distances, np.inf).argmin(axis=1)
-    return nearest
 
 
 def lasting_ids(
@@ -472,8 +466,7 @@ def _merge_category(scored: ScoredStores, rows: pl.DataFrame) -> pl.DataFrame:
     distances = scored.distances(survivors.select("internal_cluster", "external_cluster").rows())
     column = {cell: number for number, cell in enumerate(survivors["cell_id"])}
     names = [cell_name(*cell) for cell in scored.cells]
-    every = np.ones(survivors.height, dtype=np.bool_)
-    nearest = nearest_survivors(distances, every)
+    nearest = distances.argmin(axis=1)
     ends = np.array([column.get(name, nearest[row]) for row, name in enumerate(names)], np.intp)
     second = np.full(len(ends), -1)
     if survivors.height > 1:

@@ -20,7 +20,7 @@ RUN_SPECIFIC: Final = "run_specific"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Number of rows and SHA-256 of a table's rows, in whatever order they stand."""
+    """Number of rows and SHA-256 of a table's rows; their order does not matter."""
 
     n_rows: int
     sha256: str

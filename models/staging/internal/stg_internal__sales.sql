@@ -2,7 +2,7 @@
 -- `rejected_rows` both read this view, so that they cannot disagree.
 {% set window = setting('sales_window') or {} %}
 {% set rejects_copies = setting('duplicate_sales') == 'reject' %}
-{% set is_loaded_text = is_loaded(given_inputs().get('sales') or '') %}
+{% set is_loaded_text = is_loaded('sales') %}
 
 with typed as (
     select

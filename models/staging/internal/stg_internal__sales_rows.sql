@@ -1,4 +1,4 @@
 -- Parquet, tables and seeds stay where they are; texts are converted once.
-{{ config(materialized='table' if is_loaded(given_inputs().get('sales') or '') else 'view') }}
+{{ config(materialized='table' if is_loaded('sales') else 'view') }}
 
 {{ sales_rows() }}
