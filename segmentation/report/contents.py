@@ -403,7 +403,7 @@ select
         upper(explanations.segment_reason[1]) || explanations.segment_reason[2:] || '. ',
         ''
     ) || format(
-        'Sells: {}. Stands: {}.', explanations.internal_reason, explanations.external_reason
+        'Sales: {}. Surroundings: {}.', explanations.internal_reason, explanations.external_reason
     ) as reason,
     array_to_string(list_transform(explanations.peers, lambda p: p.store_id), ', ') as peers
 from segments.store_segments as segments

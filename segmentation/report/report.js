@@ -1,6 +1,6 @@
 "use strict";
 
-// Tables: a click on a head sorts by its column, a second one the other way round. The numbers to sort
+// Tables: a click on a column header sorts by it, a second one the other way round. The numbers to sort
 // by are in data-value; text is compared as people read it.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
