@@ -27,6 +27,8 @@ _MOST_LINES_LOOKED_AT: Final = 100_000
 _WHOLE_PERCENT: Final = 0.1
 #: So few rows with so much money are often totals below the sales.
 _FEW_ROWS: Final = 3
+#: Amounts from here on do not fit into `MONEY_TYPE`: they are errors and no lost money.
+_TOO_LARGE: Final = Decimal(10) ** 14
 _NOT_A_NUMBER: Final = "sales_amount is not a number"
 #: Rows that a setting leaves out; the gate does not count them.
 RETURN: Final = "sales_amount is negative"
@@ -205,7 +207,8 @@ def _unread_money(
         f" where {text} is not null and {column.sql} is null"
         f" group by all order by text limit {_MOST_LINES_LOOKED_AT}"
     ).fetchall()
-    return float(sum((_plain_amount(value) or 0) * n_rows for value, n_rows in values))
+    amounts_seen = ((_plain_amount(text) or Decimal(0), n_rows) for text, n_rows in values)
+    return float(sum(amount * n for amount, n in amounts_seen if amount < _TOO_LARGE))
 
 
 def _case(column: ColumnFormat) -> str:

@@ -562,3 +562,11 @@ def test_a_parquet_file_that_is_damaged_inside_is_refused(
     report = check_data(connection, {"demographics": str(path)}, InputOptions(), TODAY)
     assert "demographics" in report.unread
     assert report.problems["demographics"][0].startswith(f"cannot read '{path}': ")
+
+
+def test_an_amount_that_is_too_large_is_an_error_and_no_lost_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*["10.50"] * 99, "100000000000000")})
+    assert report.problems["sales"] == []
+    assert report.losses["sales"].money == 99 * 10.5
