@@ -19,7 +19,7 @@ import numpy as np
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: Runs in turn from which a median is taken, where a run is short.
-PAIRS: Final = 5
+PAIRS: Final = 3
 
 Task = Callable[..., dict[str, Any]]
 Suite = Literal["bench", "bench-large"]
