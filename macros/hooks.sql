@@ -53,9 +53,11 @@
             'columns': var('columns'),
             'formats': var('formats'),
             'sheets': var('sheets'),
+            'encodings': var('encodings'),
             'segmentation': var('segmentation')
         },
-        'known_sources': known_external_sources()
+        'known_sources': known_external_sources(),
+        'given_vars': (invocation_args_dict.vars or {}) | list
     })) }}
 {%- endmacro %}
 

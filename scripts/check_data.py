@@ -23,10 +23,11 @@ import yaml
 
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.names import InputError
-from segmentation.inputs.options import INPUT_VARS, InputOptions
+from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.settings import Settings, SettingsError
 from segmentation.warehouse.secrets import without_secrets
 
+_PROJECT: Final = Path(__file__).resolve().parents[1]
 _WIDTHS: Final = {"input": 14, "column": 22, "read as": 11, "format": 34, "missing": 9}
 
 
@@ -43,11 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         project_vars = _vars(given.vars)
         inputs = _inputs(project_vars, given.inputs)
-        options = InputOptions(
-            {name: project_vars.get(name) for name in INPUT_VARS},
-            Settings(project_vars.get("segmentation")),
-        )
-        report = _check(inputs, options, given.today or dt.datetime.now(tz=dt.UTC).date())
+        report = _check(project_vars, inputs, given.today or dt.datetime.now(tz=dt.UTC).date())
     except InputError as error:
         return _stop(error.problems)
     except SettingsError as error:
@@ -73,6 +70,8 @@ def _vars(given: str) -> dict[str, Any]:
         raise InputError([f"--vars {given}: {problem}"]) from error
     if not isinstance(content, dict):
         raise InputError([f"--vars {given}: it is a mapping, such as inputs: {{sales: sales.csv}}"])
+    if problems := misspelled_vars(content):
+        raise InputError(problems)
     return content
 
 
@@ -93,9 +92,21 @@ def _inputs(project_vars: Mapping[str, Any], given: Sequence[str]) -> dict[str, 
     return inputs
 
 
-def _check(inputs: Mapping[str, str], options: InputOptions, today: dt.date) -> IntakeReport:
+def _check(given: Mapping[str, Any], inputs: Mapping[str, str], today: dt.date) -> IntakeReport:
+    options = InputOptions(
+        {name: given.get(name) for name in INPUT_VARS}, Settings(given.get("segmentation"))
+    )
+    known = _known_sources(given)
+    if problems := options.unknown_inputs(known):
+        raise InputError(problems)
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        return check_data(connection, inputs, options, today)
+        return check_data(connection, inputs, options, today, known)
+
+
+def _known_sources(given: Mapping[str, Any]) -> list[str]:
+    """External inputs that have a staging model."""
+    project = yaml.safe_load((_PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    return [*{**project["vars"], **given}["known_external_sources"]]
 
 
 def _show(report: IntakeReport) -> None:
@@ -105,19 +116,15 @@ def _show(report: IntakeReport) -> None:
         for file in plan.files[:5]:
             lines.append(f"{name}: {file.path} is {file.read_as}")
             lines += [f"{name}:   above the header: {text}" for text in file.above[:3]]
+            lines += [f"{name}:   {text}" for text in file.beside]
         if len(plan.files) > 5:  # noqa: PLR2004
             lines.append(f"{name}: and {len(plan.files) - 5} more files")
     if problems := report.all_problems():
         lines += ["", "To fix:", *(f"  {problem}" for problem in problems)]
     lines += ["", *_table(report.profile())]
-    notes = [
-        f"  {name}.{column.column}: {column.note}"
-        for name, columns in report.columns.items()
-        for column in columns
-        if column.note
-    ]
-    if notes:
-        lines += ["", "Worth a look:", *notes]
+    remarks = [f"  {name}: {text}" for name, texts in report.remarks.items() for text in texts]
+    if remarks:
+        lines += ["", "Worth a look:", *remarks]
     print(without_secrets("\n".join(lines)))  # noqa: T201
 
 

@@ -26,7 +26,7 @@ from segmentation.inputs.locations import Location
 from segmentation.inputs.options import INPUT_VARS, InputOptions
 from segmentation.inputs.reading import read_input
 from segmentation.settings import Settings
-from segmentation.warehouse.database import sql_literal
+from segmentation.warehouse.database import sql_literal, sql_name
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -101,15 +101,17 @@ def shuffled_inputs(database: Path, folder: Path, variables: Mapping[str, Any]) 
     copies = {}
     with duckdb.connect(str(database)) as connection:
         for name in names:
-            relation, kind = f"raw.raw_{name}", "parquet"
+            relation, kind, columns = f"raw.raw_{name}", "parquet", "r.*"
             if name in given:
                 location = Location(given[name], str(PROJECT))
                 path = location.path if location.is_file else location.given
-                relation = read_input(connection, name, path, options).relation
+                plan = read_input(connection, name, path, options)
+                relation = plan.relation
+                columns = ", ".join(map(sql_name, plan.types))
                 kind = "csv" if location.is_text else "parquet"
             copies[name] = f"{folder}/{name}.{kind}"
             connection.execute(
-                f"copy (select r.* from {relation} as r order by hash(r, 'another order'))"
+                f"copy (select {columns} from {relation} as r order by hash(r, 'another order'))"
                 f" to {sql_literal(copies[name])} (format {kind})"
             )
     return copies
@@ -123,7 +125,7 @@ def four_builds(folder: Path, variables: Mapping[str, Any]) -> dict[str, dict[st
     builds["4 threads"] = Database(folder / "threads").build(4, variables)
     copies = shuffled_inputs(first.file, folder / "inputs", variables)
     # the copies have the names of our columns
-    shuffled = {**variables, "inputs": copies, "columns": {}, "sheets": {}}
+    shuffled = {**variables, "inputs": copies, "columns": {}, "sheets": {}, "encodings": {}}
     builds["rows shuffled"] = Database(folder / "shuffled").build(2, shuffled)
     return builds
 

@@ -15,9 +15,10 @@ import yaml
 from segmentation.inputs.columns import ColumnFormat, decide_columns
 from segmentation.inputs.ids import IdMatch, match_ids
 from segmentation.inputs.losses import Losses, amounts, gate_problem, losses_of, percent
-from segmentation.inputs.names import InputError, did_you_mean, normalized
+from segmentation.inputs.names import InputError, normalized, unknown_input
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
+from segmentation.inputs.remarks import remarks_on, remarks_on_match
 
 INTERNAL: Final = ("sales", "products")
 PROFILE: Final = pl.Schema(
@@ -55,6 +56,8 @@ class IntakeReport:
         Names of the inputs that could not be read at all.
     matches
         How the ids of the inputs match.
+    remarks
+        By input, what is worth knowing although it is no problem; empty for a build.
     options
         What the user has set.
     """
@@ -66,6 +69,7 @@ class IntakeReport:
     losses: dict[str, Losses] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     matches: list[IdMatch] = field(default_factory=list)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
@@ -138,16 +142,15 @@ def check_data(
     known
         Names of the external inputs that are possible; any where it is None.
     judges_joins
-        Whether a missing input, sales without a product and ids without a match are problems. A
-        build judges them after staging, where `rejected_rows` lists them.
+        Whether a missing input, sales without a product and ids without a match are problems, and
+        whether there are remarks. A build judges joins after staging, where `rejected_rows` lists
+        what is lost.
     """
     report = IntakeReport(options)
     for name, location in inputs.items():
         if known is not None and name not in (*INTERNAL, *known):
-            names = (*INTERNAL, *known)
-            report.problems[name] = [
-                f"unknown input; {did_you_mean(name, names)}known ones: {', '.join(names)}"
-            ]
+            message = unknown_input("inputs", name, known)
+            report.problems[name] = [message.removeprefix(f"inputs.{name}: ")]
             continue
         try:
             plan = read_input(connection, name, location, options)
@@ -197,9 +200,18 @@ def _weigh(
             problems = gate_problem(losses, report.options.max_rejected_share, by_name)
         report.problems.setdefault(name, []).extend(problems)
     report.matches = match_ids(connection, report.plans, report.columns)
+    if not judges_joins:
+        return
+    for name, plan in report.plans.items():
+        columns, losses = report.columns[name], report.losses[name]
+        if any(column.read_as == "ignored" and column.problem for column in columns):
+            report.remarks[name] = []
+            continue
+        report.remarks[name] = remarks_on(connection, plan, columns, losses, report.options)
     for match in report.matches:
-        if match.problem and judges_joins:
-            name = match.right if match.left == "sales" else match.left
+        name = match.right if match.left == "sales" else match.left
+        report.remarks[name] += remarks_on_match(match)
+        if match.problem:
             report.problems.setdefault(name, []).append(match.problem)
 
 
@@ -214,6 +226,9 @@ def _verdict(report: IntakeReport, name: str) -> str:
         accepted += f", {amounts(losses.money - lost, losses.money)} of the money"
         if losses.returns:
             accepted += f", returns {percent(losses.returns / max(losses.money, 1e-9))}"
+    for match in report.matches:
+        if match.left == "sales" and match.right == name and match.column == "store_id":
+            accepted += f", facts for {match.n_both:,} of {match.n_left:,} stores with sales"
     return f"{name}: {'refused' if problems else 'good'}; {accepted}"
 
 

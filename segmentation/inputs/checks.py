@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from segmentation.inputs.names import REQUIRED, did_you_mean
+from segmentation.inputs.names import REQUIRED, unknown_input
 
 
 def vars_problems(inputs: object, external_sources: object, known: Sequence[str]) -> list[str]:
@@ -96,13 +96,11 @@ def _shape_problem(inputs: object, external_sources: object) -> str:
 def _name_problems(
     inputs: Mapping[str, Any], external_sources: Sequence[str], known: Sequence[str]
 ) -> list[str]:
-    names = [*REQUIRED, *known]
     return [
         *(
-            f"inputs.{name}: unknown input; {did_you_mean(name, names)}"
-            f"known ones: {', '.join(names)}"
+            unknown_input("inputs", name, known)
             for name in inputs
-            if name not in names
+            if name not in (*REQUIRED, *known)
         ),
         *(
             f"external_sources: {name!r} has no staging model stg_external__{name}; "

@@ -18,18 +18,28 @@ from segmentation.inputs.date_formats import (
     DateFormat,
     decide_date_format,
     decisions_sql,
+    votes_sql,
 )
+from segmentation.inputs.evidence import Ruling, Votes, in_file
+from segmentation.inputs.garbled import OTHER_ENCODINGS, garbled_names
 from segmentation.inputs.names import InputError, did_you_mean, normalized, required_columns
 from segmentation.inputs.number_formats import (
     NumberDecision,
-    NumberFormat,
     Shape,
     decide_number_format,
+    several_currencies,
     shapes_sql,
 )
 from segmentation.inputs.options import ColumnOptions, InputOptions
 from segmentation.inputs.reading import InputPlan
-from segmentation.inputs.sql_text import NO_CATEGORY, NOTHING, or_null, tidy, tidy_id
+from segmentation.inputs.sql_text import (
+    NO_CATEGORY,
+    NOTHING,
+    SET_BY_FORMATS,
+    or_null,
+    tidy,
+    tidy_id,
+)
 from segmentation.warehouse.database import sql_name
 
 ReadAs = Literal["id", "number", "date", "category", "text", "identifier", "ignored"]
@@ -41,17 +51,29 @@ _NUMBERS: Final = re.compile(
 _DATES: Final = re.compile(r"(?i)^(date|timestamp)")
 #: Share of the values of an external column that have to be numbers, as in the first version.
 _NUMERIC_SHARE: Final = 0.9
+#: Share of the values that are no numbers from which a setting that says so is wrong.
+_FEWEST_NUMBERS: Final = 0.5
 #: Below this many stores, texts that are all different can be chance.
 _FEWEST_FOR_IDENTIFIER: Final = 10
 _MOST_LEVELS_OF_A_CODE: Final = 20
 _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
+_NAMES_OF_CURRENCIES: Final = re.compile(
+    "currency|currencycode|curr|isocurrency|währung|waehrung|devise|moneda|moeda|valuta"
+)
 _MOST_EXAMPLES: Final = 3
 #: Differences between ids that may not count, and how they are called.
 ID_DIFFERENCES: Final = {"leading_zeros": "leading zeros", "case": "upper and lower case"}
 #: Share of the ids from which such differences are no chance.
 UNMATCHED: Final = 0.2
+#: Garbled names are the fault of the file if so many of the names that are not ASCII are.
+_GARBLED: Final = 0.1
+_MOST_NAMES: Final = 10_000
+#: What the decisions on formats read.
+_VALUES: Final = (
+    "select _value as value, _file as file, _n_rows as n_rows, _money as money from _intake_values"
+)
 #: Formats that one call of `strptime` reads, tried where all values have the same pattern.
 _COMMON_DATES: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d")
 
@@ -136,16 +158,19 @@ def decide_columns(
     decided = [
         _Column(connection, plan, column, options, today).decide() for column in _in_order(plan)
     ]
-    proven = {
-        found.number.format.decimal: found.number.format
+    proven = [
+        found.number.ruling
         for found in decided
-        if found.number and not found.number.alternatives and "such as" in found.number.evidence
-    }
-    like = next(iter(proven.values())) if len(proven) == 1 else None
+        if found.number and found.number.ruling and found.number.ruling.winner is not None
+    ]
+    like = None
+    if len({ruling.winner for ruling in proven}) == 1:
+        like = max(proven, key=lambda ruling: ruling.n_deciding)
     money = next((d.format.sql for d in decided if d.format.column == "sales_amount"), None)
     formats = []
     for found in decided:
-        again = found.number is not None and found.number.alternatives and like is not None
+        ruling = found.number.ruling if found.number else None
+        again = ruling is not None and like is not None and ruling.is_settled_by(like)
         with_money = found.format.read_as == "date" and found.format.n_not_understood > 0 and money
         if again or with_money:
             column = _Column(connection, plan, found.format.column, options, today)
@@ -193,18 +218,24 @@ class _Column:
         self.role = _role(plan, column)
         self.given: ColumnOptions = options.column(plan.name, column)
         self.ignored = options.ignored_in_ids
+        self.most_lost = options.max_rejected_share
         self.name = sql_name(column)
         self.type = plan.types[column]
-        self.like: NumberFormat | None = None
+        self.like: Ruling | None = None
         self.money: str | None = None
         self.setting = f"formats.{plan.name}.{column}"
 
     def decide(self) -> _Decided:
         """Decide how the column is read."""
         if self.given.read_as == "ignore":
-            return _Decided(self._format("ignored", "ignored", "set by formats", "null"))
+            found = self._format("ignored", "ignored", SET_BY_FORMATS, "null")
+            if self.column in required_columns(self.plan.name):
+                problem = f"{self.setting}: ignore is not allowed; {self.plan.name} need the column"
+                return _Decided(replace(found, problem=problem))
+            return _Decided(found)
         if self.role == "text":
-            return _Decided(self._format("text", "text", "", or_null(tidy(self.name), NO_CATEGORY)))
+            found = self._format("text", "text", "", or_null(tidy(self.name), NO_CATEGORY))
+            return _Decided(replace(found, problem=self._several_currencies()))
         self._collect()
         return self._decide_from_values()
 
@@ -212,9 +243,8 @@ class _Column:
         if self.role == "id":
             return _Decided(self._stats(self._id()))
         if self.role == "category" or self.given.read_as == "category":
-            return _Decided(
-                self._stats(self._category("set by formats" if self.given.read_as else ""))
-            )
+            found = self._category(SET_BY_FORMATS if self.given.read_as else "")
+            return _Decided(self._with_garbled_names(self._stats(found)))
         if self.role == "date":
             return _Decided(self._date())
         if self.role == "money":
@@ -222,13 +252,24 @@ class _Column:
         return self._external()
 
     def _collect(self) -> None:
-        """Different values with their rows and money; everything else is asked of these."""
-        money = f"sum({self.money})" if self.money else "null::double"
+        """Different values with their rows and money; everything else is asked of these.
+
+        Where a format is decided, the values of each file are kept apart.
+        """
+        file = "''"
+        if self.plan.file_column and self.type == "VARCHAR" and self.role not in ("id", "category"):
+            file = f"{sql_name(self.plan.file_column)}::varchar"
+        money = f"sum({self.money})::double" if self.money else "null::double"
         self.connection.execute(
-            f"create or replace temp table _intake_values as "
-            f"select {self.name}::varchar as value, * from ("
-            f"select {self.name}, count(*) as n_rows, {money} as money "
-            f"from {self.plan.relation} group by {self.name})"
+            f"""
+            create or replace temp table _intake_values as
+            select {self.name}, {self.name}::varchar as _value, _file, _n_rows, _money
+            from (
+                select {self.name}, {file} as _file, count(*) as _n_rows, {money} as _money
+                from {self.plan.relation}
+                group by all
+            )
+            """
         )
 
     def _format(self, read_as: ReadAs, text: str, evidence: str, sql: str) -> ColumnFormat:
@@ -245,25 +286,29 @@ class _Column:
     def _stats(self, found: ColumnFormat) -> ColumnFormat:
         """Complete the counts from the different values, and simplify the expression."""
         found = replace(found, sql=self._simplest(found))
-        nothing = or_null(tidy("value"), NO_CATEGORY if found.read_as == "category" else NOTHING)
+        nothing = or_null(tidy("_value"), NO_CATEGORY if found.read_as == "category" else NOTHING)
+        values = (
+            f"(select _n_rows, _money, {nothing} as text, {found.sql} as typed from _intake_values)"
+        )
         n_missing, n_distinct, minimum, maximum, n_lost, money = self.connection.execute(
             f"""
             select
-                coalesce(sum(n_rows) filter (text is null), 0)::bigint,
+                coalesce(sum(_n_rows) filter (text is null), 0)::bigint,
                 count(distinct typed),
                 min(typed)::varchar,
                 max(typed)::varchar,
-                coalesce(sum(n_rows) filter (text is not null and typed is null), 0)::bigint,
-                sum(money) filter (text is not null and typed is null)
-            from (select n_rows, money, {nothing} as text, {found.sql} as typed from _intake_values)
+                coalesce(sum(_n_rows) filter (text is not null and typed is null), 0)::bigint,
+                sum(_money) filter (text is not null and typed is null)
+            from {values}
             """
         ).fetchall()[0]
         examples = self.connection.execute(
             f"""
             select text
-            from (select n_rows, {nothing} as text, {found.sql} as typed from _intake_values)
+            from {values}
             where text is not null and typed is null
-            order by n_rows desc, text
+            group by text
+            order by sum(_n_rows) desc, text
             limit {_MOST_EXAMPLES}
             """
         ).fetchall()
@@ -307,33 +352,47 @@ class _Column:
         found = self._format(
             "id", f"id{without.replace('_', ' ')}", "", tidy_id(self.name, ignore=self.ignored)
         )
-        if problem := self._twins():
+        if self.given.read_as == "category":
+            return replace(found, evidence=SET_BY_FORMATS)
+        if problem := self._lost_digits():
             return replace(found, problem=problem)
-        ((scientific,),) = self.connection.execute(
-            "select min(value) from _intake_values "
-            "where regexp_full_match(value, '\\d[.,]\\d+[eE][+]\\d+')"
-        ).fetchall()
-        if scientific and not _NUMBERS.match(self.type):
-            return replace(
-                found,
-                note=f"ids such as {scientific} have lost digits in a spreadsheet; "
-                "export them as text",
-            )
-        return found
+        return self._with_garbled_names(self._with_twins(found))
 
-    def _twins(self) -> str:
-        """Why ids of the column would split stores or products; empty if they do not.
+    def _lost_digits(self) -> str:
+        """Why ids of the column are not the ones that were meant; empty if they are.
+
+        A spreadsheet shows a long number as 4.00638E+12 and exports it so. A floating-point column
+        has the same value for neighboring numbers from some size on.
+        """
+        exact = {"DOUBLE": 53, "FLOAT": 24}.get(self.type.upper())
+        is_lost = "false"
+        if exact:
+            is_lost = f"isfinite({self.name}) and abs({self.name}) >= {2**exact}"
+        elif self.type == "VARCHAR":
+            is_lost = "regexp_full_match(trim(_value), '\\d([.,]\\d+)?[eE][+]\\d{2,3}')"
+        n_lost, n_ids, example = self.connection.execute(
+            f"select count(*) filter ({is_lost}), count(*), min(_value) filter ({is_lost}) "
+            "from _intake_values"
+        ).fetchall()[0]
+        if not n_lost:
+            return ""
+        return (
+            f"{self._shown()} has {n_lost:,} of {n_ids:,} ids without all their digits, such as "
+            f"{example!r}: a program kept them as numbers. Export the column as text, or set "
+            f"{self.setting}: category if these are the ids"
+        )
+
+    def _with_twins(self, found: ColumnFormat) -> ColumnFormat:
+        """Say whether ids of the column would split stores or products.
 
         Files of different programs write the same id with and without zeros, and no other input
         is needed to see it.
         """
-        if self.given.read_as == "category":
-            return ""
         for difference, words in ID_DIFFERENCES.items():
             if difference in self.ignored:
                 continue
-            known = tidy_id("value", ignore=self.ignored)
-            same = tidy_id("value", ignore=(*self.ignored, difference))
+            known = tidy_id("_value", ignore=self.ignored)
+            same = tidy_id("_value", ignore=(*self.ignored, difference))
             n_ids, n_twins, example = self.connection.execute(
                 f"""
                 select count(*), count(*) filter (len(ids) > 1), min(ids) filter (len(ids) > 1)
@@ -348,14 +407,43 @@ class _Column:
                 )
                 """
             ).fetchall()[0]
+            if not n_twins:
+                continue
+            message = (
+                f"{n_twins:,} of the {n_ids:,} ids in {self._shown()} differ from another one "
+                f"only in {words}, such as {example[0]!r} and {example[1]!r}; set "
+                f"segmentation.ignore_in_ids: [{difference}] if these are the same, or "
+                f"{self.setting}: category if they are not"
+            )
             if n_twins > UNMATCHED * n_ids:
-                return (
-                    f"{n_twins:,} of the {n_ids:,} ids in {self._shown()} differ from another one "
-                    f"only in {words}, such as {example[0]!r} and {example[1]!r}; set "
-                    f"segmentation.ignore_in_ids: [{difference}] if these are the same, or "
-                    f"{self.setting}: category if they are not"
-                )
-        return ""
+                return replace(found, problem=message)
+            return replace(found, note=message)
+        return found
+
+    def _with_garbled_names(self, found: ColumnFormat) -> ColumnFormat:
+        """Say whether names look as if they were read in the wrong encoding."""
+        if found.problem or self.given.read_as == "category":
+            return found
+        names = self.connection.execute(
+            "select distinct _value from _intake_values "
+            "where not regexp_full_match(_value, '[\\x00-\\x7f]*') "
+            f"order by _value limit {_MOST_NAMES}"
+        ).fetchall()
+        guessed = any(file.read_as.startswith("Windows-1252") for file in self.plan.files)
+        garbled = garbled_names([name for (name,) in names], is_windows_1252=guessed)
+        if garbled is None:
+            return found
+        meant = f", which may be {garbled.meant!r}" if garbled.meant else ""
+        codec = garbled.encoding or next(iter(OTHER_ENCODINGS))
+        setting = f"set encodings: {{{self.plan.name}: {codec}}}, " if guessed else ""
+        message = (
+            f"{garbled.n_names:,} name(s) in {self._shown()} look garbled, such as "
+            f"{garbled.example!r}{meant}; export the file as UTF-8, {setting}or set "
+            f"{self.setting}: category if the names are right"
+        )
+        if garbled.share > _GARBLED:
+            return replace(found, problem=message)
+        return replace(found, note=found.note or message)
 
     def _category(self, evidence: str) -> ColumnFormat:
         return self._format("category", "text", evidence, or_null(tidy(self.name), NO_CATEGORY))
@@ -370,9 +458,12 @@ class _Column:
             only = DateFormat("excel")
         elif self.given.date:
             only = DateFormat(strptime=self.given.date)
-        values = "select value, n_rows, money from _intake_values"
-        row = self.connection.sql(decisions_sql(values, self.today, only)).pl().row(0, named=True)
-        decision: DateDecision = decide_date_format(row, only)
+        row = self.connection.sql(decisions_sql(_VALUES, self.today, only)).pl().row(0, named=True)
+        has_order = row.get("n_rows_1") or row.get("n_rows_2")
+        votes = (
+            self.connection.execute(votes_sql(_VALUES, self.today)).fetchall() if has_order else []
+        )
+        decision: DateDecision = decide_date_format(row, [Votes(*vote) for vote in votes], only)
         limit = self.today if decision.needs_limit else None
         found = self._stats(
             self._format(
@@ -382,29 +473,32 @@ class _Column:
                 decision.format.sql(self.name, limit),
             )
         )
-        if decision.conflicting:
-            first, second = decision.conflicting
-            return replace(
-                found,
-                evidence="values prove both orders",
-                problem=f"{self._shown()} has dates with the day first, such as {first!r}, and "
-                f"with the month first, such as {second!r}; days up to 12 can be either. Export "
-                f"all dates in one order, or set {self.setting} to ignore if the dates do not "
-                "matter",
+        ruling = decision.ruling
+        if ruling is not None and ruling.conflict:
+            first, second = ruling.conflict
+            problem = (
+                f"{self._shown()} has dates with the day first, such as {in_file(*first)}, and "
+                f"with the month first, such as {in_file(*second)}; days up to 12 can be either. "
+                f"Export all dates in one order, or set {self.setting} to ignore if the dates do "
+                "not matter"
             )
-        if decision.alternatives:
-            ((example,),) = self.connection.execute(
-                "select max(value) from _intake_values where value is not null"
-            ).fetchall()
-            return replace(
-                found,
-                evidence="no value decides",
-                problem=f"{self._shown()} has dates such as {example!r}, which can be "
-                f"day-month-year or month-day-year, and no value decides; set {self.setting} to "
-                f"{_as_strptime(example, day_first=True)!r} or "
-                f"{_as_strptime(example, day_first=False)!r}",
+            return replace(found, problem=problem)
+        if ruling is not None and ruling.is_open:
+            problem = (
+                f"{self._shown()} has dates such as {ruling.doubtful!r}, which can be "
+                f"day-month-year or month-day-year, and {ruling.reason}; set {self.setting} to "
+                f"{_as_strptime(ruling.doubtful, day_first=True)!r} or "
+                f"{_as_strptime(ruling.doubtful, day_first=False)!r}"
             )
-        return found
+            return replace(found, problem=problem)
+        if decision.n_rows_mixed > self.most_lost * (found.n_rows - found.n_missing):
+            listed = " and ".join(in_file(*value) for value in decision.mixed)
+            problem = (
+                f"{self._shown()} has dates in several formats, such as {listed}; export all dates "
+                f"in one, or set {self.setting} to ignore if the dates do not matter"
+            )
+            return replace(found, problem=problem)
+        return replace(found, note=ruling.note if ruling else "")
 
     def _number(self, sql_type: str) -> _Decided:
         if _NUMBERS.match(self.type):
@@ -426,33 +520,68 @@ class _Column:
             sql = f"(case when isfinite({sql}) then {sql} end)"
         found = self._stats(self._format("number", str(decision.format), decision.evidence, sql))
         percentage = next((shape.example for shape in shapes if "%" in shape.example), "")
+        currencies = several_currencies([s for s in shapes if s not in decision.not_understood])
         if percentage and sql_type == MONEY_TYPE:
             found = replace(
                 found,
                 problem=f"{self._shown()} has percentages such as {percentage!r}, which are no "
                 f"amounts; name the column with the amounts in columns.{self.plan.name}",
             )
-        elif decision.alternatives:
-            example = next(
-                shape.example
-                for shape in shapes
-                if all(fmt.understands(shape.example) for fmt in decision.alternatives)
-                and any(mark in shape.example for mark in ".,")
-            )
+        elif currencies and not self.given.currency:
+            listed = " and ".join(repr(shape.example) for shape in currencies[:_MOST_EXAMPLES])
             found = replace(
                 found,
-                evidence="no value decides",
-                problem=f"{self._shown()} has numbers such as {example!r}, in which the mark can "
-                f"be the decimal or the thousands mark, and no value decides; set {self.setting} "
-                'to {decimal: "."} or {decimal: ","}',
+                problem=f"{self._shown()} has several currencies, such as {listed}; convert all "
+                f"values to one, or set {self.setting} to {{currency: mixed}} if the signs do not "
+                "matter",
             )
+        elif decision.ruling is not None:
+            problem = self._undecided(decision.ruling)
+            found = replace(found, problem=problem, note=decision.ruling.note)
         return _Decided(found, decision)
 
-    def _shapes(self) -> list[Shape]:
-        rows = self.connection.execute(
-            shapes_sql("select value, n_rows, money from _intake_values", "sum(money)")
+    def _undecided(self, ruling: Ruling) -> str:
+        """Why the decimal mark is not decided; empty if it is."""
+        if ruling.conflict:
+            point, comma = ruling.conflict
+            either = f"; {ruling.doubtful!r} can be either" if ruling.doubtful else ""
+            return (
+                f"{self._shown()} has numbers with a decimal point, such as {in_file(*point)}, and "
+                f"with a decimal comma, such as {in_file(*comma)}{either}. Export all numbers in "
+                f'one format, or set {self.setting} to {{decimal: "."}} or {{decimal: ","}} to '
+                "reject the others"
+            )
+        if ruling.is_open:
+            return (
+                f"{self._shown()} has numbers such as {ruling.doubtful!r}, in which the mark can "
+                f"be the decimal or the thousands mark, and {ruling.reason}; set {self.setting} to "
+                '{decimal: "."} or {decimal: ","}'
+            )
+        return ""
+
+    def _several_currencies(self) -> str:
+        """Why the amounts of the sales do not add up; empty if they do."""
+        if self.plan.name != "sales" or not _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)):
+            return ""
+        names = self.connection.execute(
+            f"select distinct {tidy(self.name)} as name from {self.plan.relation} "
+            f"where name <> '' order by name limit {_MOST_EXAMPLES}"
         ).fetchall()
-        return [Shape(text, n, None if money is None else float(money)) for text, n, money in rows]
+        if len(names) < 2:  # noqa: PLR2004
+            return ""
+        return (
+            f"{self._shown()} names several currencies, such as "
+            f"{' and '.join(repr(name) for (name,) in names)}; convert all amounts to one, or set "
+            f"{self.setting}: ignore if they are in the same"
+        )
+
+    def _shapes(self) -> list[Shape]:
+        return [
+            Shape(text, n_rows, money, tuple(by_file))
+            for text, n_rows, money, by_file in self.connection.execute(
+                shapes_sql(_VALUES)
+            ).fetchall()
+        ]
 
     def _external(self) -> _Decided:
         if _DATES.match(self.type):
@@ -463,23 +592,33 @@ class _Column:
         found = number.format
         n_values = found.n_rows - found.n_missing
         is_number = n_values and found.n_not_understood <= (1 - _NUMERIC_SHARE) * n_values
-        if self.given.read_as == "number" or self.given.decimal or is_number:
-            return replace(number, format=replace(found, note=self._code_note(found)))
+        is_set = self.given.read_as == "number" or self.given.decimal is not None
+        if is_set and found.n_not_understood > _FEWEST_NUMBERS * n_values:
+            lost = f"{100 * found.n_not_understood / n_values:.0f} % of the values"
+            problem = (
+                f"{self.setting} says that {self._shown()} has numbers, and {lost} are none, such "
+                f"as {found.examples[0]!r}; remove the setting, or set it to category"
+            )
+            return replace(number, format=replace(found, problem=problem))
+        if is_set or is_number:
+            return replace(number, format=replace(found, note=found.note or self._code_note(found)))
+        return _Decided(self._date_or_text(n_values))
+
+    def _date_or_text(self, n_values: int) -> ColumnFormat:
+        """A column of an external input that has no numbers."""
         date = self._date()
         if n_values and date.n_not_understood == 0 and date.format != "Excel serial number":
-            return _Decided(replace(self._no_feature("dates"), n_distinct=date.n_distinct))
+            return replace(self._no_feature("dates"), n_distinct=date.n_distinct)
         category = self._stats(self._category("fewer than nine in ten values are numbers"))
         n_named = category.n_rows - category.n_missing
         if category.n_distinct == n_named >= _FEWEST_FOR_IDENTIFIER:
-            return _Decided(
-                replace(
-                    category,
-                    read_as="identifier",
-                    evidence="every row has another text",
-                    note="dropped: a text that differs for every store cannot describe a group",
-                )
+            return replace(
+                category,
+                read_as="identifier",
+                evidence="every row has another text",
+                note="dropped: a text that differs for every store cannot describe a group",
             )
-        return _Decided(category)
+        return self._with_garbled_names(category)
 
     def _no_feature(self, what: str) -> ColumnFormat:
         found = self._format("identifier", what, "", or_null(tidy(self.name), NO_CATEGORY))
@@ -490,7 +629,7 @@ class _Column:
             return ""
         ((is_whole, has_zeros),) = self.connection.execute(
             f"select bool_and({found.sql} = round({found.sql})), "
-            "bool_or(regexp_full_match(trim(value), '0\\d+')) from _intake_values"
+            "bool_or(regexp_full_match(trim(_value), '0\\d+')) from _intake_values"
         ).fetchall()
         if not is_whole:
             return ""

@@ -1,17 +1,20 @@
 """The date format of a text column, decided over all of its values.
 
-The order of day and month is decided by values above 12. A column in which no value is above 12 at
-either place is ambiguous. A date lies between 1970-01-01 and tomorrow. A two-digit year is not one.
+The order of day and month is decided by values above 12, in every file by its own. A column in
+which no value is above 12 at either place is ambiguous. A date lies between 1970-01-01 and
+tomorrow. A two-digit year is not one.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from segmentation.inputs.sql_text import NOTHING, or_null, tidy
+from segmentation.inputs.evidence import Ruling, Votes, rule
+from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
 from segmentation.warehouse.database import sql_literal
 
 Order = Literal["year_month_day", "day_month_year", "month_day_year", "compact", "excel", "name"]
@@ -20,9 +23,6 @@ EARLIEST: Final = dt.date(1970, 1, 1)
 _EXCEL_ORIGIN: Final = dt.date(1899, 12, 30)
 _DAYS_AFTER_TODAY: Final = 1
 _MOST_EXAMPLES: Final = 3
-#: So few of the rows can have a typing error that looks like the other order of day and month.
-_CHANCE: Final = 0.01
-
 _TIME: Final = (
     r"(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
     r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))?)?"
@@ -57,6 +57,8 @@ _ORDERS: Final[tuple[Order, ...]] = (
     "excel",
     "name",
 )
+#: The two readings of `03/04/2025`.
+_EITHER_ORDER: Final[tuple[Order, Order]] = ("day_month_year", "month_day_year")
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,10 @@ class DateFormat:
 class DateDecision:
     """The format of a column, why, and what it does not understand.
 
-    `alternatives` has the formats that no value decides between. `conflicting` has a date of each
-    order, day first and month first, where both are proven. `needs_limit` is true when a value is a
-    date after tomorrow.
+    `ruling` says whether the order of day and month is decided; it is None where there is nothing
+    to decide. `needs_limit` is true when a value is a date after tomorrow. `n_rows_mixed` is the
+    number of rows in the second format of the column, and `mixed` has a value of the first and of
+    the second format, each with its file.
     """
 
     format: DateFormat
@@ -138,9 +141,10 @@ class DateDecision:
     n_rows_lost: int = 0
     money_lost: float | None = None
     examples: tuple[str, ...] = ()
-    alternatives: tuple[DateFormat, ...] = ()
-    conflicting: tuple[str, ...] = ()
+    ruling: Ruling | None = None
     needs_limit: bool = False
+    n_rows_mixed: int = 0
+    mixed: tuple[tuple[str, str], ...] = ()
 
 
 def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -> str:
@@ -149,7 +153,8 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
     Parameters
     ----------
     values
-        Query with a column `value` (text), `n_rows` and `money`, one row per different value.
+        Query with a column `value` (text), `file`, `n_rows` and `money`, one row per different
+        value.
     today
         The day after it is the last that is a date.
     only
@@ -158,8 +163,8 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
     Returns
     -------
     str
-        Query with one row: for each candidate the rows and the money that it understands and a
-        value that it does not, and how many values decide the order of day and month.
+        Query with one row: for each candidate the rows that it understands with one of the values
+        and its file, and the rows and the money that it does not, with two of the values.
     """
     formats = [only] if only else [DateFormat(order) for order in _ORDERS]
     parsed = ", ".join(f"{fmt.sql('text', today)} as date_{i}" for i, fmt in enumerate(formats))
@@ -167,86 +172,101 @@ def decisions_sql(values: str, today: dt.date, only: DateFormat | None = None) -
         f"coalesce(sum(n_rows) filter (date_{i} is not null), 0)::bigint as n_rows_{i}, "
         f"coalesce(sum(n_rows) filter (date_{i} is null), 0)::bigint as n_lost_{i}, "
         f"sum(money) filter (date_{i} is null) as money_{i}, "
+        f"max(text) filter (date_{i} is not null) as proof_{i}, "
+        f"arg_max(file, text) filter (date_{i} is not null) as file_{i}, "
         f"min(text) filter (date_{i} is null) as example_{i}, "
-        f"max(text) filter (date_{i} is null) as other_example_{i}, "
-        f"min(date_{i}) as min_{i}, max(date_{i}) as max_{i}"
+        f"max(text) filter (date_{i} is null) as other_example_{i}"
         for i in range(len(formats))
     )
-    numeric = sql_literal(f"^{_NUMERIC}$")
-    differing = (
-        "0"
-        if only
-        else "coalesce(sum(n_rows) filter (date_1 is not null and date_2 is not null "
-        "and date_1 <> date_2), 0)"
-    )
     return f"""
-        with texts as (
-            select {or_null(tidy("value"), NOTHING)} as text, n_rows, money
-            from ({values})
-        ),
-
-        dates as (
-            select
-                text,
-                n_rows,
-                money,
-                {parsed},
-                try_cast(regexp_extract(text, {numeric}, 1) as integer) as part_1,
-                try_cast(regexp_extract(text, {numeric}, 2) as integer) as part_2
-            from texts
-            where text is not null
+        select {counted}
+        from (
+            select text, file, n_rows, money, {parsed}
+            from ({_texts(values)})
         )
-
-        select
-            {counted},
-            coalesce(sum(n_rows), 0)::bigint as n_rows,
-            {differing}::bigint as n_differing,
-            coalesce(sum(n_rows) filter (part_1 > 12 and part_2 <= 12), 0)::bigint
-                as n_first_is_day,
-            coalesce(sum(n_rows) filter (part_2 > 12 and part_1 <= 12), 0)::bigint
-                as n_second_is_day,
-            max(text) filter (part_1 > 12 and part_2 <= 12) as first_is_day,
-            max(text) filter (part_2 > 12 and part_1 <= 12) as second_is_day
-        from dates
     """
 
 
-def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -> DateDecision:
-    """Decide the date format of a column from the row of `decisions_sql`.
+def votes_sql(values: str, today: dt.date) -> str:
+    """SQL that counts which values decide the order of day and month.
 
-    The format that understands the most rows wins. Day-month-year and month-day-year that
-    understand equally many rows, and differ in some, are ambiguous.
+    Parameters
+    ----------
+    values
+        Query with a column `value` (text), `file` and `n_rows`.
+    today
+        The day after it is the last that is a date.
+
+    Returns
+    -------
+    str
+        Query with one row per file: the arguments of `Votes`, day first before month first.
+    """
+    first, second = (DateFormat(order).sql("text", today) for order in _EITHER_ORDER)
+    return f"""
+        select
+            file,
+            coalesce(sum(n_rows) filter (second is null), 0)::bigint,
+            coalesce(sum(n_rows) filter (first is null), 0)::bigint,
+            coalesce(sum(n_rows) filter (first <> second), 0)::bigint,
+            coalesce(max(text) filter (second is null), ''),
+            coalesce(max(text) filter (first is null), ''),
+            coalesce(max(text) filter (first <> second), '')
+        from (
+            select file, text, n_rows, {first} as first, {second} as second
+            from ({_texts(values)})
+        )
+        where first is not null or second is not null
+        group by file
+        order by file
+    """
+
+
+def _texts(values: str) -> str:
+    return (
+        f"select *, {or_null(tidy('value'), NOTHING)} as text from ({values}) "
+        "where text is not null"
+    )
+
+
+def decide_date_format(
+    row: Mapping[str, object], votes: Sequence[Votes] = (), only: DateFormat | None = None
+) -> DateDecision:
+    """Decide the date format of a column.
+
+    The format that understands the most rows wins. Between day-month-year and month-day-year the
+    votes of the files decide.
+
+    Parameters
+    ----------
+    row
+        The row of `decisions_sql`.
+    votes
+        The rows of `votes_sql`.
+    only
+        The format that the user has set.
     """
     formats = [only] if only else [DateFormat(order) for order in _ORDERS]
     counts = [int(str(row[f"n_rows_{i}"])) for i in range(len(formats))]
     best = max(range(len(formats)), key=lambda i: (counts[i], -i))
-    alternatives: tuple[DateFormat, ...] = ()
-    conflicting: tuple[str, ...] = ()
-    if only:
-        evidence = "set by formats"
-    else:
-        by_order = dict(zip(_ORDERS, counts, strict=True))
-        is_numeric = formats[best].order in ("day_month_year", "month_day_year")
-        if (
-            is_numeric
-            and by_order["day_month_year"] == by_order["month_day_year"]
-            and int(str(row["n_differing"]))
-        ):
-            alternatives = (formats[1], formats[2])
-        n_minority = min(int(str(row["n_first_is_day"])), int(str(row["n_second_is_day"])))
-        if is_numeric and n_minority > _CHANCE * int(str(row["n_rows"])):
-            conflicting = (str(row["first_is_day"]), str(row["second_is_day"]))
-        proof = (
-            row["first_is_day"] if formats[best].order == "day_month_year" else row["second_is_day"]
-        )
-        evidence = (
-            f"values such as {proof}" if is_numeric and proof else "the only format that fits"
-        )
+    ruling = None
+    evidence = SET_BY_FORMATS if only else "the only format that fits"
+    if not only and formats[best].order in _EITHER_ORDER:
+        ruling = rule(votes)
+        if ruling.is_open:
+            evidence = ruling.reason
+        elif ruling.conflict:
+            evidence = "values prove both orders"
+        elif ruling.winner is not None:
+            best = _ORDERS.index(_EITHER_ORDER[ruling.winner])
+            evidence = f"values such as {ruling.example}"
     examples = tuple(
         dict.fromkeys(
             str(row[name]) for name in (f"example_{best}", f"other_example_{best}") if row[name]
         )
     )
+    rivals = [i for i, fmt in enumerate(formats) if not _are_alike(fmt, formats[best])]
+    second = max(rivals, key=lambda i: counts[i], default=best)
     money = row[f"money_{best}"]
     n_lost = int(str(row[f"n_lost_{best}"]))
     return DateDecision(
@@ -255,10 +275,16 @@ def decide_date_format(row: dict[str, object], only: DateFormat | None = None) -
         n_rows_lost=n_lost,
         money_lost=None if money is None else float(str(money)),
         examples=examples[:_MOST_EXAMPLES],
-        alternatives=alternatives,
-        conflicting=conflicting,
+        ruling=ruling,
         needs_limit=n_lost > 0,
+        n_rows_mixed=counts[second] if second != best else 0,
+        mixed=tuple((str(row[f"proof_{i}"]), str(row[f"file_{i}"])) for i in (best, second)),
     )
+
+
+def _are_alike(one: DateFormat, other: DateFormat) -> bool:
+    """Whether two formats read the same texts."""
+    return one == other or {one.order, other.order} == {*_EITHER_ORDER}
 
 
 def is_strptime_format(text: str) -> bool:

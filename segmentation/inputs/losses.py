@@ -18,7 +18,7 @@ from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.names import REQUIRED
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
 from segmentation.inputs.reading import InputPlan
-from segmentation.inputs.sql_text import NOTHING, or_null, tidy
+from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
 from segmentation.warehouse.database import sql_literal, sql_name
 
 #: The money of further lines or amounts is not estimated; they still count as rows.
@@ -64,8 +64,8 @@ class Losses:
         The whole input, including lines that could not be read.
     n_accepted
         Rows that count.
-    returns
-        Sum of the negative amounts that count, as a positive number.
+    returns, n_returns
+        Sum of the negative amounts that count, as a positive number, and their rows.
     by_reason
         The most money first, then the most rows.
     """
@@ -75,6 +75,7 @@ class Losses:
     money: float | None
     n_accepted: int
     returns: float = 0.0
+    n_returns: int = 0
     by_reason: tuple[Loss, ...] = ()
 
     def share(self, loss: Loss) -> float:
@@ -144,7 +145,8 @@ def losses_of(
             count(*),
             sum(amount)::double,
             (sum(amount) filter (amount > 0))::double,
-            (sum(-amount) filter (amount < 0))::double
+            (sum(-amount) filter (amount < 0))::double,
+            count(*) filter (amount < 0)
         from (
             select {reason} as reason, {bad_date} as has_bad_date, {amount} as amount
             from {plan.relation}
@@ -188,6 +190,7 @@ def losses_of(
         money if plan.name == "sales" else None,
         sum(row[2] for row in rows if row[0] is None),
         sum(row[5] or 0.0 for row in rows if row[0] is None),
+        sum(row[6] for row in rows if row[0] is None),
         tuple(
             sorted(by_reason, key=lambda loss: (-(loss.money or 0.0), -loss.n_rows, loss.reason))
         ),
@@ -324,6 +327,8 @@ def describe(losses: Losses, loss: Loss) -> str:
 def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
     if not loss.column:
         advice = "export the file again with values that hold the separator in quotes"
+        if "fewer" in loss.reason:
+            advice = "the file may be cut off, or have line breaks in values; export it again"
         if "more values" in loss.reason and name == "sales":
             advice += ', such as "1,234.50", or with semicolons between the values'
     elif loss.reason == UNKNOWN_PRODUCT:
@@ -331,6 +336,9 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
     elif loss.reason.endswith("is missing"):
         source = columns[loss.column].source if loss.column in columns else loss.column
         advice = f"complete the column {source!r}, or name another one in columns.{name}"
+    elif loss.column in columns and columns[loss.column].evidence == SET_BY_FORMATS:
+        written = columns[loss.column].format
+        advice = f"formats.{name}.{loss.column} says {written}; correct it, or remove it"
     elif loss.column == "sold_on":
         advice = (
             "dates have a year of four digits and lie between 1970 and tomorrow; "

@@ -97,6 +97,13 @@ def match_columns(
     found: dict[str, str] = {}
     problems: list[str] = []
     for ours, theirs in given.items():
+        if input_name in REQUIRED and ours not in known_columns(input_name):
+            known = known_columns(input_name)
+            problems.append(
+                f"columns.{input_name}.{ours}: unknown column; {did_you_mean(ours, known)}"
+                f"known ones: {', '.join(known)}"
+            )
+            continue
         match = [theirs] if header.count(theirs) == 1 else by_normalized.get(normalized(theirs), [])
         if len(match) == 1:
             found[ours] = match[0]
@@ -140,6 +147,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     by_normalized = {normalized(other): other for other in known}
     close = difflib.get_close_matches(normalized(name), by_normalized, n=1)
     return f"did you mean {by_normalized[close[0]]}? " if close else ""
+
+
+def unknown_input(place: str, name: str, known: Sequence[str]) -> str:
+    """Message about a name that no input has."""
+    names = (*REQUIRED, *known)
+    return (
+        f"{place}.{name}: unknown input; {did_you_mean(name, names)}known ones: {', '.join(names)}"
+    )
 
 
 def candidates(column: str, header: Sequence[str]) -> list[str]:

@@ -1,19 +1,21 @@
 """The number format of a text column, decided over all of its values.
 
 Values are grouped by shape (every digit replaced by 9), so that a column of millions of values has
-a few dozen cases to judge. Each candidate format either understands a shape or does not. A format
-is decided when a value proves it, such as `1.234,50` or `12,5`. `1,234` alone proves nothing: it is
-one thousand or one point two. Such a column is ambiguous.
+a few dozen cases to judge. Each candidate format either understands a shape or does not. Values
+such as `1.234,50` or `12,5` prove a format, and `1,234` proves nothing: it is one thousand or one
+point two. The module `evidence` says how many proofs it takes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from segmentation.inputs.sql_text import NOTHING, or_null, tidy
+from segmentation.inputs.evidence import Ruling, Votes, rule
+from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
 from segmentation.warehouse.database import sql_literal
 
 Decimal = Literal[".", ","]
@@ -25,6 +27,32 @@ _CODES: Final = (
     "|NOK|NZD|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _CURRENCY: Final = f"(?:{_SIGNS}|{_CODES})"
+#: Codes that a sign can stand for.
+_CODES_OF_SIGNS: Final[Mapping[str, frozenset[str]]] = {
+    sign: frozenset(codes.split())
+    for sign, codes in {
+        "€": "EUR",
+        "$": "USD ARS AUD CAD CLP COP HKD MXN NZD SGD TWD",
+        "£": "GBP",
+        "¥": "JPY CNY",
+        "kr": "DKK NOK SEK",
+        "R$": "BRL",
+        "zł": "PLN",
+        "Kč": "CZK",
+        "Ft": "HUF",
+        "Fr": "CHF",
+        "lei": "RON",
+        "₹": "INR",
+        "₽": "RUB",
+        "₺": "TRY",
+        "₩": "KRW",
+        "₪": "ILS",
+        "฿": "THB",
+        "₫": "VND",
+        "₴": "UAH",
+        "₱": "PHP",
+    }.items()
+}
 _BLANK: Final = "[ \u00a0\u2009\u202f]"
 _MINUS: Final = "[-\u2212\u2013]"
 _NEGATIVE: Final = rf"^\(|^[^\d.,]*{_MINUS}|{_MINUS}$"
@@ -35,6 +63,8 @@ _MARKS: Final = {
     " ": _BLANK,
 }
 _MARK_NAMES: Final = {".": "point", ",": "comma", "'": "apostrophe", " ": "blank"}
+#: The two readings of `1.234`.
+_DECIMALS: Final[tuple[Decimal, Decimal]] = (".", ",")
 #: Candidate pairs of decimal mark and thousands mark; earlier ones are preferred among equals.
 CANDIDATES: Final[tuple[tuple[Decimal, Thousands], ...]] = (
     (".", ""),
@@ -134,57 +164,64 @@ class Shape:
     """Values with the same pattern.
 
     `example` is one of them, `n_rows` the number of rows and `money` the sales that have one.
+    `by_file` has the file, the rows and an example for each file.
     """
 
     example: str
     n_rows: int
     money: float | None = None
+    by_file: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class NumberDecision:
     """The format of a column, why, and what it does not understand.
 
-    `alternatives` has the formats that no value decides between; it is empty when the format is
-    decided.
+    `ruling` says whether the decimal mark is decided; it is None where the user has set it.
     """
 
     format: NumberFormat
     evidence: str
     not_understood: tuple[Shape, ...]
-    alternatives: tuple[NumberFormat, ...] = ()
+    ruling: Ruling | None = None
 
 
-def shapes_sql(values: str, money: str = "null") -> str:
+def shapes_sql(values: str) -> str:
     """SQL that groups the values of a text column by shape.
 
     Parameters
     ----------
     values
-        Query with a column `value` (text), `n_rows` and `money`, one row per different value.
-    money
-        SQL of the money of a group, from the columns of `values`.
+        Query with a column `value` (text), `file`, `n_rows` and `money`.
 
     Returns
     -------
     str
-        Query with `example`, `n_rows` and `money`; blank values and words for nothing are left
-        out.
+        Query with the arguments of `Shape`; blank values and words for nothing are left out.
     """
     return f"""
         select
-            min(text) as example,
+            min(example),
             sum(n_rows)::bigint as n_rows,
-            {money} as money
+            sum(money)::double,
+            list((file, n_rows, example) order by file)
         from (
-            select {or_null(tidy("value"), NOTHING)} as text, n_rows, money
-            from ({values})
+            select
+                translate(text, '0123456789', '9999999999') as shape,
+                regexp_matches(text, '(^|[^\\d.,])0[.,]') as is_below_one,
+                file,
+                min(text) as example,
+                sum(n_rows)::bigint as n_rows,
+                sum(money) as money
+            from (
+                select {or_null(tidy("value"), NOTHING)} as text, file, n_rows, money
+                from ({values})
+            )
+            where text is not null
+            group by shape, is_below_one, file
         )
-        where text is not null
-        group by
-            translate(text, '0123456789', '9999999999'),
-            regexp_matches(text, '(^|[^\\d.,])0[.,]')
-        order by n_rows desc, example
+        group by shape, is_below_one
+        order by n_rows desc, min(example)
     """
 
 
@@ -193,7 +230,7 @@ def decide_number_format(
     *,
     decimal: Decimal | None = None,
     thousands: Thousands | None = None,
-    like: NumberFormat | None = None,
+    like: Ruling | None = None,
 ) -> NumberDecision:
     """Decide the number format of a column.
 
@@ -204,37 +241,46 @@ def decide_number_format(
     decimal, thousands
         Marks that the user has set; they are not questioned.
     like
-        The format that values of another column of the same file prove. It decides between
-        formats that understand this column equally well.
+        What values of another column of the same input prove. It decides where too few values of
+        this column do.
 
     Returns
     -------
     NumberDecision
-        The format that understands the most rows. With `alternatives`, others understand as many
-        rows and give other numbers.
+        The format that understands the most rows, of those with the decimal mark that is decided.
     """
     candidates = [
         NumberFormat(mark, group)
         for mark, group in CANDIDATES
         if (decimal is None or mark == decimal)
-        and (thousands is None or group == thousands or not group)
+        and (thousands is None or (mark != thousands and group in ("", thousands)))
     ]
     if decimal and thousands and decimal != thousands:
         candidates = [NumberFormat(decimal, thousands)]
-    n_rows = {
-        candidate: sum(shape.n_rows for shape in shapes if candidate.understands(shape.example))
+    understood = {
+        candidate: {shape.example for shape in shapes if candidate.understands(shape.example)}
         for candidate in candidates
     }
-    most = max(n_rows.values(), default=0)
-    best = [candidate for candidate in candidates if n_rows[candidate] == most]
-    chosen = best[0] if best else NumberFormat()
-    rivals = [chosen, *(other for other in best[1:] if _differ(chosen, other, shapes))]
-    is_set = bool(decimal)
-    evidence = "set by formats" if is_set else _proof(chosen, candidates, shapes)
-    if len(rivals) > 1 and like is not None:
-        same = [rival for rival in rivals if rival.decimal == like.decimal]
-        if len(same) == 1:
-            chosen, rivals, evidence = same[0], same, "as in other columns of the input"
+    ruling, evidence = None, SET_BY_FORMATS
+    if not decimal:
+        ruling = rule(_votes(*_readings(shapes, understood)))
+        evidence = "every format gives the same values"
+        mark = None if ruling.winner is None else _DECIMALS[ruling.winner]
+        if mark:
+            evidence = f"{ruling.n_deciding:,} rows such as {ruling.example}"
+        elif ruling.conflict:
+            evidence = "values prove both decimal marks"
+        elif like is not None and like.winner is not None and ruling.is_settled_by(like):
+            mark, evidence = _DECIMALS[like.winner], "as in other columns of the input"
+            ruling = replace(ruling, n_either=0)
+        elif ruling.is_open:
+            evidence = ruling.reason
+        candidates = [one for one in candidates if mark is None or one.decimal == mark]
+    chosen = max(
+        candidates,
+        key=lambda one: sum(shape.n_rows for shape in shapes if shape.example in understood[one]),
+        default=NumberFormat(),
+    )
     left_over = tuple(shape for shape in shapes if not chosen.understands(shape.example))
     is_plain = (
         (chosen.decimal, chosen.thousands) == (".", "")
@@ -242,37 +288,54 @@ def decide_number_format(
         and not any(_CASTS_ALL_THE_SAME.fullmatch(shape.example) for shape in left_over)
     )
     final = NumberFormat(chosen.decimal, chosen.thousands, is_plain)
-    return NumberDecision(final, evidence, left_over, tuple(rivals) if len(rivals) > 1 else ())
+    return NumberDecision(final, evidence, left_over, ruling)
 
 
-def _differ(one: NumberFormat, other: NumberFormat, shapes: Sequence[Shape]) -> bool:
-    """Whether two formats read a value that both understand as different numbers."""
-    return any(
-        one.understands(shape.example)
-        and other.understands(shape.example)
-        and _canonical(one, shape.example) != _canonical(other, shape.example)
-        for shape in shapes
-    )
+def several_currencies(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """A shape of each currency, where the values have signs or codes of several ones."""
+    found: dict[str, Shape] = {}
+    for shape in shapes:
+        if sign := re.search(_CURRENCY, shape.example):
+            found.setdefault(sign[0], shape)
+    codes = [_CODES_OF_SIGNS.get(sign, frozenset({sign})) for sign in found]
+    return () if not codes or frozenset.intersection(*codes) else tuple(found.values())
+
+
+def _readings(
+    shapes: Sequence[Shape], understood: Mapping[NumberFormat, Collection[str]]
+) -> tuple[list[Shape], list[Shape], list[Shape]]:
+    """Shapes that need a decimal point, those that need a comma, and those that can have either."""
+    point, comma, either = [], [], []
+    for shape in shapes:
+        values: dict[str, set[str]] = {".": set(), ",": set()}
+        for candidate, texts in understood.items():
+            if shape.example in texts:
+                values[candidate.decimal].add(_canonical(candidate, shape.example))
+        if values["."] and not values[","]:
+            point.append(shape)
+        elif values[","] and not values["."]:
+            comma.append(shape)
+        elif values["."] != values[","]:
+            either.append(shape)
+    return point, comma, either
+
+
+def _votes(point: Sequence[Shape], comma: Sequence[Shape], either: Sequence[Shape]) -> list[Votes]:
+    """The votes of every file between a decimal point and a comma."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    examples: dict[str, list[str]] = defaultdict(lambda: ["", "", ""])
+    for place, kind in enumerate((point, comma, either)):
+        for shape in kind:
+            for file, n_rows, example in shape.by_file or (("", shape.n_rows, shape.example),):
+                counts[file][place] += n_rows
+                examples[file][place] = examples[file][place] or example
+    return [
+        Votes(file, n_point, n_comma, n_either, *examples[file])
+        for file, (n_point, n_comma, n_either) in sorted(counts.items())
+    ]
 
 
 def _canonical(number_format: NumberFormat, text: str) -> str:
     """The digits of a text, the same for `1.50` and `1.5`."""
     whole, _, part = number_format.digits(text).partition(".")
     return f"{whole}.{part}".rstrip("0").rstrip(".")
-
-
-def _proof(
-    chosen: NumberFormat, candidates: Sequence[NumberFormat], shapes: Sequence[Shape]
-) -> str:
-    """A value that the chosen format understands and its rivals with the other mark do not."""
-    others = [other for other in candidates if other.decimal != chosen.decimal]
-    proofs = [
-        shape
-        for shape in shapes
-        if chosen.understands(shape.example)
-        and not any(other.understands(shape.example) for other in others)
-    ]
-    if proofs:
-        n_rows = sum(shape.n_rows for shape in proofs)
-        return f"{n_rows:,} rows such as {proofs[0].example}"
-    return "every format gives the same values"

@@ -1,20 +1,46 @@
-"""What a user has set for the inputs: names of columns, formats, sheets, and what is tolerated."""
+"""What a user has set for the inputs: columns, formats, sheets, encodings, what is tolerated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal, Self
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from segmentation.inputs.date_formats import is_strptime_format
-from segmentation.inputs.names import InputError, normalized
+from segmentation.inputs.names import REQUIRED, InputError, normalized, unknown_input
 from segmentation.inputs.number_formats import Decimal, Thousands
 from segmentation.settings import Settings
 
+#: Vars of the project beside those of `INPUT_VARS`.
+OTHER_VARS: Final = ("inputs", "external_sources", "known_external_sources", "segmentation")
+#: A var of another project is seldom so much like one of this project.
+_LIKE: Final = 0.8
 #: Vars that say how inputs are read.
-INPUT_VARS: Final = ("columns", "formats", "sheets")
+INPUT_VARS: Final = ("columns", "formats", "sheets", "encodings")
 ReadAs = Literal["category", "number", "ignore"]
+
+
+def misspelled_vars(names: Iterable[str]) -> list[str]:
+    """Vars that have no effect because their name is nearly one of this project, one line each.
+
+    Other names can be vars of your own models.
+    """
+    known = (*OTHER_VARS, *INPUT_VARS)
+    close = {name: get_close_matches(name, known, 1, _LIKE) for name in names if name not in known}
+    return [
+        f"{name}: unknown var; did you mean {found[0]}? This project has: {', '.join(known)}"
+        for name, found in close.items()
+        if found
+    ]
 
 
 class _Strict(BaseModel):
@@ -24,13 +50,15 @@ class _Strict(BaseModel):
 class ColumnOptions(_Strict):
     """How one column is read, as the var `formats` says it.
 
-    `date` is a `strptime` format or `excel`.
+    `date` is a `strptime` format or `excel`. With `currency: mixed` signs of several currencies do
+    not matter.
     """
 
     read_as: ReadAs | None = None
     date: str | None = None
     decimal: Decimal | None = None
     thousands: Thousands | None = None
+    currency: Literal["mixed"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -44,22 +72,34 @@ class ColumnOptions(_Strict):
         return self
 
 
+def _known_encoding(name: str) -> str:
+    """The name of an encoding, if Python has one of that name for texts."""
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError("it is the name of an encoding, such as cp850 or mac_roman") from None
+    return name
+
+
 class _Given(_Strict):
     columns: dict[str, dict[str, str]] = Field(default_factory=dict)
     formats: dict[str, dict[str, ColumnOptions]] = Field(default_factory=dict)
     sheets: dict[str, str] = Field(default_factory=dict)
+    encodings: dict[str, Annotated[str, AfterValidator(_known_encoding)]] = Field(
+        default_factory=dict
+    )
 
 
 class InputOptions:
-    """The parsed vars `columns`, `formats` and `sheets`, and the settings that concern inputs.
+    """The parsed vars that `INPUT_VARS` lists, and the settings that concern inputs.
 
     Parameters
     ----------
     given
         The vars by name.
     settings
-        The parsed var `segmentation`, of which `max_rejected_share`, `returns` and
-        `ignore_in_ids` are used.
+        The parsed var `segmentation`, of which `max_rejected_share`, `returns`,
+        `duplicate_sales` and `ignore_in_ids` are used.
 
     Raises
     ------
@@ -78,14 +118,31 @@ class InputOptions:
             raise InputError(
                 [
                     f"{'.'.join(str(part) for part in item['loc'])}: {item['input']!r} is not "
-                    f"allowed; {item['msg'][0].lower()}{item['msg'][1:]}"
+                    f"allowed; {message[0].lower()}{message[1:]}"
                     for item in error.errors(include_url=False)
+                    for message in [item["msg"].removeprefix("Value error, ")]
                 ]
             ) from error
         project = (settings or Settings(None)).project
         self.max_rejected_share = project.max_rejected_share
         self.returns = project.returns
+        self.rejects_repeats = project.duplicate_sales == "reject"
         self.ignored_in_ids = project.ignore_in_ids
+
+    def unknown_inputs(self, known: Sequence[str]) -> list[str]:
+        """What is set for inputs that there are not, one line each.
+
+        Parameters
+        ----------
+        known
+            Names of the external inputs that are possible.
+        """
+        return [
+            unknown_input(var, name, known)
+            for var in INPUT_VARS
+            for name in getattr(self._given, var)
+            if name not in (*REQUIRED, *known)
+        ]
 
     def columns(self, input_name: str) -> Mapping[str, str]:
         """Names in the file by our names."""
@@ -105,6 +162,10 @@ class InputOptions:
     def sheet(self, input_name: str) -> str | None:
         """Name of the sheet of a workbook."""
         return self._given.sheets.get(input_name)
+
+    def encoding(self, input_name: str) -> str | None:
+        """Encoding of the text files of an input."""
+        return self._given.encodings.get(input_name)
 
 
 def _spelled_out(formats: object) -> object:

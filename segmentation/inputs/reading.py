@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from segmentation.inputs.excel import header_row, read_sheet
+from segmentation.inputs.excel import read_sheet
 from segmentation.inputs.names import (
     InputError,
     match_columns,
@@ -54,7 +54,6 @@ _LONGEST_LINE: Final = 2_000_000
 #: With so few columns an address with a line break looks like two lines.
 _FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
-_MOST_LINES_ABOVE: Final = 50
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Why DuckDB leaves out a line.
@@ -78,11 +77,12 @@ LINES: Final = pl.Schema(
 
 @dataclass(frozen=True)
 class FileRead:
-    """One file of an input, and how it was read."""
+    """One file of an input, how it was read, the lines above its header and what else it has."""
 
     path: str
     read_as: str
     above: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ class InputPlan:
         Rows of the relation.
     delimiter
         Separator of the text files, empty for others.
+    file_column
+        Column of the relation with the name of the file, which is none of the input's own; empty
+        where the input is read from one file or from a table.
     """
 
     name: str
@@ -118,13 +121,16 @@ class InputPlan:
     files: tuple[FileRead, ...] = ()
     lines: pl.DataFrame = field(default_factory=LINES.to_frame)
     delimiter: str = ""
+    file_column: str = ""
 
 
 @dataclass(frozen=True)
 class _TextFile:
     path: Path
+    shown: str
     format: FileFormat
     columns: Mapping[str, str]  # name in the table by name in the file
+    file_column: str = ""
 
     @property
     def key(self) -> tuple[FileFormat, tuple[tuple[str, str], ...]]:
@@ -325,7 +331,7 @@ def _text(
     for path, shown in paths.items():
         try:
             check_complete(path, compression_of(path))
-            found = text_format(path, n_known, len(required_columns(name)))
+            found = text_format(path, n_known, len(required_columns(name)), options.encoding(name))
         except InputError as error:
             problems += [problem.replace(str(path), shown) for problem in error.problems]
             continue
@@ -336,17 +342,22 @@ def _text(
             for theirs in matched.values()
             if theirs in found.repeated
         ]
-        files.append(_TextFile(path, found, _table_names(found.columns, matched)))
+        files.append(_TextFile(path, shown, found, _table_names(found.columns, matched)))
     if problems:
         raise InputError(problems)
     sources: dict[str, str] = {}
     for file in files:
         for theirs, ours in file.columns.items():
             sources.setdefault(_same_name(ours, sources), theirs)
-    table = _new_table(connection, name, sources)
+    file_column = ""
+    if len(files) > 1:
+        file_column = _file_column(c for file in files for c in (*file.columns, *sources))
+    table = _new_table(connection, name, sources, file_column, [file.shown for file in files])
     groups: dict[object, list[_TextFile]] = defaultdict(list)
     for file in files:
-        groups[file.key].append(file)
+        # files that were copied here have other names there
+        alone = file.path if file.shown != str(file.path) else None
+        groups[file.key, alone].append(replace(file, file_column=file_column))
     lines = [LINES.to_frame()]
     read_as: dict[Path, str] = {}
     # texts are read a few times and then replaced: compressing them takes twice the time of reading
@@ -373,6 +384,7 @@ def _text(
         tuple(FileRead(paths[file.path], read_as[file.path], file.format.above) for file in files),
         shown_lines.sort("file", "line"),
         files[0].format.delimiter,
+        file_column,
     )
 
 
@@ -401,13 +413,32 @@ def _same_name(name: str, known: Iterable[str]) -> str:
     return next((other for other in known if other.lower() == name.lower()), name)
 
 
-def _new_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str]) -> str:
+def _file_column(columns: Iterable[str]) -> str:
+    """A name for the column with the file that no other column has."""
+    taken = {column.lower() for column in columns}
+    name = "_file"
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _new_table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Iterable[str],
+    file_column: str,
+    files: Iterable[str],
+) -> str:
+    """An empty table of texts; an enumeration keeps the names of the files small."""
     ((database,),) = connection.execute("select current_database()").fetchall()
     schema = f"{sql_name(database)}.{SCHEMA}"
     table = f"{schema}.{sql_name(name)}"
-    listed = ", ".join(f"{sql_name(column)} varchar" for column in columns)
+    listed = [f"{sql_name(column)} varchar" for column in columns]
+    if file_column:
+        values = ", ".join(map(sql_literal, files))
+        listed.append(f"{sql_name(file_column)} enum ({values})")
     connection.execute(f"create schema if not exists {schema}")
-    connection.execute(f"create or replace table {table} ({listed})")
+    connection.execute(f"create or replace table {table} ({', '.join(listed)})")
     return table
 
 
@@ -548,6 +579,13 @@ def _load(
     chosen = ", ".join(
         f"{sql_name(theirs)} as {sql_name(ours)}" for theirs, ours in file.columns.items()
     )
+    filename = ""
+    if file.file_column and len(paths) > 1:
+        filename = f", filename = {sql_literal(file.file_column)}"
+        # DuckDB 1.5 fails on a cast of the name itself
+        chosen += f", {sql_name(file.file_column)} || '' as {sql_name(file.file_column)}"
+    elif file.file_column:
+        chosen += f", {sql_literal(file.shown)} as {sql_name(file.file_column)}"
     connection.execute("drop table if exists temp._intake_errors")
     connection.execute("drop table if exists temp._intake_scans")
     before = _n_rows(connection, table)
@@ -561,7 +599,7 @@ def _load(
                 "quote = '\"', escape = '\"', strict_mode = true, null_padding = false, "
                 f"max_line_size = {_LONGEST_LINE}, store_rejects = true, rejects_limit = 0, "
                 "rejects_table = '_intake_errors', rejects_scan = '_intake_scans'"
-                f"{compression})"
+                f"{compression}{filename})"
             )
         except duckdb.InvalidInputException as error:
             if not takes_bad_bytes:
@@ -606,10 +644,10 @@ def _load(
     return noted.select(
         pl.lit(None, pl.String).alias("input"),
         "file",
-        # DuckDB counts from the line that it begins with
-        pl.col("line"),
+        # DuckDB counts a header of several lines as one
+        pl.col("line") + text.header_height - 1,
         pl.col("reason").replace_strict(_REASONS, default="line cannot be read as CSV"),
-        pl.col("text").str.strip_chars_end("\r\n"),
+        pl.col("text").str.strip_chars("\r\n"),
     ).match_to_schema(LINES)
 
 
@@ -708,45 +746,45 @@ def _excel(
     sources: dict[str, str] = {}
     for path, shown in paths.items():
         try:
-            sheet, rows = read_sheet(path, options.sheet(name))
+            sheet = read_sheet(path, name, given, options.sheet(name))
         except InputError as error:
             problems += [problem.replace(str(path), shown) for problem in error.problems]
             continue
-        if not rows:
-            problems.append(f"{shown}: the sheet {sheet!r} is empty")
+        ours, missing = match_columns(name, sheet.header, given)
+        twice = [column for column, n in Counter(sheet.header).items() if n > 1]
+        wrong = [*missing, *(f"several columns are called {column!r}" for column in twice)]
+        problems += [f"{shown}, sheet {sheet.name!r}: {problem}" for problem in wrong]
+        if wrong:
             continue
-        top = rows[:_MOST_LINES_ABOVE]
-        known = [_n_known(name, given, [cell or "" for cell in row]) for row in top]
-        index = header_row(rows, known)
-        header = [(cell or "").strip() or f"column_{i}" for i, cell in enumerate(rows[index], 1)]
-        ours, missing = match_columns(name, header, given)
-        problems += [f"{shown}, sheet {sheet!r}: {problem}" for problem in missing]
-        if len(set(header)) < len(header):
-            twice = sorted({column for column in header if header.count(column) > 1})
-            problems.append(f"{shown}, sheet {sheet!r}: several columns are called {twice[0]!r}")
-        if missing or len(set(header)) < len(header):
-            continue
-        names = _table_names(header, ours)
-        body = [
-            [*row, *[None] * (len(header) - len(row))][: len(header)]
-            for row in rows[index + 1 :]
-            if any(row)
-        ]
-        frames.append(
-            pl.DataFrame(body, schema={names[column]: pl.String for column in header}, orient="row")
-        )
-        sources |= {names[column]: column for column in header}
-        above = tuple(" ".join(filter(None, row)) for row in rows[:index] if any(row))
-        files.append(FileRead(shown, f"Excel, sheet {sheet}", above))
+        names = _table_names(sheet.header, ours)
+        schema = {names[column]: pl.String for column in sheet.header}
+        frames.append(pl.DataFrame(sheet.rows, schema=schema, orient="row"))
+        sources |= {names[column]: column for column in sheet.header}
+        files.append(FileRead(shown, f"Excel, sheet {sheet.name}", sheet.above, sheet.beside))
     if problems:
         raise InputError(problems)
-    table = _new_table(connection, name, sources)
+    file_column = _file_column(sources) if len(files) > 1 else ""
+    table = _new_table(connection, name, sources, file_column, [file.path for file in files])
+    if file_column:
+        frames = [
+            frame.with_columns(pl.lit(file.path).alias(file_column))
+            for frame, file in zip(frames, files, strict=True)
+        ]
     rows_of_all = pl.concat(frames, how="diagonal")
     connection.register("_intake_rows", rows_of_all.to_arrow())
     connection.execute(f"insert into {table} by name select * from _intake_rows")
     connection.unregister("_intake_rows")
     types = dict.fromkeys(sources, "VARCHAR")
-    return InputPlan(name, location, table, types, sources, rows_of_all.height, tuple(files))
+    return InputPlan(
+        name,
+        location,
+        table,
+        types,
+        sources,
+        rows_of_all.height,
+        tuple(files),
+        file_column=file_column,
+    )
 
 
 def _parquet(
@@ -770,8 +808,12 @@ def _parquet(
     if problems:
         raise InputError(problems)
     files = tuple(FileRead(path, "Parquet") for path, _ in schemas)
-    reader = f"read_parquet({sql_literal(location)}, union_by_name = true)"
-    return replace(_native(connection, name, location, reader, options), files=files)
+    file_column, filename = "", ""
+    if len(files) > 1:
+        file_column = _file_column(column for _, columns in schemas for column in columns)
+        filename = f", filename = {sql_literal(file_column)}"
+    reader = f"read_parquet({sql_literal(location)}, union_by_name = true{filename})"
+    return replace(_native(connection, name, location, reader, options, file_column), files=files)
 
 
 def _native(
@@ -780,16 +822,18 @@ def _native(
     location: str,
     reader: str,
     options: InputOptions,
+    file_column: str = "",
 ) -> InputPlan:
     """A relation that has types of its own; only names change."""
     described = connection.execute(f"describe select * from {reader}").fetchall()
-    types = {str(row[0]): str(row[1]) for row in described}
+    types = {str(row[0]): str(row[1]) for row in described if row[0] != file_column}
     ours, problems = match_columns(name, list(types), options.columns(name))
     if problems:
         raise InputError([f"{location}: {problem}" for problem in problems])
     names = _table_names(list(types), ours)
     chosen = ", ".join(f"{sql_name(theirs)} as {sql_name(mine)}" for theirs, mine in names.items())
-    relation = f"(select {chosen} from {reader})"
+    file = f", {sql_name(file_column)}" if file_column else ""
+    relation = f"(select {chosen}{file} from {reader})"
     ((n_rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
     return InputPlan(
         name,
@@ -798,6 +842,7 @@ def _native(
         {names[theirs]: kind for theirs, kind in types.items()},
         {mine: theirs for theirs, mine in names.items()},
         n_rows,
+        file_column=file_column,
     )
 
 

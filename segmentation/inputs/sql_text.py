@@ -6,6 +6,8 @@ from typing import Final
 
 from segmentation.warehouse.database import sql_literal
 
+#: Evidence of a column whose format is set.
+SET_BY_FORMATS: Final = "set by formats"
 #: Characters that look like nothing: Unicode blanks, line ends, and characters without width.
 BLANKS: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u00ad\u1680\u180e"

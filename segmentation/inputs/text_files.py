@@ -22,7 +22,6 @@ import pyarrow as pa
 
 from segmentation.inputs.names import InputError
 
-Encoding = Literal["utf-8", "utf-16-le", "utf-16-be", "windows-1252"]
 Compression = Literal["", "gzip", "zstd"]
 DELIMITERS: Final = (",", ";", "\t", "|")
 DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -32,19 +31,25 @@ _HEAD_LINES: Final = 200
 #: A header stands in one of the first lines; above it are titles and comments.
 _MOST_LINES_ABOVE: Final = 50
 _BLOCK: Final = 1 << 20
-_CODECS: Final[dict[Encoding, str]] = {
+#: Codec of Python by the encodings that are recognized; others are set by the user.
+_CODECS: Final[dict[str, str]] = {
     "utf-8": "utf-8-sig",
     "utf-16-le": "utf-16-le",
     "utf-16-be": "utf-16-be",
     "windows-1252": "cp1252",
 }
-_BYTE_ORDER_MARKS: Final[tuple[tuple[bytes, Encoding], ...]] = (
+_BYTE_ORDER_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
 #: Share of zero bytes at one parity above which text without a byte order mark is UTF-16.
 _ZERO_BYTES: Final = 0.3
+#: Line breaks in the names of a header.
+_MOST_BREAKS: Final = 20
+_BREAK: Final = re.compile(r"\s*\n\s*")
+#: A value that begins with a quote and does not end in the line.
+_OPEN_QUOTE: Final = re.compile(r'(?:^|[,;\t|])\s*"(?:[^"]|"")*$')
 _LOOKS_LIKE_DATA: Final = re.compile(r"\s*[-+(]?[€$£]?\s*\d[\d.,/:'\u00a0 -]*\s*[%€)]?\s*")
 
 
@@ -66,9 +71,11 @@ class FileFormat:
         DuckDB cannot read the file as it is.
     repeated
         Names that several columns have.
+    header_height
+        Lines of the header; a name in quotes can hold line breaks.
     """
 
-    encoding: Encoding
+    encoding: str
     compression: Compression
     delimiter: str
     header_line: int
@@ -76,12 +83,14 @@ class FileFormat:
     above: tuple[str, ...] = ()
     needs_copy: bool = False
     repeated: tuple[str, ...] = ()
+    header_height: int = 1
 
     def __str__(self) -> str:
         """Encoding and separator, as people name them."""
         names = {"utf-8": "UTF-8", "windows-1252": "Windows-1252"}
+        names |= dict.fromkeys(("utf-16-le", "utf-16-be"), "UTF-16")
         parts = [
-            names.get(self.encoding, "UTF-16"),
+            names.get(self.encoding, self.encoding),
             f"{DELIMITER_NAMES.get(self.delimiter, repr(self.delimiter))}-separated",
         ]
         if self.compression:
@@ -91,7 +100,12 @@ class FileFormat:
         return ", ".join(parts)
 
 
-def text_format(path: Path, n_known: Callable[[Sequence[str]], int], n_required: int) -> FileFormat:
+def text_format(
+    path: Path,
+    n_known: Callable[[Sequence[str]], int],
+    n_required: int,
+    encoding: str | None = None,
+) -> FileFormat:
     """Decide how a text file is read.
 
     Parameters
@@ -102,6 +116,8 @@ def text_format(path: Path, n_known: Callable[[Sequence[str]], int], n_required:
         Number of required columns that a line names.
     n_required
         Number of required columns of the input.
+    encoding
+        The encoding that the user has set; recognized where none is given.
 
     Raises
     ------
@@ -116,23 +132,24 @@ def text_format(path: Path, n_known: Callable[[Sequence[str]], int], n_required:
         raise InputError([f"{path} cannot be read: {_first_line(error)}"]) from error
     if not head.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise InputError([f"{path} is empty; there is nothing to read"])
-    encoding = _encoding(path, head)
-    text = head.decode(_CODECS[encoding], errors="replace").removeprefix("\ufeff")
+    encoding = encoding or _encoding(path, head)
+    text = head.decode(_CODECS.get(encoding, encoding), errors="replace").removeprefix("\ufeff")
     lines = io.StringIO(text, newline=None).read().split("\n")
     if len(head) == _HEAD_BYTES:
         lines.pop()  # cut off
-    lines = lines[: _HEAD_LINES + _MOST_LINES_ABOVE]
+    lines = _joined(lines[: _HEAD_LINES + _MOST_LINES_ABOVE])
     delimiter, header = _header(path, lines, n_known, n_required)
-    columns = _fields(lines[header], delimiter)
+    columns = [_BREAK.sub(" ", name) for name in _fields(lines[header], delimiter)]
     return FileFormat(
         encoding,
         compression,
         delimiter,
-        header + 1,
+        header + 1 + sum(line.count("\n") for line in lines[:header]),
         tuple(_named(columns)),
         tuple(line.strip() for line in lines[:header] if line.strip(" ;,|\t")),
         needs_copy=encoding != "utf-8" or _has_odd_line_ends(text),
         repeated=tuple(name for name, n in Counter(columns).items() if name and n > 1),
+        header_height=1 + lines[header].count("\n"),
     )
 
 
@@ -185,7 +202,7 @@ def clean_copy(path: Path, text: FileFormat, target: Path, drop: Collection[int]
     InputError
         If a byte has no meaning in the encoding.
     """
-    codec = _CODECS[text.encoding]
+    codec = _CODECS.get(text.encoding, text.encoding)
     try:
         with (
             _open(path, text.compression) as raw,
@@ -203,7 +220,11 @@ def clean_copy(path: Path, text: FileFormat, target: Path, drop: Collection[int]
                     copy.write(line)
     except UnicodeDecodeError as error:
         raise InputError(
-            [f"{path} is neither UTF-8 nor {text.encoding} text; export it as UTF-8"]
+            [
+                f"{path} is not {text.encoding} text: byte {error.object[error.start]:#x} has no "
+                "meaning there; export it as UTF-8, or name its encoding in encodings, such as "
+                "cp850 or mac_roman"
+            ]
         ) from error
 
 
@@ -231,7 +252,7 @@ def number_of_lines(path: Path, text: FileFormat) -> int:
     with _open(path, text.compression) as file:
         n_lines = sum(line.strip(b"\r\n") != b"" for line in file)
         file.seek(0)
-        above = [file.readline() for _ in range(text.header_line)]
+        above = [file.readline() for _ in range(text.header_line + text.header_height - 1)]
     return n_lines - sum(line.strip(b"\r\n") != b"" for line in above)
 
 
@@ -242,7 +263,7 @@ def number_of_line_ends(path: Path, text: FileFormat) -> int:
         while block := file.read(_BLOCK):
             n_ends += block.count(b"\n")
             last = block[-1:]
-    return n_ends + (last != b"\n") - text.header_line
+    return n_ends + (last != b"\n") - text.header_line - text.header_height + 1
 
 
 def _has_odd_line_ends(text: str) -> bool:
@@ -265,7 +286,7 @@ def _open(path: Path, compression: Compression) -> IO[bytes]:
     return path.open("rb")
 
 
-def _encoding(path: Path, head: bytes) -> Encoding:
+def _encoding(path: Path, head: bytes) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding
@@ -288,6 +309,24 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _joined(lines: Sequence[str]) -> list[str]:
+    """Lines, of which those that are in the same quotes are one, as far as the header can be."""
+    joined: list[str] = []
+    rest = list(lines)
+    while rest:
+        line = rest.pop(0)
+        if len(joined) < _MOST_LINES_ABOVE and _OPEN_QUOTE.search(line):
+            end = next(
+                (place for place, more in enumerate(rest[:_MOST_BREAKS]) if more.count('"') % 2),
+                None,
+            )
+            if end is not None:
+                line = "\n".join([line, *rest[: end + 1]])
+                del rest[: end + 1]
+        joined.append(line)
+    return joined
 
 
 def _header(

@@ -15,7 +15,7 @@ from segmentation.inputs.check import PROFILE, check_data
 from segmentation.inputs.checks import vars_problems
 from segmentation.inputs.locations import Location
 from segmentation.inputs.names import REQUIRED, InputError
-from segmentation.inputs.options import INPUT_VARS, InputOptions
+from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.inputs.reading import LINES, drop_unused, not_allowed
 from segmentation.inputs.select import select_of
 from segmentation.run.invocation import Invocation
@@ -106,6 +106,7 @@ def _check_inputs(
             invocation.known_sources,
         )
     )
+    check.problems.extend(misspelled_vars(invocation.given_vars))
     possible = {*REQUIRED, *invocation.known_sources}
     locations: dict[str, str] = {}
     for name, value in invocation.inputs.items():
@@ -122,6 +123,7 @@ def _check_inputs(
     except InputError as error:
         check.problems.extend(error.problems)
         return
+    check.problems.extend(options.unknown_inputs(invocation.known_sources))
     today = dt.datetime.fromisoformat(invocation.started_at).date()
     # without sales, staging has nothing to match the stores of external inputs with
     report = check_data(

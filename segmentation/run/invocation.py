@@ -21,7 +21,7 @@ class Invocation:
 
     `started_at` is the UTC time that everything the run writes is dated by. `variables` are the
     vars in force that concern inputs and segments, `known_sources` the external inputs that have a
-    staging model.
+    staging model, `given_vars` the names of the vars on the command line.
     """
 
     run_id: str
@@ -35,6 +35,7 @@ class Invocation:
     published: str
     variables: Mapping[str, Any]
     known_sources: Sequence[str]
+    given_vars: Sequence[str] = ()
 
     @classmethod
     def from_json(cls, text: str) -> Self:

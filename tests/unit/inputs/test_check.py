@@ -4,64 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
 
 import duckdb
-import openpyxl
 import polars as pl
 import pytest
 
-from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.check import check_data
 from segmentation.inputs.names import InputError
-from segmentation.inputs.options import InputOptions
-from segmentation.settings import Settings
+from segmentation.inputs.options import InputOptions, misspelled_vars
 
-TODAY: Final = dt.date(2026, 6, 30)
-PRODUCTS: Final = "product_id,category,need_state\np1,Food,Fresh\np2,Food,Wine\n"
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
-        yield opened
-
-
-def check(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    files: Mapping[str, str | bytes],
-    settings: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> IntakeReport:
-    """Check inputs written from texts."""
-    inputs = {}
-    for name, content in {"products": PRODUCTS, **files}.items():
-        path = folder / f"{name}.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        inputs[name] = str(path)
-    return check_data(connection, inputs, InputOptions(options, Settings(settings)), TODAY)
-
-
-def sales(*amounts: str, delimiter: str = ";") -> str:
-    """Sales of one store, a line per amount."""
-    lines = [delimiter.join(("s1", "p1", amount)) for amount in amounts]
-    return "\n".join([delimiter.join(("store_id", "product_id", "sales_amount")), *lines, ""])
-
-
-def dated(*dates: str) -> str:
-    """Sales of 10 each, a line per date."""
-    return "\n".join(
-        ["store_id;product_id;sales_amount;sold_on", *(f"s1;p1;10.5;{date}" for date in dates), ""]
-    )
-
-
-def total(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> str:
-    """The sum of the amounts as staging would read them."""
-    sql = next(c.sql for c in report.columns["sales"] if c.column == "sales_amount")
-    relation = report.plans["sales"].relation
-    return str(connection.execute(f"select sum({sql}) from {relation}").fetchall()[0][0])
+from .helpers import PRODUCTS, TODAY, check, dated, sales, total
 
 
 @pytest.mark.parametrize(
@@ -73,7 +26,7 @@ def total(connection: duckdb.DuckDBPyConnection, report: IntakeReport) -> str:
         (["12,34,567.50"], "1234567.5000"),
         (["1'234.50", "1\u2019000.00"], "2234.5000"),
         (["1 234,50", "1\u202f000,00", "1\u00a0000,00"], "3234.5000"),
-        (["€ 12,50", "3,25 EUR", "$4"], "19.7500"),
+        (["€ 12,50", "3,25 EUR", "€4"], "19.7500"),
         (["(12.50)", "20.00", "1.50-", "\u22121.25"], "4.7500"),
         (["1234567", "1.5E+03"], "1236067.0000"),
         (["1.234.567", "12"], "1234579.0000"),
@@ -110,6 +63,9 @@ def test_another_column_of_the_file_decides_the_decimal_mark(
     report = check(connection, tmp_path, {"sales": text})
     assert report.all_problems() == []
     assert total(connection, report) == "1234.0000"
+    many = "".join(f"s1;p1;1.{n};3\n" for n in range(200, 230))
+    report = check(connection, tmp_path, {"sales": text + many})
+    assert "no value decides" in report.all_problems()[0]
 
 
 @pytest.mark.parametrize(
@@ -373,30 +329,6 @@ def test_a_missing_column_proposes_likely_ones(
     assert report.all_problems() == []
 
 
-def test_a_workbook_is_read_like_a_text_file(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
-    book = openpyxl.Workbook()
-    book.active.title = "About"
-    page = book.create_sheet("Sales")
-    for row in (
-        ["Report 2025"],
-        ["Store ID", "product_id", "sales_amount", "sold_on"],
-        [101, "p1", 12.5, dt.date(2025, 1, 31)],
-        [102, "p2", 3, dt.date(2025, 2, 1)],
-    ):
-        page.append(row)
-    book.save(tmp_path / "sales.xlsx")
-    options = InputOptions({"sheets": {"sales": "Sales"}})
-    report = check_data(connection, {"sales": str(tmp_path / "sales.xlsx")}, options, TODAY)
-    assert total(connection, report) == "15.5000"
-    column = next(c for c in report.columns["sales"] if c.column == "store_id")
-    assert (column.minimum, column.maximum) == ("101", "102")
-    wrong = InputOptions({"sheets": {"sales": "Sale"}})
-    report = check_data(connection, {"sales": str(tmp_path / "sales.xlsx")}, wrong, TODAY)
-    assert "did you mean Sales?" in report.problems["sales"][0]
-
-
 def test_ids_from_a_spreadsheet_equal_those_from_text(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -505,6 +437,109 @@ def test_unknown_names_get_a_suggestion(
     formats = {"sales": {"sold_onn": "%d/%m/%Y"}}
     report = check(connection, tmp_path, {"sales": dated("2025-01-31")}, formats=formats)
     assert "did you mean sold_on?" in report.all_problems()[0]
+
+
+def test_settings_of_names_that_nothing_has_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    columns = {"sales": {"stroe_id": "store_id"}}
+    report = check(connection, tmp_path, {"sales": sales("1.5")}, columns=columns)
+    (problem,) = report.all_problems()
+    assert "columns.sales.stroe_id: unknown column; did you mean store_id?" in problem
+    options = InputOptions({"sheets": {"slaes": "Sheet1"}, "encodings": {"prices": "cp850"}})
+    first, second = options.unknown_inputs(["demographics"])
+    assert first.startswith("sheets.slaes: unknown input; did you mean sales? known ones: sales, ")
+    assert second.startswith("encodings.prices: unknown input; known ones: sales, ")
+    assert misspelled_vars(["colums", "region", "formats"]) == [
+        "colums: unknown var; did you mean columns? This project has: inputs, external_sources, "
+        "known_external_sources, segmentation, columns, formats, sheets, encodings"
+    ]
+
+
+def test_a_column_that_is_needed_cannot_be_ignored(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    formats = {"sales": {"sales_amount": "ignore"}}
+    report = check(connection, tmp_path, {"sales": sales("1.5")}, formats=formats)
+    assert report.problems["sales"] == [
+        "formats.sales.sales_amount: ignore is not allowed; sales need the column"
+    ]
+
+
+def test_a_setting_that_makes_numbers_of_texts_is_refused_with_the_share(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id;kind\ns1;urban\ns2;rural\ns3;7\n"
+    formats = {"demographics": {"kind": "number"}}
+    report = check(connection, tmp_path, {"demographics": text}, formats=formats)
+    assert report.problems["demographics"] == [
+        "formats.demographics.kind says that demographics.kind has numbers, and 67 % of the values "
+        "are none, such as 'rural'; remove the setting, or set it to category"
+    ]
+
+
+@pytest.mark.parametrize("amounts", [["€ 5,00", "$ 7,00"], ["5.00 EUR", "7.00 USD", "1.00"]])
+def test_amounts_in_several_currencies_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str]
+) -> None:
+    text = sales(*amounts)
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "has several currencies, such as " in problem
+    assert all(repr(amount) in problem for amount in amounts[:2])
+    formats = {"sales": {"sales_amount": {"currency": "mixed"}}}
+    assert check(connection, tmp_path, {"sales": text}, formats=formats).all_problems() == []
+
+
+def test_a_sign_and_a_code_of_the_same_currency_are_one(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = sales("$ 5.00", "7.00 CAD", "CAD 1.00")
+    assert check(connection, tmp_path, {"sales": text}).all_problems() == []
+
+
+def test_a_column_that_names_several_currencies_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id;product_id;sales_amount;Currency\ns1;p1;5.5;EUR\ns1;p1;5.5;USD\n"
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "sales.Currency names several currencies, such as 'EUR' and 'USD'" in problem
+    formats = {"sales": {"Currency": "ignore"}}
+    assert check(connection, tmp_path, {"sales": text}, formats=formats).all_problems() == []
+
+
+def test_ids_that_lost_their_digits_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id;product_id;sales_amount\ns1;4.00638E+12;5.5\ns2;p1;5.5\n"
+    products = f"{PRODUCTS}4.00638E+12,Food,Fresh\n"
+    files = {"sales": text, "products": products}
+    for problem in check(connection, tmp_path, files).all_problems():
+        assert "without all their digits, such as '4.00638E+12'" in problem
+    formats = {name: {"product_id": "category"} for name in files}
+    assert check(connection, tmp_path, files, formats=formats).all_problems() == []
+
+
+def test_ids_that_are_too_large_for_a_column_of_floats_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for name, large in (("good", 2.0**53 - 1), ("bad", 2.0**53)):
+        frame = pl.DataFrame({"store_id": [1.0, large], "income": [1, 2]})
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+        inputs = {"demographics": str(tmp_path / f"{name}.parquet")}
+        problems = check_data(connection, inputs, InputOptions(), TODAY).all_problems()
+        assert any("1 of 2 ids" in text for text in problems) == (name == "bad")
+
+
+def test_line_breaks_in_a_header_are_read_and_lines_keep_their_numbers(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for line_end in ("\n", "\r\n"):
+        text = 'Report;;\n"Store\nID";product_id;"Sales\namount"\ns1;p1;1.5\ns1;p1\n'
+        text = text.replace("\n", line_end)
+        report = check(connection, tmp_path, {"sales": text}, {"max_rejected_share": 0.9})
+        assert report.all_problems() == []
+        assert dict(report.plans["sales"].sources)["sales_amount"] == "Sales amount"
+        assert report.plans["sales"].lines.select("line", "text").rows() == [(6, "s1;p1")]
 
 
 def test_the_vars_that_were_found_read_the_same_again(

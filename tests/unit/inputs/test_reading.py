@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +36,6 @@ WRITERS: Final[dict[str, Callable[[Path], object]]] = {
 }
 #: Formats whose files say where they end.
 COMPLETE_OR_NOT: Final = (".csv.gz", ".csv.zst", ".xlsx", ".parquet")
-
-
-@pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
-        yield opened
 
 
 def written(folder: Path, ending: str) -> Path:

@@ -7,11 +7,13 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
+from segmentation.inputs.options import INPUT_VARS, OTHER_VARS
 from segmentation.run.checks import check_run, kept_model_problems, pinned_model_problems
 from segmentation.run.log import open_run
 from segmentation.settings import Settings
-from tests.integration.helpers import is_listed
+from tests.integration.helpers import REPOSITORY, is_listed
 
 from .helpers import invocation
 
@@ -57,6 +59,21 @@ def test_a_part_that_reads_what_no_build_has_made_cannot_start(
     assert problem.startswith("this part of the project reads lanes.unknown and 1 more, which")
     assert is_listed(problem)
     assert check_run(cursor, run, [["lanes", "known"]]).problems == []
+
+
+def test_names_that_have_no_effect_cannot_start(cursor: duckdb.DuckDBPyConnection) -> None:
+    given = variables(columns={"slaes": {"store_id": "Store"}})
+    found = problems(cursor, variables=given, given_vars=["colums", "region"])
+    assert [text.split(";")[0] for text in found] == [
+        "colums: unknown var",
+        "columns.slaes: unknown input",
+    ]
+    assert all(map(is_listed, found))
+
+
+def test_the_project_file_has_every_var_that_is_known() -> None:
+    project = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text(encoding="utf-8"))
+    assert set(project["vars"]) == {*INPUT_VARS, *OTHER_VARS}
 
 
 def test_all_problems_of_the_vars_are_reported_at_once(cursor: duckdb.DuckDBPyConnection) -> None:

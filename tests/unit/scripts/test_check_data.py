@@ -32,6 +32,23 @@ def test_good_data_gives_a_vars_file_that_checks_the_same(
     assert main(["--vars", str(written), *TODAY]) == 0
 
 
+def test_what_is_worth_a_look_is_shown(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sales.csv").write_text(f"{SALES}s1;p1;1.234,50;31.01.2025\n")
+    main([*inputs, "--vars", "columns: {sales: {store_id: Store}}", *TODAY])
+    assert "  sales: 1 row(s) (50 %) repeat another one exactly" in capsys.readouterr().out
+
+
+def test_an_input_of_another_name_is_refused_as_a_build_does(
+    inputs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*inputs, "stores=stores.csv", *TODAY]) == 1
+    assert "inputs.stores: unknown input; known ones: sales, products, demog" in (
+        capsys.readouterr().out
+    )
+
+
 def test_data_that_is_refused_gives_the_setting_and_a_status(
     inputs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,6 +66,8 @@ def test_data_that_is_refused_gives_the_setting_and_a_status(
         (["--vars", "{formats: {sales: {sold_on: '%d/%m/%y'}}}", "sales=x.csv"], "four-digit"),
         (["--vars", "{inputs: [1]}"], "it is a mapping of name to location"),
         (["--vars", "{formats: [1]}", "sales=x.csv"], "formats"),
+        (["--vars", "{input: {sales: x.csv}}"], "input: unknown var; did you mean inputs?"),
+        (["--vars", "{sheets: {slaes: x}}", "sales=x.csv"], "sheets.slaes: unknown input; did you"),
     ],
 )
 def test_wrong_arguments_are_one_message(

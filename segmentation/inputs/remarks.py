@@ -1,0 +1,151 @@
+"""What is worth knowing about inputs: small losses, returns, repeats, stores without a match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.ids import IdMatch
+from segmentation.inputs.losses import RETURN, Losses, amounts, describe, percent
+from segmentation.inputs.options import InputOptions
+from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.select import select_of
+
+
+def remarks_on(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    losses: Losses,
+    options: InputOptions,
+) -> list[str]:
+    """What is worth knowing about one input.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns, losses
+        The input, how its columns are read, and what it loses.
+    options
+        What the user has set.
+
+    Returns
+    -------
+    list of str
+        Each loss; for the sales the returns and the rows that repeat another one; for the products
+        those with several need states; and what `columns` say.
+    """
+    notes = [f"{column.column}: {column.note}" for column in columns if column.note]
+    found = [describe(losses, loss) for loss in losses.by_reason if loss.reason != RETURN]
+    if plan.name == "sales":
+        found += [*_returns(losses), *_repeats(connection, plan, columns, losses, options)]
+    elif plan.name == "products":
+        found += _several_need_states(connection, plan, columns)
+    return [*found, *notes]
+
+
+def remarks_on_match(match: IdMatch) -> list[str]:
+    """Which stores or products only one of two inputs has."""
+    if match.column != "store_id":
+        return []
+    found = []
+    for n_alone, n_all, ids, (here, there) in (
+        (
+            match.n_left - match.n_both,
+            match.n_left,
+            match.examples[0],
+            (match.left, match.right),
+        ),
+        (
+            match.n_right - match.n_both,
+            match.n_right,
+            match.examples[1],
+            (match.right, match.left),
+        ),
+    ):
+        if n_alone:
+            found.append(
+                f"{n_alone:,} of the {n_all:,} stores in {here} are not in {there}, such as "
+                f"{' and '.join(map(repr, ids[:2]))}"
+            )
+    return found
+
+
+def _returns(losses: Losses) -> Iterator[str]:
+    """Negative amounts, and what the other setting would do."""
+    money = losses.money or 0.0
+    if losses.returns:
+        yield (
+            f"{losses.n_returns:,} return(s) are subtracted, {_of(losses.returns, money)}; "
+            "segmentation.returns: reject would leave them out"
+        )
+    for loss in losses.by_reason:
+        if loss.reason == RETURN:
+            yield (
+                f"{loss.n_rows:,} return(s) are left out, {_of(abs(loss.money or 0.0), money)}, as "
+                "segmentation.returns says"
+            )
+
+
+def _repeats(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    losses: Losses,
+    options: InputOptions,
+) -> Iterator[str]:
+    """Rows that are equal to another one, and what the other setting would do."""
+    n_rows, money = connection.execute(
+        f"""
+        select coalesce(sum(n - 1), 0)::bigint, coalesce(sum((n - 1) * amount), 0)::double
+        from (
+            select
+                count(*) as n,
+                any_value(try_cast(_rows.sales_amount as decimal(18, 4))) as amount
+            from ({select_of(plan, columns)}) as _rows
+            group by hash(_rows)
+        )
+        """
+    ).fetchall()[0]
+    if n_rows:
+        what = (
+            "are left out, as segmentation.duplicate_sales says"
+            if options.rejects_repeats
+            else "count; segmentation.duplicate_sales: reject would leave them out"
+        )
+        yield (
+            f"{n_rows:,} row(s) ({percent(n_rows / max(plan.n_rows, 1))}) repeat another one "
+            f"exactly, {_of(money, losses.money or 0.0)}; they {what}"
+        )
+
+
+def _several_need_states(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> Iterator[str]:
+    """Products that are in several need states or categories."""
+    sql = {column.column: column.sql for column in columns}
+    places = f"list(distinct {sql['category']} || ' / ' || {sql['need_state']})"
+    n_products, example, of_example = connection.execute(
+        f"""
+        select count(*), min(id), arg_min(places, id)
+        from (
+            select {sql["product_id"]} as id, {places} as places
+            from {plan.relation}
+            group by id
+            having id is not null and len(places) > 1
+        )
+        """
+    ).fetchall()[0]
+    if n_products:
+        yield (
+            f"{n_products:,} product(s) have several need states, such as {example!r} "
+            f"({', '.join(sorted(of_example))}); their sales are divided evenly"
+        )
+
+
+def _of(part: float, whole: float) -> str:
+    """Money with its share of the sales."""
+    return f"{amounts(part, whole)} of the money ({percent(part / whole) if whole else '0 %'})"
