@@ -30,7 +30,8 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
     ----------
     tables
         `components`, `centroids` and `variance` of one scope (`pictures.tables.component_tables`);
-        the stores may have a `segment`.
+        where the stores have a `segment`, `segment_id` and `segment_place`, the dots have the
+        colors of the segments, otherwise those of the clusters.
     title
         What stands above it.
 
@@ -47,9 +48,19 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
         ).map_elements(_said, return_dtype=pl.String),
     )
     traces: list[go.Scatter] = []
-    for position, cluster in enumerate(stores["cluster"].unique().sort()):
+    if "segment_id" in stores.columns and stores["segment_id"].null_count() == 0:
+        groups = stores.select(
+            pl.col("segment_place").alias("place"), pl.col("segment_id").alias("group")
+        )
+    else:
+        groups = stores.select(
+            (pl.col("cluster").rank("dense") - 1).alias("place"),
+            pl.format("cluster {}", "cluster").alias("group"),
+        )
+    stores = stores.with_columns(groups)
+    for position, group in groups.unique().sort("place").iter_rows():
         for is_left_out in (False, True):
-            part = stores.filter(cluster=cluster, is_left_out=is_left_out)
+            part = stores.filter(group=group, is_left_out=is_left_out)
             traces.append(
                 go.Scatter(
                     x=part["first"].to_list(),
@@ -62,10 +73,11 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
                         "opacity": 1 if is_left_out else 0.75,
                         "symbol": "circle-open" if is_left_out else "circle",
                     },
-                    name=f"cluster {cluster}",
-                    legendgroup=str(cluster),
+                    customdata=part["cluster"].to_list(),
+                    name=html.escape(group),
+                    legendgroup=html.escape(group),
                     showlegend=not is_left_out,
-                    hovertemplate=f"%{{text}}<br>cluster {cluster}<extra></extra>",
+                    hovertemplate="%{text}<br>cluster %{customdata}<extra></extra>",
                 )
             )
     centroids = tables["centroids"]

@@ -15,15 +15,22 @@ from PIL import Image
 
 from segmentation.pictures.catalog import file_problem, scope_tables
 from segmentation.pictures.drawings import KINDS
+from segmentation.pictures.style import PALETTE
 from segmentation.pictures.tables import component_tables
 from segmentation.report.charts import components_chart
-from segmentation.segments.wording import TRAITS_DESCRIBED
+from segmentation.report.maps import coordinates, store_map
+from segmentation.report.steps import next_steps
+from segmentation.report.verdicts import input_verdicts
+from segmentation.segments.wording import TRAITS_DESCRIBED, Trait, clause
 from segmentation.settings import LANES
 from segmentation.warehouse.database import opened_to_read
 
 #: The file stays below ten megabytes: what is shown is cut in this order.
 MAX_PICTURE_BYTES: Final = 6_000_000
 MAX_LOOKUP_BYTES: Final = 2_500_000
+MAX_PROFILE_BYTES: Final = 700_000
+#: Pictures of a category that come with its segments; the others are in the appendix.
+MAIN_KINDS: Final = ("profiles", "components")
 #: Place of each kind of picture; the last ones are left out if not all of them fit.
 _PLACES: Final = {kind.name: place for place, kind in enumerate(KINDS)}
 #: Traits on a segment's card, per lane.
@@ -42,6 +49,7 @@ class Picture:
     """
 
     name: str
+    kind: str
     title: str
     description: str
     path: str
@@ -60,8 +68,11 @@ class Section:
     anchor: str
     model: Row
     pictures: list[Picture]
+    more_pictures: list[Picture]
     rules: list[Row]
     segments: list[Row] = field(default_factory=list)
+    groups: list[Row] = field(default_factory=list)
+    map: str = ""
     min_segment_size: int = 0
     moves: list[Row] = field(default_factory=list)
 
@@ -71,6 +82,8 @@ class Contents:
     """Everything the template reads."""
 
     facts: Row
+    steps: list[Row]
+    verdicts: list[tuple[str, str]]
     overview: list[Picture]
     categories: list[Section]
     external: Section | None
@@ -86,6 +99,7 @@ class Contents:
     failed_pictures: list[Row]
     lookup: str
     lookup_note: str
+    comparison: str
 
 
 def read_contents(database: Path) -> Contents:
@@ -107,6 +121,10 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     segments = rows(_SEGMENTS)
+    for number, segment in enumerate(segments):
+        place = segment["place_in_category"] - 1
+        segment["anchor"] = f"segment-{number}"
+        segment["colour"] = place % len(PALETTE)
     traits = rows("select * from segments.segment_traits where place <= ? order by all", MAX_TRAITS)
     for segment in segments:
         for lane in ("internal", "external"):
@@ -126,6 +144,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
     changes = rows(_CHANGES)
     embedded = _embedded(pictures)
     charted = _chart_tables(connection)
+    places = coordinates(connection)
 
     def section(lane: str, scope: str) -> Section:
         own = [
@@ -136,24 +155,31 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
             in {(lane, scope), ("merged", scope if lane == "internal" else "")}
         ]
         (model,) = [row for row in models if (row["lane"], row["scope"]) == (lane, scope)] or [{}]
+        shown = [
+            _picture(
+                picture,
+                embedded,
+                components_chart(scope_tables(charted, [*charted], lane, scope), picture["title"])
+                if picture["kind"] == "components"
+                else "",
+            )
+            for picture in sorted(own, key=lambda row: _PLACES[row["kind"]])
+        ]
+        own_segments = [row for row in segments if lane == "internal" and row["category"] == scope]
         return Section(
             scope=scope,
             anchor=f"{lane}-{[row['scope'] for row in models].index(scope)}" if model else lane,
             model=model,
-            pictures=[
-                _picture(
-                    picture,
-                    embedded,
-                    components_chart(
-                        scope_tables(charted, [*charted], lane, scope), picture["title"]
-                    )
-                    if picture["kind"] == "components"
-                    else "",
-                )
-                for picture in sorted(own, key=lambda row: _PLACES[row["kind"]])
-            ],
+            pictures=[picture for picture in shown if picture.kind in MAIN_KINDS],
+            more_pictures=[picture for picture in shown if picture.kind not in MAIN_KINDS],
             rules=[row for row in rules if (row["lane"], row["scope"]) == (lane, scope)],
-            segments=[row for row in segments if lane == "internal" and row["category"] == scope],
+            segments=own_segments,
+            groups=_groups(rows(_GROUPS, MAX_TRAITS)) if lane == "external" else [],
+            map=store_map(
+                places,
+                connection.execute(_SEGMENTS_OF_CATEGORY, [scope]).pl(),
+                {row["segment_id"]: row["colour"] for row in own_segments},
+            ),
             min_segment_size=max(
                 (
                     row["min_segment_size"]
@@ -166,8 +192,11 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         )
 
     lookup, lookup_note = _lookup(rows(_STORES))
+    facts = rows(_FACTS)[0]
     return Contents(
-        facts=rows(_FACTS)[0],
+        facts=facts,
+        steps=next_steps(facts),
+        verdicts=[*input_verdicts(connection.cursor())],
         overview=[
             _picture(picture, embedded)
             for kind in ("components", "search")
@@ -195,6 +224,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         failed_pictures=[row for row in pictures if row["status"] == "failed"],
         lookup=lookup,
         lookup_note=lookup_note,
+        comparison=_comparison(segments, rows(_PROFILES)),
     )
 
 
@@ -248,6 +278,7 @@ def _picture(row: Row, embedded: dict[str, str], chart: str = "") -> Picture:
             width, height = image.size
     return Picture(
         name=row["name"],
+        kind=row["kind"],
         title=row["title"],
         description=row["description"],
         path=row["path"],
@@ -264,21 +295,17 @@ def _lookup(stores: list[Row]) -> tuple[str, str]:
     for columns, note in (
         (list(stores[0]) if stores else [], ""),
         (
-            ["store_id", "category", "segment", "margin", "flags"],
+            ["store_id", "category", "segment_id", "second_segment_id", "margin", "flags"],
             "Reasons and peers are left out here to keep the file small; "
             "the table segments.store_explanations has them.",
         ),
     ):
-        text = json.dumps(
+        text = _embeddable(
             {
                 "columns": columns,
                 "stores": [[row[column] for column in columns] for row in stores],
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
+            }
         )
-        # nothing in the data may end the script element it stands in
-        text = text.replace("<", "\\u003c")
         if len(text.encode()) <= MAX_LOOKUP_BYTES:
             return text, note
     return (
@@ -286,6 +313,60 @@ def _lookup(stores: list[Row]) -> tuple[str, str]:
         f"{len(stores):,} rows of stores are too many for this file; "
         "the table segments.store_segments has them.",
     )
+
+
+def _comparison(segments: list[Row], profiles: list[Row]) -> str:
+    """The segments and their profiles as JSON, to set two of them side by side."""
+    profile: dict[tuple[str, str], list[list[Any]]] = {}
+    for row in profiles:
+        profile.setdefault((row["category"], row["segment_id"]), []).append(
+            [row["lane"], row["label"], row["mean_value"], row["difference_in_sd"]]
+        )
+    columns = (
+        "category",
+        "segment_id",
+        "segment_name",
+        "description",
+        "n_stores",
+        "share_of_sales",
+        "sales_per_store",
+        "colour",
+    )
+    text = _embeddable(
+        [
+            {column: segment[column] for column in columns}
+            | {"profile": profile.get((segment["category"], segment["segment_id"]), [])}
+            for segment in segments
+        ]
+    )
+    return text if len(text.encode()) <= MAX_PROFILE_BYTES else "[]"
+
+
+def _groups(rows: list[Row]) -> list[Row]:
+    """Clusters of the external lane with their strongest traits as clauses."""
+    found: dict[int, Row] = {}
+    for row in rows:
+        group = found.setdefault(
+            row["cluster"], {"cluster": row["cluster"], "n_stores": row["n_stores"], "traits": []}
+        )
+        column, _, level = row["label"].partition(" = ")
+        trait = Trait(
+            lane="external",
+            feature=row["feature"],
+            column=column.replace("_", " "),
+            level=level or None,
+            mean=row["mean_value"],
+            overall=row["overall_mean"],
+            is_high=row["deviation"] > 0,
+        )
+        group["traits"].append(clause(trait, {}))
+    return list(found.values())
+
+
+def _embeddable(value: object) -> str:
+    """JSON that nothing in the data can make end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
+    return text.replace("<", "\\u003c")
 
 
 _FACTS: Final = """
@@ -298,7 +379,15 @@ select
     (select count(*) from governance.rejected_rows) as n_rejected,
     (select count(*) filter (where is_outlier) from segments.store_segments) as n_outliers,
     (select count(*) filter (where is_thin_history) from segments.store_segments) as n_thin,
+    (select count(*) filter (where was_reassigned) from segments.store_segments) as n_reassigned,
     (select count(*) from segments.store_segments) as n_rows,
+    (select count(*) filter (where is_given) from segments.segment_names) as n_given_names,
+    (select count(*) from governance.drift where has_drifted) as n_drifted,
+    (
+        select sum(n_moved_stores)
+        from segments.segment_changes
+        where run_started_at = (select max(run_started_at) from segments.segment_changes)
+    ) as n_moved,
     run_id,
     started_at,
     status,
@@ -311,6 +400,9 @@ where run_id = (select arg_max(run_id, run_started_at) from segments.segment_cha
 _SEGMENTS: Final = """
 select
     summary.*,
+    row_number() over (
+        partition by summary.category order by summary.segment_id
+    ) as place_in_category,
     closest.segment_name as closest_segment_name
 from segments.segment_summary as summary
 left join segments.segment_summary as closest
@@ -381,15 +473,75 @@ select
     'internal' as lane,
     category as scope,
     store_id,
-    segment_id || '  ' || segment_name as segment
+    segment_id,
+    segment_id || '  ' || segment_name as segment,
+    dense_rank() over (partition by category order by segment_id) - 1 as segment_place
 from segments.store_segments
+"""
+
+_SEGMENTS_OF_CATEGORY: Final = """
+select store_id, segment_id
+from segments.store_segments
+where category = ?
+order by store_id
+"""
+
+_GROUPS: Final = """
+with members as (
+    select clusters.cluster, cells.feature, cells.label, cells.raw_value
+    from lanes.external_clusters as clusters
+    inner join features.feature_values as cells
+        on clusters.store_id = cells.store_id and cells.lane = 'external'
+    where clusters.cluster is not null
+),
+
+means as (
+    select
+        cluster,
+        feature,
+        any_value(label) as label,
+        avg(raw_value) as mean_value,
+        sum(sum(raw_value)) over feature / sum(count(raw_value)) over feature as overall_mean
+    from members
+    group by cluster, feature
+    window feature as (partition by feature)
+),
+
+sizes as (
+    select cluster, count(*) as n_stores
+    from lanes.external_clusters
+    where cluster is not null
+    group by cluster
+)
+
+select means.*, sizes.n_stores, centroids.deviation
+from means
+inner join sizes on means.cluster = sizes.cluster
+inner join governance.centroid_features as centroids
+    on means.cluster = centroids.cluster and means.feature = centroids.feature
+inner join governance.current_cluster_models as in_force
+    on centroids.lane = in_force.lane and centroids.model_id = in_force.model_id
+where in_force.lane = 'external' and means.mean_value is not null
+qualify row_number() over (
+    partition by means.cluster order by abs(centroids.deviation) desc, means.feature
+) <= ?
+order by means.cluster, abs(centroids.deviation) desc, means.feature
+"""
+
+_PROFILES: Final = """
+select category, segment_id, lane, label, round(mean_value, 4) as mean_value,
+    round(difference_in_sd, 2) as difference_in_sd
+from segments.segment_profiles
+where is_used
+order by category, segment_id, lane, feature
 """
 
 _STORES: Final = """
 select
     segments.store_id,
     segments.category,
-    segments.segment_id || '  ' || segments.segment_name as segment,
+    segments.segment_id,
+    segments.second_segment_id,
     round(segments.margin, 2) as margin,
     concat_ws(
         ', ',

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from segmentation.pictures.style import PALETTE
 from segmentation.report.charts import library
 from segmentation.report.contents import Contents
 
@@ -23,9 +24,17 @@ def report_html(contents: Contents) -> str:
     environment = Environment(
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "percent": _percent, "money": _money}
+    environment.filters |= {"number": _number, "percent": _percent, "money": _money, "line": _line}
+    environment.filters["reading"] = reading
     template = environment.get_template("report.html.jinja")
-    given = {"contents": contents, "style": _text("report.css"), "script": _text("report.js")}
+    colours = "".join(
+        f".c{place}{{--segment:{shade};fill:{shade}}}" for place, shade in enumerate(PALETTE)
+    )
+    given = {
+        "contents": contents,
+        "style": _text("report.css") + colours,
+        "script": _text("report.js"),
+    }
     if contents.has_pictures:
         with_charts = template.render(**given, library=library())
         if len(with_charts.encode()) < MAX_BYTES:
@@ -47,3 +56,33 @@ def _percent(value: Any) -> str:
 
 def _money(value: Any) -> str:
     return NO_VALUE if value is None else f"{value:,.0f}"
+
+
+def _line(value: str) -> str:
+    """Text on one line: a comment in SQL must not end before it."""
+    return " ".join(value.split())
+
+
+#: How an index reads, from the lowest value on: silhouettes by Kaufman and Rousseeuw (1990, table
+#: 2.4), the similarity of bootstrapped clusters by Hennig (2007).
+_READINGS: Final = {
+    "cohesion": ((0.5, "well separated"), (0.25, "recognizable"), (-1.0, "overlaps its neighbors")),
+    "silhouette": ((0.7, "strong"), (0.5, "reasonable"), (0.25, "weak"), (-1.0, "no clear groups")),
+    "stability": ((0.85, "very stable"), (0.75, "stable"), (0.6, "doubtful"), (-1.0, "unstable")),
+}
+
+
+def reading(value: float | None, index: str) -> str:
+    """An index with the word for how good it is.
+
+    Parameters
+    ----------
+    value
+        The index, None where it was not computed.
+    index
+        `cohesion`, `silhouette` or `stability`.
+    """
+    if value is None:
+        return NO_VALUE
+    word = next(word for least, word in _READINGS[index] if value >= least)
+    return f"{_number(value)} ({word})"

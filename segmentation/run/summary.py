@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
+from segmentation.report.verdicts import input_verdicts
 from segmentation.run.invocation import Invocation, NodeResult
 from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
@@ -38,7 +38,8 @@ def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterat
     """
     yield ""
     yield "Inputs"
-    yield from input_verdicts(cursor)
+    for name, verdict in input_verdicts(cursor):
+        yield f"  {name:<14} {verdict}" if name else f"  {verdict}"
     yield ""
     yield from _overview(cursor)
     yield ""
@@ -100,52 +101,6 @@ def warnings(
         more = (result.n_failures or 0) - _MAX_WARNINGS
         if more > 0:
             yield f"  ... and {more} more"
-
-
-def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    """One line per input: how much of it is used, and why the rest is not."""
-    rows = execute(
-        cursor,
-        """
-        select
-            input,
-            any_value(n_rows_in),
-            coalesce(sum(n_rows) filter (where outcome = 'accepted'), 0)::bigint,
-            any_value(sales_amount_in),
-            coalesce(sum(sales_amount) filter (where outcome = 'accepted'), 0),
-            arg_max(reason, n_rows) filter (where outcome = 'rejected'),
-            max(n_rows) filter (where outcome = 'rejected')
-        from governance.data_reconciliation
-        group by input
-        order by input <> 'sales', input <> 'products', input
-        """,
-    ).fetchall()
-    for name, n_rows, n_used, money, money_used, reason, n_of_reason in rows:
-        verdict = f"{n_rows:,} rows"
-        if n_used == n_rows:
-            verdict += ", all used"
-        else:
-            verdict += f", {_percent(n_used, n_rows)} used"
-            if money:
-                verdict += f" ({_percent(money_used, money)} of the sales)"
-            verdict += f"; most often rejected: {reason} ({n_of_reason:,})"
-        yield f"  {name:<14} {verdict}"
-    unread = execute(
-        cursor,
-        """
-        select input
-        from governance.unread_inputs
-        where run_id = (select arg_max(run_id, started_at) from governance.runs)
-        order by input
-        """,
-    ).fetchall()
-    for (name,) in unread:
-        yield f"  {name:<14} NOT READ; the warning above says why"
-    (n_rejected,) = execute(cursor, "select count(*) from governance.rejected_rows").fetchone() or (
-        0,
-    )
-    if n_rejected:
-        yield f"  {n_rejected:,} rows or values were rejected: governance.rejected_rows has them"
 
 
 def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -258,12 +213,3 @@ def _drift(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         )
     if len(rows) > _MAX_DRIFTED:
         yield f"  ... and {len(rows) - _MAX_DRIFTED} more in governance.drift"
-
-
-def _percent(part: Decimal | int | Any, whole: Decimal | int | Any) -> str:
-    """A share in percent; less than all is never shown as 100 %."""
-    share = 100 * Decimal(part) / Decimal(whole)
-    rounded = f"{share:.1f}"
-    if rounded == "100.0" and part != whole:
-        return "more than 99.9 %"
-    return f"{rounded} %"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from segmentation.report.verdicts import input_verdicts
 from segmentation.run.invocation import NodeResult
 from segmentation.run.log import note_inputs, open_run
 from segmentation.run.summary import (
-    input_verdicts,
     next_steps,
     segments_were_built,
     summary,
@@ -87,15 +87,14 @@ def test_less_than_all_is_never_said_to_be_all(built: duckdb.DuckDBPyConnection)
     built.execute(
         "update governance.data_reconciliation set n_rows = 999999 where outcome = 'accepted'"
     )
-    (line, *_) = input_verdicts(built)
-    assert "more than 99.9 % used" in line
+    ((_, verdict), *_) = input_verdicts(built)
+    assert "more than 99.9 % used" in verdict
 
 
 def test_an_input_that_could_not_be_read_is_said_so(built: duckdb.DuckDBPyConnection) -> None:
     note_inputs(built, invocation(), {"demographics": "forbidden"}, {})
-    assert any(
-        line.split()[:3] == ["demographics", "NOT", "READ;"] for line in input_verdicts(built)
-    )
+    verdicts = dict(input_verdicts(built))
+    assert verdicts["demographics"].startswith("NOT READ;")
 
 
 def test_models_of_today_have_their_figures_or_a_reason(
