@@ -8,7 +8,7 @@
         '{{ source_name }}' as source,
         _row_number as row_number,
         column_name,
-        {{ meaning(tidy_name('cell'), ['nan', 'null', 'n/a', 'na', '#n/a']) }} as cell
+        {{ meaning(tidy_name('cell'), ['nan', 'null', 'n/a', 'na']) }} as cell
     from (
         select
             store_id,

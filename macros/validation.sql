@@ -23,8 +23,10 @@
 {%- endmacro %}
 
 
-{% macro meaning(column, nothing=['nan', 'null', 'none', 'n/a', 'na', '#n/a']) -%}
-    nullif(regexp_replace({{ column }}, '^(?i:{{ nothing | join('|') }})$', ''), '')
+{#- A text, null where it says nothing; the errors of spreadsheets, such as `#REF!`, never say anything. -#}
+{% macro meaning(column, nothing=['nan', 'null', 'none', 'n/a', 'na']) -%}
+    {%- set errors = ['#n/a', '#ref!', '#value!', '#div/0!', '#name[?]', '#num!', '#null!'] -%}
+    nullif(regexp_replace({{ column }}, '^(?i:{{ (nothing + errors) | join('|') }})$', ''), '')
 {%- endmacro %}
 
 
@@ -39,7 +41,7 @@
     {%- if 'leading_zeros' in ignored -%}
         {%- set id = "regexp_replace(" ~ id ~ ", '^0+(.)', '\\1')" -%}
     {%- endif -%}
-    {{ meaning(id, ['nan', 'null', 'none', 'n/a', 'na', '#n/a', 'unknown']) }}
+    {{ meaning(id, ['nan', 'null', 'none', 'n/a', 'na', 'unknown']) }}
 {%- endmacro %}
 
 

@@ -40,7 +40,7 @@ from segmentation.inputs.sql_text import (
     tidy,
     tidy_id,
 )
-from segmentation.warehouse.database import sql_name
+from segmentation.warehouse.database import sql_literal, sql_name
 
 ReadAs = Literal["id", "number", "date", "category", "text", "identifier", "ignored"]
 MONEY_TYPE: Final = "decimal(18, 4)"
@@ -59,6 +59,9 @@ _MOST_LEVELS_OF_A_CODE: Final = 20
 _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
+_WITH_UNIT: Final = sql_literal(r"^[-+]?\d[\d.,]* ?(\pL[\pL\d/²³]{0,7})$")
+#: Numbers that some programs write for a missing value.
+_STAND_FOR_NOTHING: Final = (-1, -9, -99, -999, -9999, -99999)
 _NAMES_OF_CURRENCIES: Final = re.compile(
     "currency|currencycode|curr|isocurrency|währung|waehrung|devise|moneda|moeda|valuta"
 )
@@ -352,11 +355,26 @@ class _Column:
         found = self._format(
             "id", f"id{without.replace('_', ' ')}", "", tidy_id(self.name, ignore=self.ignored)
         )
+        if self.plan.name != "sales" and (problem := self._repeated_header()):
+            return replace(found, problem=problem)
         if self.given.read_as == "category":
             return replace(found, evidence=SET_BY_FORMATS)
         if problem := self._lost_digits():
             return replace(found, problem=problem)
         return self._with_garbled_names(self._with_twins(found))
+
+    def _repeated_header(self) -> str:
+        """Why a row is no row; empty if all are. In the sales, its amount is no number."""
+        ((n_rows,),) = self.connection.execute(
+            "select coalesce(sum(_n_rows), 0)::bigint from _intake_values "
+            f"where lower(trim(_value)) = {sql_literal(self.plan.sources[self.column].lower())}"
+        ).fetchall()
+        if not n_rows:
+            return ""
+        return (
+            f"{n_rows:,} row(s) repeat the header in the column {self._shown()}; remove them. "
+            "Several files can be named by a pattern instead of putting them together"
+        )
 
     def _lost_digits(self) -> str:
         """Why ids of the column are not the ones that were meant; empty if they are.
@@ -601,7 +619,8 @@ class _Column:
             )
             return replace(number, format=replace(found, problem=problem))
         if is_set or is_number:
-            return replace(number, format=replace(found, note=found.note or self._code_note(found)))
+            note = found.note or self._missing_note(found) or self._code_note(found)
+            return replace(number, format=replace(found, note=note))
         return _Decided(self._date_or_text(n_values))
 
     def _date_or_text(self, n_values: int) -> ColumnFormat:
@@ -611,18 +630,52 @@ class _Column:
             return replace(self._no_feature("dates"), n_distinct=date.n_distinct)
         category = self._stats(self._category("fewer than nine in ten values are numbers"))
         n_named = category.n_rows - category.n_missing
-        if category.n_distinct == n_named >= _FEWEST_FOR_IDENTIFIER:
+        if category.n_distinct == n_named >= _FEWEST_FOR_IDENTIFIER and not self._unit(n_named):
             return replace(
                 category,
                 read_as="identifier",
                 evidence="every row has another text",
                 note="dropped: a text that differs for every store cannot describe a group",
             )
+        if unit := self._unit(n_named):
+            note = f"numbers with the unit {unit!r} are texts here; export them without the unit"
+            return replace(category, note=note)
         return self._with_garbled_names(category)
+
+    def _unit(self, n_named: int) -> str:
+        """The unit behind the numbers of a text column, such as `km`; empty if there is none."""
+        unit, n_rows = self.connection.execute(
+            f"""
+            select unit, sum(_n_rows) as n_rows
+            from (
+                select _n_rows, regexp_extract({tidy("_value")}, {_WITH_UNIT}, 1) as unit
+                from _intake_values
+            )
+            where unit <> ''
+            group by unit
+            order by n_rows desc, unit
+            limit 1
+            """
+        ).fetchone() or ("", 0)
+        return str(unit) if n_rows >= _NUMERIC_SHARE * n_named else ""
 
     def _no_feature(self, what: str) -> ColumnFormat:
         found = self._format("identifier", what, "", or_null(tidy(self.name), NO_CATEGORY))
         return replace(found, note=f"dropped: a column of {what} is no feature")
+
+    def _missing_note(self, found: ColumnFormat) -> str:
+        """Which number seems to stand for a missing value; empty if none does."""
+        values = self.connection.execute(
+            "select number, sum(_n_rows)::bigint "
+            f"from (select {found.sql} as number, _n_rows from _intake_values) "
+            "where number < 0 group by number limit 2"
+        ).fetchall()
+        if len(values) != 1 or values[0][0] not in _STAND_FOR_NOTHING:
+            return ""
+        return (
+            f"{values[0][1]:,} row(s) are {values[0][0]:g} and no other value is negative; if it "
+            "stands for a missing value, leave the cells empty"
+        )
 
     def _code_note(self, found: ColumnFormat) -> str:
         if self.given.read_as or self.given.decimal:

@@ -132,7 +132,8 @@ def losses_of(
             f"and {_sql_of(products[1], 'category')} is not null "
             f"and {_sql_of(products[1], 'need_state')} is not null"
         )
-    reason = f"case {' '.join(cases)} end" if cases else "null"
+    reason = f"case {' '.join(cases)} end" if cases else "null::varchar"
+    product = by_name["product_id"].sql if plan.name == "sales" and products else "null"
     bad_date = "false"
     if date is not None and date.n_not_understood:
         text = or_null(tidy(sql_name("sold_on")), NOTHING)
@@ -146,9 +147,14 @@ def losses_of(
             sum(amount)::double,
             (sum(amount) filter (amount > 0))::double,
             (sum(-amount) filter (amount < 0))::double,
-            count(*) filter (amount < 0)
+            count(*) filter (amount < 0),
+            min(product) filter (reason = {sql_literal(UNKNOWN_PRODUCT)})
         from (
-            select {reason} as reason, {bad_date} as has_bad_date, {amount} as amount
+            select
+                {reason} as reason,
+                {bad_date} as has_bad_date,
+                {amount} as amount,
+                {product}::varchar as product
             from {plan.relation}
         )
         group by all
@@ -160,6 +166,9 @@ def losses_of(
     for why in sorted({row[0] for row in rows if row[0]}):
         matching = [row for row in rows if row[0] == why]
         column = why.split(" ")[0]
+        examples = tuple(sorted(row[7] for row in matching if row[7])[:1])
+        if "not a number" in why and column in by_name:
+            examples = by_name[column].examples
         by_reason.append(
             Loss(
                 why,
@@ -168,7 +177,7 @@ def losses_of(
                 sum(row[3] or 0.0 for row in matching) + unread * (why == _NOT_A_NUMBER)
                 if plan.name == "sales"
                 else None,
-                by_name[column].examples if "not a number" in why and column in by_name else (),
+                examples,
             )
         )
     dated = [row for row in rows if row[0] is None and row[1]]

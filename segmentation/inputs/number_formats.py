@@ -76,6 +76,7 @@ CANDIDATES: Final[tuple[tuple[Decimal, Thousands], ...]] = (
     (".", " "),
     (",", " "),
 )
+_POWER: Final = re.compile(r"[eE][+-]?\d+")
 _PLAIN: Final = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 #: What a cast takes for a number although it is none here.
 _CASTS_ALL_THE_SAME: Final = re.compile(r"(?i)[\d_.+-]*(?:e[+-]?[\d_]+)?|[+-]?(?:inf|infinity|nan)")
@@ -99,8 +100,9 @@ class NumberFormat:
 
     def digits(self, text: str) -> str:
         """The digits of a text that the format understands, with a point as the decimal mark."""
-        kept = (c for c in text if c.isdigit() or c == self.decimal)
-        return "".join(kept).replace(self.decimal, ".")
+        power = _POWER.search(text)
+        kept = (c for c in _POWER.sub("", text) if c.isdigit() or c == self.decimal)
+        return "".join(kept).replace(self.decimal, ".") + (power[0] if power else "")
 
     def sql(self, column: str, sql_type: str) -> str:
         """SQL that gives the number of a text column, null for what is not understood.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import duckdb
 
@@ -12,6 +13,8 @@ from segmentation.inputs.losses import RETURN, Losses, amounts, describe, percen
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.select import select_of
+
+_MOST_SHOWN: Final = 3
 
 
 def remarks_on(
@@ -35,11 +38,16 @@ def remarks_on(
     Returns
     -------
     list of str
-        Each loss; for the sales the returns and the rows that repeat another one; for the products
-        those with several need states; and what `columns` say.
+        Each loss that is no problem; for the sales the returns and the rows that repeat another
+        one; for the products those with several need states; and what `columns` say.
     """
     notes = [f"{column.column}: {column.note}" for column in columns if column.note]
-    found = [describe(losses, loss) for loss in losses.by_reason if loss.reason != RETURN]
+    found = [
+        describe(losses, loss)
+        for loss in losses.by_reason
+        if loss.reason != RETURN
+        and (plan.name == "products" or losses.share(loss) <= options.max_rejected_share)
+    ]
     if plan.name == "sales":
         found += [*_returns(losses), *_repeats(connection, plan, columns, losses, options)]
     elif plan.name == "products":
@@ -48,8 +56,8 @@ def remarks_on(
 
 
 def remarks_on_match(match: IdMatch) -> list[str]:
-    """Which stores or products only one of two inputs has."""
-    if match.column != "store_id":
+    """Which stores only one of two inputs has; none where the match is a problem anyway."""
+    if match.column != "store_id" or match.problem:
         return []
     found = []
     for n_alone, n_all, ids, (here, there) in (
@@ -140,9 +148,10 @@ def _several_need_states(
         """
     ).fetchall()[0]
     if n_products:
+        more = ", ..." if len(of_example) > _MOST_SHOWN else ""
         yield (
             f"{n_products:,} product(s) have several need states, such as {example!r} "
-            f"({', '.join(sorted(of_example))}); their sales are divided evenly"
+            f"({', '.join(sorted(of_example)[:_MOST_SHOWN])}{more}); their sales are divided evenly"
         )
 
 

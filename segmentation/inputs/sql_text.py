@@ -17,11 +17,13 @@ BLANKS: Final = (
 )
 #: ASCII from one visible character to another.
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"
+#: What a spreadsheet writes where a formula has no value.
+_ERRORS: Final = ("#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!")
 #: Texts that stand for a missing value where a number or a date is expected.
-NOTHING: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "-", "--")
+NOTHING: Final = ("nan", "null", "none", "n/a", "na", "-", "--", *_ERRORS)
 #: The same for an id. `none`, `no` and `0` are values of a category, and not listed there.
-NO_ID: Final = ("nan", "null", "none", "n/a", "na", "#n/a", "unknown")
-NO_CATEGORY: Final = ("nan", "null", "n/a", "na", "#n/a")
+NO_ID: Final = ("nan", "null", "none", "n/a", "na", "unknown", *_ERRORS)
+NO_CATEGORY: Final = ("nan", "null", "n/a", "na", *_ERRORS)
 
 
 def tidy(column: str) -> str:

@@ -31,6 +31,8 @@ _HEAD_LINES: Final = 200
 #: A header stands in one of the first lines; above it are titles and comments.
 _MOST_LINES_ABOVE: Final = 50
 _BLOCK: Final = 1 << 20
+#: A list of ids is a file with one column.
+_FEWEST_COLUMNS: Final = 2
 #: Codec of Python by the encodings that are recognized; others are set by the user.
 _CODECS: Final[dict[str, str]] = {
     "utf-8": "utf-8-sig",
@@ -43,6 +45,20 @@ _BYTE_ORDER_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+#: How files begin that only have the name of a text file.
+_OTHER_KINDS: Final = {
+    b"pk\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%pdf": "a PDF document",
+    b"par1": "a Parquet file",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML document",
+    b'{"': "a JSON document",
+    b"{\n": "a JSON document",
+    b"[{": "a JSON document",
+    b"[\n": "a JSON document",
+}
 #: Share of zero bytes at one parity above which text without a byte order mark is UTF-16.
 _ZERO_BYTES: Final = 0.3
 #: Line breaks in the names of a header.
@@ -132,6 +148,10 @@ def text_format(
         raise InputError([f"{path} cannot be read: {_first_line(error)}"]) from error
     if not head.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise InputError([f"{path} is empty; there is nothing to read"])
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for signature, what in _OTHER_KINDS.items():
+        if start.startswith(signature):
+            raise InputError([f"{path} is {what} and no text with columns; export it as CSV"])
     encoding = encoding or _encoding(path, head)
     text = head.decode(_CODECS.get(encoding, encoding), errors="replace").removeprefix("\ufeff")
     lines = io.StringIO(text, newline=None).read().split("\n")
@@ -367,6 +387,13 @@ def _header(
         first,
     )
     names = _fields(lines[header], delimiter)
+    if len(names) < min(n_required, _FEWEST_COLUMNS):
+        raise InputError(
+            [
+                f"{path} has no comma, semicolon, tab or vertical bar in line {header + 1}, "
+                f"{lines[header][:80]!r}; export it with one of these between the values"
+            ]
+        )
     data = [name for name in names if _LOOKS_LIKE_DATA.fullmatch(name)]
     if data and not n_known(names):
         raise InputError(

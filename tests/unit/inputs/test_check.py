@@ -530,6 +530,74 @@ def test_ids_that_are_too_large_for_a_column_of_floats_are_refused(
         assert any("1 of 2 ids" in text for text in problems) == (name == "bad")
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"PK\x03\x04 and more", "is an Excel workbook or a zip archive and no text with columns"),
+        (b" <!DOCTYPE html><html>", "is a web page and no text with columns"),
+        (b'\xef\xbb\xbf[{"store_id": "s1"}]', "is a JSON document and no text with columns"),
+        (b"store_id^product_id^sales_amount\ns1^p1^5\n", "has no comma, semicolon, tab or"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, content: bytes, what: str
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": content}).all_problems()
+    assert what in problem
+
+
+def test_any_separator_can_be_named_in_the_first_line(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "sep=^\nstore_id^product_id^sales_amount\ns1^p1^1,5\n"
+    assert check(connection, tmp_path, {"sales": text}).all_problems() == []
+
+
+def test_lost_money_in_scientific_notation_is_counted_in_full(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*["12.50"] * 10, "1,5E+03")})
+    assert report.losses["sales"].money == 1625
+
+
+def test_errors_of_a_spreadsheet_are_no_values(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = [f"s{n};p1;{n}.5" for n in range(98)]
+    text = "\n".join(["store_id;product_id;sales_amount", *lines, "#REF!;p1;1.5", "s1;p1;#NAME?"])
+    products = f"{PRODUCTS}p3,#VALUE!,Fresh\n"
+    report = check(connection, tmp_path, {"sales": text, "products": products})
+    reasons = {loss.reason for name in report.losses for loss in report.losses[name].by_reason}
+    assert reasons == {"store_id is missing", "sales_amount is missing", "category is missing"}
+
+
+def test_a_header_that_is_repeated_is_no_store(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "Store ID,income\ns1,10\nStore ID,income\ns2,20\n"
+    (problem,) = check(connection, tmp_path, {"demographics": text}).all_problems()
+    assert "1 row(s) repeat the header in the column demographics.store_id" in problem
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        (["12 km", "7.5 km", "12 km"], "numbers with the unit 'km' are texts here"),
+        (["40", "-999", "50"], "1 row(s) are -999 and no other value is negative; if it stands"),
+        (["40.5", "-999", "-2"], ""),
+        (["A1", "B2", "A1"], ""),
+    ],
+)
+def test_facts_that_may_mean_something_else_are_pointed_out(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, values: list[str], note: str
+) -> None:
+    text = "\n".join(["store_id;fact", *(f"s{n};{value}" for n, value in enumerate(values)), ""])
+    report = check(connection, tmp_path, {"demographics": text})
+    assert report.all_problems() == []
+    found = report.columns["demographics"][1].note
+    assert found.startswith(note) if note else not found
+
+
 def test_line_breaks_in_a_header_are_read_and_lines_keep_their_numbers(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

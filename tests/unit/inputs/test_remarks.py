@@ -62,6 +62,16 @@ def test_repeats_are_shown_with_their_money(
     )
 
 
+def test_sales_of_unknown_products_name_one_of_them(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = f"{sales(*(f'{n}.5' for n in range(99)))}s1;p9;1.25\n"
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.remarks["sales"] == [
+        "1 % of sales, 1 of 100 rows: product_id has no accepted row in products, such as `p9`"
+    ]
+
+
 def test_products_of_several_need_states_are_named(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
