@@ -6,9 +6,11 @@ Every draw plants internal groups (shares) and external groups (columns) whose c
 very different sizes, fits both lanes in process with the code of the product, and merges them.
 Printed first: mean adjusted Rand index (Hubert and Arabie 1985) of the segments against the crossed
 groups, per number of stores and minimum size, beside merging whole cells into the nearest one as
-version 0.1 did. Printed second: the share of the other stores that change their segment, and the
-share of draws with an alarm about segment sizes, when random stores are removed and the models
-stay; with the map from cells to segments that was filled before, and with a new one.
+version 0.1 did. Printed second: how often an internal group of 5 % of the stores, spread over the
+external groups, that the lane has found is a segment of its own. Printed third: the share of the
+other stores that change their segment, and the share of draws with an alarm about segment sizes,
+when random stores are removed and the models stay; with the map from cells to segments that was
+filled before, and with a new one.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from sklearn.metrics import adjusted_rand_score
 
@@ -47,6 +50,10 @@ PLANTED: Final = ((3, 3, 1.0, 0.4), (5, 4, 0.5, 0.5), (4, 3, 1.0, 0.7), (5, 4, 2
 SMALL: Final = (3, 2)
 REMOVED: Final = (0.02, 0.05, 0.10)
 MINIMA: Final[tuple[int | str, ...]] = (20, 10, "auto")
+#: A planted minority, the chains that have one, and the overlap (Jaccard) that counts as found.
+MINORITY: Final = 0.05
+SIZES_WITH_MINORITY: Final = (240, 300, 600)
+FOUND: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,22 @@ class Chain:
         )
 
 
-def chain(r: np.random.Generator, n: int, planted: tuple[int, int, float, float]) -> Chain:
-    """Draw and fit a chain of `n` stores."""
+def chain(
+    r: np.random.Generator,
+    n: int,
+    planted: tuple[int, int, float, float],
+    minority: float = 0.0,
+) -> Chain:
+    """Draw and fit a chain of `n` stores; the last internal group has the share `minority`."""
     n_internal, n_external, evenness, noise = planted
     if n == min(SIZES):
         n_internal, n_external = min(n_internal, SMALL[0]), min(n_external, SMALL[1])
     weights = r.dirichlet(np.full(n_internal * n_external, evenness))
     truth = r.choice(len(weights), size=n, p=weights)
+    if minority:
+        internal = (truth // n_external) % (n_internal - 1)
+        internal[: round(minority * n)] = n_internal - 1
+        truth = internal * n_external + truth % n_external
     centers = r.normal(size=(n_internal, 10))
     shares = np.exp(centers[truth // n_external] + noise * r.normal(size=(n, 10)))
     shares /= shares.sum(axis=1, keepdims=True)
@@ -167,6 +183,36 @@ def alarm(before: pl.DataFrame, now: pl.DataFrame, given: Settings) -> bool:
     return bool((row["stability_index"] or 0) > (row["threshold"] or 0))
 
 
+def overlap(members: npt.NDArray[np.bool_], labels: Sequence[object]) -> float:
+    """Jaccard's index of a group of stores with the most similar of other groups."""
+    others = np.asarray(labels)
+    return max(
+        float((members & (others == label)).sum() / (members | (others == label)).sum())
+        for label in sorted(set(labels), key=str)
+    )
+
+
+def minorities(seed: int, draws: int) -> dict[str, tuple[int, int, int]]:
+    """Chains, chains whose minority the lane has found, and those where it is a segment too."""
+    counts: dict[str, tuple[int, int, int]] = {}
+    for n in SIZES_WITH_MINORITY:
+        found, kept = 0, 0
+        for number in range(draws):
+            for place, planted in enumerate(PLANTED):
+                one = chain(
+                    np.random.default_rng([seed, n, place, number, 2]), n, planted, MINORITY
+                )
+                members = np.arange(n) < round(MINORITY * n)
+                clusters = one.scored.stores["internal_cluster"].to_list()
+                if overlap(members, clusters) < FOUND:
+                    continue
+                found += 1
+                _, merged = segments(one.scored, Settings({}))
+                kept += overlap(members, merged["segment_id"].to_list()) >= FOUND
+        counts[str(n)] = draws * len(PLANTED), found, kept
+    return counts
+
+
 def moved(before: pl.DataFrame, now: pl.DataFrame) -> float:
     """Share of the remaining stores in another segment than before."""
     both = before.join(now, on="store_id", suffix="_now")
@@ -198,6 +244,12 @@ def run(seed: int, draws: int) -> dict[str, Any]:
             means = [float(np.mean(quality[minimum, n, method])) for n in SIZES]
             per_size = "  ".join(f"{n}: {mean:.3f}" for n, mean in zip(SIZES, means, strict=True))
             print(f"minimum {minimum!s:<4}  {method:<14}  mean {np.mean(means):.3f}  {per_size}")
+    small_groups = minorities(seed, draws)
+    for stores, (n_chains, n_found, n_kept) in small_groups.items():
+        print(
+            f"minority of {MINORITY:.0%} of {stores} stores: found by the lane in {n_found} of"
+            f" {n_chains} chains, a segment of its own in {n_kept}"
+        )
     for (share, method), rows in sorted(still.items()):
         share_moved, alarms = (float(np.mean(column)) for column in zip(*rows, strict=True))
         print(f"{share:.0%} removed, {method}: {share_moved:.2%} moved, {alarms:.0%} with an alarm")
@@ -206,6 +258,7 @@ def run(seed: int, draws: int) -> dict[str, Any]:
             f"minimum {minimum}, {n} stores, {method}": float(np.mean(values))
             for (minimum, n, method), values in quality.items()
         },
+        "minorities": small_groups,
         "removed": {
             f"{share:.0%}, {method}": [float(np.mean(c)) for c in zip(*rows, strict=True)]
             for (share, method), rows in still.items()

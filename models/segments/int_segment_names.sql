@@ -1,5 +1,5 @@
--- A name that people gave in `segment_name_overrides` replaces the default name. If two segments have the same given
--- name, their ids follow it.
+-- A name that people gave in `segment_name_overrides` replaces the default name, which is fixed with the map. If two
+-- segments have the same name, their ids follow it.
 {% set overrides = ref('segment_name_overrides') %}
 
 with given_names as (
@@ -24,10 +24,17 @@ named as (
     select
         wording.category,
         wording.segment_id,
-        wording.computed_name,
-        coalesce(given_names.segment_name, wording.computed_name) as name,
+        coalesce(default_names.default_name, wording.computed_name) as computed_name,
+        coalesce(given_names.segment_name, default_names.default_name, wording.computed_name) as name,
         given_names.segment_name is not null as is_given
     from {{ ref('segment_wording') }} as wording
+    left join {{ ref('training_segments') }} as training
+        on wording.category = training.category and wording.segment_id = training.segment_id
+    left join {{ ref('default_names') }} as default_names
+        on
+            training.category = default_names.category
+            and training.map_id = default_names.map_id
+            and training.segment_id = default_names.segment_id
     left join given_names
         on wording.category = given_names.category and wording.segment_id = given_names.segment_id
 )

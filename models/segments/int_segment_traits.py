@@ -9,5 +9,6 @@ def model(dbt, session):  # noqa: ARG001 (dbt's interface)
     return segment_traits(
         profiles=dbt.ref("int_segment_profiles").pl(),
         scope_features=dbt.ref("scope_features").pl(),
+        in_force=dbt.ref("int_current_cluster_models").pl(),
         settings=Settings(dbt.config.get("segmentation")),
     )

@@ -46,6 +46,10 @@ select
     merged.internal_cluster,
     merged.external_cluster,
     least(internal_clusters.margin, external_clusters.margin) as margin,
+    -- a lane that does not know the store does not count; one that gives no probability leaves it unknown
+    if(merged.internal_cluster is null, 1, internal_clusters.assignment_probability)
+    * if(merged.external_cluster is null, 1, external_clusters.assignment_probability)
+    * if(merged.internal_cluster is null and merged.external_cluster is null, null, 1) as assignment_probability,
     internal_clusters.distance as internal_distance,
     external_clusters.distance as external_distance,
 

@@ -5,7 +5,7 @@ with categories as (
         trim(
             segmentation_setting({{ given_settings() }}, 'internal', category, 'min_segment_size'), '"'
         ) as size_rule
-    from {{ ref('int_store_segments') }}
+    from {{ ref('merged_segments') }}
 ),
 
 in_force as (
@@ -16,6 +16,7 @@ select
     -- ids
     segment_map.category,
     segment_map.segment_id,
+    segment_map.map_id,
 
     -- numbers
     segment_map.n_segment_stores as n_stores,

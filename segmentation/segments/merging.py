@@ -1,12 +1,13 @@
 """Two lanes into segments: cells of the cross-table, and a fixed map from cells to segments.
 
-A cell is a pair of clusters. The map is filled once, when a pair of models comes into force
-(`map_cells`); later builds look stores up in it (`merge_lanes`), so that a store's segment depends
-on the store and on the two models, and on no other store.
+A cell is a pair of clusters. The map is filled when the clusters of a pair of models are new
+(`map_cells`), and stays while later models find the same clusters; builds look stores up in it
+(`merge_lanes`), so that a store's segment depends on the store's own clusters.
 """
 
 from __future__ import annotations
 
+import hashlib
 import string
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 from segmentation.features.vectors import Labels, Matrix, to_matrix
-from segmentation.settings import EXTERNAL_SCOPE, Lane, Settings
+from segmentation.settings import EXTERNAL_SCOPE, LANES, Lane, Settings
 
 Cell = tuple[int | None, int | None]
 
@@ -31,6 +32,7 @@ MAP_SCHEMA: Final = pl.Schema(
         "external_model_id": pl.String(),
         "size_rule": pl.String(),
         "cell_id": pl.String(),
+        "map_id": pl.String(),
         "segment_id": pl.String(),
         "internal_cluster": pl.Int32(),
         "external_cluster": pl.Int32(),
@@ -62,11 +64,18 @@ NO_MODEL: Final = "none"
 #: How a missing lane is written in the name of a cell.
 _MISSING: Final = "x"
 _LETTERS: Final = string.ascii_lowercase[1:]
-#: Limits of the automatic minimum size, docs/decisions/0303.
-_STORES_PER_SEGMENT: Final = 15
+#: Share of stores in common from which a cluster is the same one as before: "highly stable" of
+#: Hennig (2008), Dissolution point and isolation robustness.
+SAME_CLUSTER: Final = 0.85
+#: How many times as far the nearest cell of a store's own internal cluster has to be than that of
+#: another one before the store leaves its sales group, docs/decisions/0308.
+_OWN_SALES_GROUP: Final = 2.0
+#: Limits of the automatic minimum size, docs/decisions/0308.
+_STORES_PER_SEGMENT: Final = 25
 _SMALLEST_MINIMUM: Final = 5
 _USUAL_MINIMUM: Final = 20
 _SHARE_OF_LARGE_CHAINS: Final = 0.01
+_CHARACTERS_IN_MAP_ID: Final = 16
 
 
 def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str:
@@ -78,7 +87,7 @@ def cell_name(internal_cluster: int | None, external_cluster: int | None) -> str
 def automatic_minimum(n_stores: int) -> int:
     """Smallest segment under `min_segment_size: auto`.
 
-    A fifteenth of the stores, at least 5 and at most 20; from 2,000 stores on, 1 % of them.
+    A twenty-fifth of the stores, at least 5 and at most 20; from 2,000 stores on, 1 % of them.
 
     Parameters
     ----------
@@ -128,6 +137,35 @@ def dissolve_small_cells(
         ends[homeless] = np.where(steps == 0, distances[homeless], np.inf).argmin(axis=1)
         sizes = np.bincount(ends, minlength=len(names))
     return ends, steps
+
+
+def same_clusters(
+    before: Sequence[int | None], now: Sequence[int | None]
+) -> dict[int | None, int | None] | None:
+    """Numbers that the clusters of an earlier model have today, if they are the same clusters.
+
+    They are if each cluster has exactly one counterpart with which it shares at least
+    `SAME_CLUSTER` of the stores that are in either (Jaccard's index). None, for stores that a lane
+    does not know, counts as a cluster.
+
+    Parameters
+    ----------
+    before, now
+        Clusters of the same stores under both models.
+
+    Returns
+    -------
+    dict or None
+        Number today by earlier number; None if the clusters are others.
+    """
+    sizes_before, sizes_now = Counter(before), Counter(now)
+    counterparts = {
+        old: new
+        for (old, new), shared in Counter(zip(before, now, strict=True)).items()
+        if shared >= SAME_CLUSTER * (sizes_before[old] + sizes_now[new] - shared)
+    }
+    is_bijection = len(counterparts) == len(sizes_before) == len(sizes_now)
+    return counterparts if is_bijection else None
 
 
 def lasting_ids(
@@ -235,6 +273,18 @@ class ScoredStores:
         total: Matrix = np.sqrt(squares[0] + squares[1])
         return total
 
+    def detours(self, cells: Sequence[Cell]) -> Matrix:
+        """Distance of each store to each cell, longer where the cell is of another sales group.
+
+        A store leaves its internal cluster only for a cell that is less than half as far as the
+        nearest one with its own internal cluster. Shape (stores, cells).
+        """
+        own = np.array([cell[0] or 0 for cell in self.cells])
+        others = np.array([cell[0] or 0 for cell in cells])
+        leaves = own[:, np.newaxis] != others[np.newaxis, :]
+        longer: Matrix = self.distances(cells) * np.where(leaves, _OWN_SALES_GROUP, 1.0)
+        return longer
+
 
 def scored_stores(
     sells: pl.DataFrame,
@@ -325,12 +375,16 @@ def map_cells(
 ) -> pl.DataFrame:
     """Rows of the map for pairs of models that have none yet.
 
+    Where the clusters are the same as in the run before, the rows of that run's map are repeated
+    with the numbers that the clusters have today. Otherwise a new map is filled.
+
     Parameters
     ----------
     scored
         See :func:`scored_stores`.
     previous
-        category, store_id, segment_id of the run before.
+        category, store_id, segment_id, internal_cluster, external_cluster, internal_model_id and
+        external_model_id of the run before.
     existing
         The map so far; None for none.
     settings
@@ -342,11 +396,18 @@ def map_cells(
         Schema `MAP_SCHEMA`, one row per cell that has stores, sorted; `segment_id` is null for
         cells that were dissolved.
     """
-    known = pl.DataFrame(schema=MAP_SCHEMA) if existing is None else existing
-    parts = [pl.DataFrame(schema=MAP_SCHEMA)]
+    empty = pl.DataFrame(schema=MAP_SCHEMA)
+    # (a table of an earlier version has no map_id)
+    known = empty if existing is None else pl.concat([empty, existing], how="diagonal_relaxed")
+    parts = [empty]
     for one in scored:
         rule = settings.for_scope("internal", one.category).min_segment_size
         if not _rows_of(known, one, str(rule)).is_empty():
+            continue
+        before = previous.filter(category=one.category)
+        repeated = _repeated(one, before, known, str(rule))
+        if repeated is not None:
+            parts.append(repeated)
             continue
         minimum = rule if isinstance(rule, int) else automatic_minimum(one.stores.height)
         parts.append(
@@ -354,25 +415,70 @@ def map_cells(
                 one,
                 minimum,
                 str(rule),
-                dict(
-                    previous.filter(category=one.category)
-                    .select("store_id", "segment_id")
-                    .iter_rows()
-                ),
+                dict(before.select("store_id", "segment_id").iter_rows()),
                 known.filter(category=one.category)["segment_id"].drop_nulls().to_list(),
             )
         )
     return pl.concat(parts).sort("category", "cell_id")
 
 
-def _rows_of(known: pl.DataFrame, scored: ScoredStores, rule: str) -> pl.DataFrame:
-    """Rows of the map for the pair of models and the size rule in force."""
+def _rows_of(
+    known: pl.DataFrame,
+    scored: ScoredStores,
+    rule: str,
+    model_ids: tuple[str | None, str | None] | None = None,
+) -> pl.DataFrame:
+    """Rows of the map for a size rule and a pair of models, by default the one in force."""
+    internal, external = model_ids or scored.model_ids
     return known.filter(
         category=scored.category,
-        internal_model_id=scored.model_ids[0],
-        external_model_id=scored.model_ids[1],
+        internal_model_id=internal or "",
+        external_model_id=external or "",
         size_rule=rule,
     )
+
+
+def _repeated(
+    scored: ScoredStores, before: pl.DataFrame, known: pl.DataFrame, rule: str
+) -> pl.DataFrame | None:
+    """Map of the run before under today's models; None if the clusters of a lane are others."""
+    if before.is_empty():
+        return None
+    earlier_ids = before.select("internal_model_id", "external_model_id").row(0)
+    rows = _rows_of(known, scored, rule, earlier_ids)
+    if rows.is_empty() or not _explains(rows, before):
+        return None
+    stores = scored.stores.join(before, on="store_id", suffix="_before")
+    for lane, earlier_id, model_id in zip(LANES, earlier_ids, scored.model_ids, strict=True):
+        column = f"{lane}_cluster"
+        numbers = rows[column].to_list()
+        if earlier_id == model_id:
+            continue
+        counterparts = same_clusters(stores[f"{column}_before"].to_list(), stores[column].to_list())
+        if counterparts is None or not (
+            counterparts.keys() >= set(numbers)
+            and set(counterparts.values()) >= set(scored.stores[column])
+        ):
+            return None
+        rows = rows.with_columns(
+            pl.Series(column, [counterparts[number] for number in numbers], dtype=pl.Int32())
+        )
+    clusters = rows.select("internal_cluster", "external_cluster").iter_rows()
+    return rows.with_columns(
+        internal_model_id=pl.lit(scored.model_ids[0]),
+        external_model_id=pl.lit(scored.model_ids[1]),
+        cell_id=pl.Series([cell_name(*cell) for cell in clusters], dtype=pl.String()),
+    ).select(MAP_SCHEMA.names())
+
+
+def _explains(rows: pl.DataFrame, before: pl.DataFrame) -> bool:
+    """Whether a map gives the stores of the run before the segments that they had.
+
+    It does not if that run failed between the map and the history.
+    """
+    cells = ["internal_cluster", "external_cluster"]
+    mapped = before.join(rows.select(*cells, mapped="segment_id"), on=cells, nulls_equal=True)
+    return mapped.filter(pl.col("mapped") != pl.col("segment_id")).is_empty()
 
 
 def _map_category(
@@ -387,12 +493,14 @@ def _map_category(
     names = sorted(cells)
     own = np.array([names.index(cell_name(*cell)) for cell in scored.cells], dtype=np.intp)
     ends, steps = dissolve_small_cells(
-        own, scored.distances([cells[name] for name in names]), minimum, names
+        own, scored.detours([cells[name] for name in names]), minimum, names
     )
     members: dict[str, list[str]] = {}
     for store, end in zip(scored.stores["store_id"], ends, strict=True):
         members.setdefault(names[end], []).append(store)
     ids = lasting_ids(members, previous, used)
+    identity = "|".join([scored.category, *scored.model_ids, rule])
+    map_id = hashlib.sha256(identity.encode()).hexdigest()[:_CHARACTERS_IN_MAP_ID]
     return pl.DataFrame(
         [
             (
@@ -400,6 +508,7 @@ def _map_category(
                 *scored.model_ids,
                 rule,
                 name,
+                map_id,
                 ids.get(name),
                 *cells[name],
                 int(steps[column]) or None,
@@ -420,7 +529,7 @@ def merge_lanes(
     """Segment of every store in every category, looked up in the map.
 
     A store whose cell has a segment belongs to it. Any other store belongs to the segment whose
-    cell is nearest to it.
+    cell is nearest to it, preferably one with its own internal cluster (`ScoredStores.detours`).
 
     Parameters
     ----------
@@ -463,10 +572,11 @@ def _merge_category(scored: ScoredStores, rows: pl.DataFrame) -> pl.DataFrame:
             f"segment_map has no rows for {scored.category} under the models and the"
             " min_segment_size in force; build it too: dbt build --select segment_map+"
         )
-    distances = scored.distances(survivors.select("internal_cluster", "external_cluster").rows())
+    cells = survivors.select("internal_cluster", "external_cluster").rows()
+    distances = scored.distances(cells)
     column = {cell: number for number, cell in enumerate(survivors["cell_id"])}
     names = [cell_name(*cell) for cell in scored.cells]
-    nearest = distances.argmin(axis=1)
+    nearest = scored.detours(cells).argmin(axis=1)
     ends = np.array([column.get(name, nearest[row]) for row, name in enumerate(names)], np.intp)
     second = np.full(len(ends), -1)
     if survivors.height > 1:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
 
-from segmentation.settings import Label, Lane, Settings
+from segmentation.settings import EXTERNAL_SCOPE, Label, Lane, Settings
 
-#: Smallest difference of a trait, in standard deviations.
-CLEAR_DIFFERENCE: Final = 0.25
+#: Smallest difference of a trait, in standard deviations: a medium effect (Cohen 1988).
+CLEAR_DIFFERENCE: Final = 0.5
+#: Half the width of a 95 % interval, in standard errors.
+_TWO_SIDED_95: Final = 1.96
 #: Longest default name, in characters.
 LONGEST_NAME: Final = 60
 #: How many internal and external traits make a name, in the order in which they are tried.
@@ -299,12 +301,16 @@ def _with_id(name: str, segment: str) -> str:
 
 
 def segment_traits(
-    profiles: pl.DataFrame, scope_features: pl.DataFrame, settings: Settings
+    profiles: pl.DataFrame,
+    scope_features: pl.DataFrame,
+    in_force: pl.DataFrame,
+    settings: Settings,
 ) -> pl.DataFrame:
     """What sets each segment apart, strongest first.
 
-    Only features that the models use, and only differences of at least a quarter of a standard
-    deviation.
+    Only features that a model with at least two clusters uses, and only differences of at least
+    half a standard deviation whose 95 % interval does not contain 0. The standard error is that of
+    the mean of a random sample of the category, without replacement, of the segment's size.
 
     Parameters
     ----------
@@ -312,6 +318,8 @@ def segment_traits(
         `int_segment_profiles`.
     scope_features
         lane, scope, feature, category_column.
+    in_force
+        `int_current_cluster_models`: lane, scope, k.
     settings
         Gives `labels` and `currency`.
 
@@ -327,11 +335,10 @@ def segment_traits(
             "lane", "scope", "feature", "category_column"
         ).iter_rows()
     }
+    split = scopes_with_clusters(in_force)
     rows: list[tuple[Any, ...]] = []
     places: Counter[tuple[str, str, str]] = Counter()
-    clear = profiles.filter(
-        pl.col("is_used"), pl.col("difference_in_sd").abs() >= CLEAR_DIFFERENCE
-    ).sort(
+    clear = profiles.filter(pl.col("is_used"), _is_clear(profiles)).sort(
         "category",
         "segment_id",
         "lane",
@@ -340,8 +347,8 @@ def segment_traits(
         descending=[False, False, False, True, False],
     )
     for row in clear.iter_rows(named=True):
-        scope = row["category"] if row["lane"] == "internal" else "external"
-        if (row["lane"], scope, row["feature"]) not in columns:
+        scope = row["category"] if row["lane"] == "internal" else EXTERNAL_SCOPE
+        if (row["lane"], scope, row["feature"]) not in columns or (row["lane"], scope) not in split:
             continue
         key = (row["category"], row["segment_id"], row["lane"])
         places[key] += 1
@@ -360,6 +367,26 @@ def segment_traits(
             )
         )
     return pl.DataFrame(rows, schema=TRAITS_SCHEMA, orient="row")
+
+
+def scopes_with_clusters(in_force: pl.DataFrame) -> set[tuple[str, str]]:
+    """Lane and scope of every model in force with at least two clusters.
+
+    Parameters
+    ----------
+    in_force
+        `int_current_cluster_models`: lane, scope, k.
+    """
+    return set(in_force.filter(pl.col("k") > 1).select("lane", "scope").iter_rows())
+
+
+def _is_clear(profiles: pl.DataFrame) -> pl.Series:
+    """Whether each difference is large enough for a trait, and larger than chance explains."""
+    n_stores = pl.col("n_stores")
+    n_others = pl.col("n_stores").sum().over("category", "lane", "feature") - n_stores
+    standard_error = (n_others / (n_stores * (n_stores + n_others - 1).clip(1))).sqrt()
+    smallest = pl.max_horizontal(CLEAR_DIFFERENCE, _TWO_SIDED_95 * standard_error)
+    return profiles.select(pl.col("difference_in_sd").abs() >= smallest).to_series()
 
 
 def _trait(row: Mapping[str, Any], category_column: str | None) -> Trait:
@@ -381,9 +408,12 @@ def _trait(row: Mapping[str, Any], category_column: str | None) -> Trait:
 
 
 def segment_wording(
-    segments: pl.DataFrame, traits: pl.DataFrame, with_sales: Set[str]
+    segments: pl.DataFrame, traits: pl.DataFrame, in_force: pl.DataFrame
 ) -> pl.DataFrame:
     """Default name of every segment, and what its description says about both lanes.
+
+    A lane with a single cluster, or with no usable model, is not mentioned: its stores have not
+    been told apart.
 
     Parameters
     ----------
@@ -391,18 +421,20 @@ def segment_wording(
         category, segment_id.
     traits
         Schema `TRAITS_SCHEMA`.
-    with_sales
-        Categories with sales; segments of the others are called by their surroundings alone.
+    in_force
+        `int_current_cluster_models`: lane, scope, k.
 
     Returns
     -------
     polars.DataFrame
-        Schema `WORDING_SCHEMA`, one row per category and segment, sorted. `sells` is null without
-        sales, and `stands` where there are sales and the surroundings are average.
+        Schema `WORDING_SCHEMA`, one row per category and segment, sorted. `sells` is null where the
+        sales mix has no clusters. `stands` is null where the surroundings have none, or are average
+        and the sales mix has clusters.
     """
     parts = {
         key: part.sort("place") for key, part in traits.group_by("category", "segment_id", "lane")
     }
+    split = scopes_with_clusters(in_force)
 
     def texts(category: str, segment: str, lane: Lane, column: str) -> list[str]:
         part = parts.get((category, segment, lane))
@@ -411,22 +443,31 @@ def segment_wording(
     rows = []
     for (category,), own in segments.unique().group_by("category"):
         key, ids = str(category), sorted(own["segment_id"])
-        has_sales = key in with_sales
-        first: Lane = "internal" if has_sales else "external"
+        has_mixes, has_places = ("internal", key) in split, ("external", EXTERNAL_SCOPE) in split
+        lanes: tuple[Lane, Lane] = (
+            ("internal", "external") if has_mixes else ("external", "internal")
+        )
+        average = (
+            "average mix"
+            if has_mixes
+            else "average surroundings"
+            if has_places
+            else "average stores"
+        )
         names = default_names(
             {
                 segment: (
-                    texts(key, segment, first, "phrase"),
-                    texts(key, segment, "external", "phrase") if has_sales else [],
+                    texts(key, segment, lanes[0], "phrase"),
+                    texts(key, segment, lanes[1], "phrase"),
                 )
                 for segment in ids
             },
-            "average mix" if has_sales else "average surroundings",
+            average,
         )
         for segment in ids:
             sells = sells_sentence(texts(key, segment, "internal", "sentence")[:TRAITS_DESCRIBED])
             stands = stands_sentence(texts(key, segment, "external", "sentence")[:TRAITS_DESCRIBED])
-            if not has_sales:
+            if has_places and not has_mixes:
                 stands = stands or "Their surroundings are close to the average."
-            rows.append((key, segment, names[segment], sells if has_sales else None, stands))
+            rows.append((key, segment, names[segment], sells if has_mixes else None, stands))
     return pl.DataFrame(rows, schema=WORDING_SCHEMA, orient="row").sort("category", "segment_id")

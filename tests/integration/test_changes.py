@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -162,3 +163,31 @@ def test_a_full_refresh_keeps_changes_and_uses(third: Built, tmp_path: Path) -> 
     project.build("--full-refresh", *OWN_INPUTS, variables=third.variables)
     for table in ("segments.segment_changes", "governance.model_uses"):
         assert project.value(f"select count(distinct run_id) from {table}") == 4
+
+
+@pytest.fixture(scope="module")
+def noisy(small_build: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A second build with two stores fewer and an external column of noise."""
+    folder = tmp_path_factory.mktemp("noise")
+    inputs = small_inputs()
+    remain = ~pl.col("store_id").is_in(GONE)
+    noise = pl.Series("shelf_humidity", np.random.default_rng(7).normal(50, 5, 40).round(2))
+    inputs = replace(
+        inputs,
+        sales=inputs.sales.filter(remain),
+        demographics=inputs.demographics.with_columns(noise).filter(remain),
+    )
+    return small_build.continued(folder / "build", **inputs.write(folder / "inputs"))
+
+
+def test_noise_and_stores_that_are_gone_change_no_segment_and_no_name(
+    small_build: Built, noisy: Built
+) -> None:
+    assert set(noisy.in_force().values()).isdisjoint(small_build.in_force().values())
+    stayed = both(small_build, noisy).drop_nulls("segment_id_after")
+    assert stayed.height == 2 * (40 - len(GONE))
+    assert stayed["segment_id"].to_list() == stayed["segment_id_after"].to_list()
+    names = "select category, segment_id, segment_name from segments.segment_names order by all"
+    assert noisy.project.query(names).equals(small_build.project.query(names))
+    maps = "select distinct category, map_id from lanes.training_segments order by all"
+    assert noisy.project.query(maps).equals(small_build.project.query(maps))

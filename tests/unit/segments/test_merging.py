@@ -23,6 +23,7 @@ from segmentation.segments.merging import (
     lasting_ids,
     map_cells,
     merge_lanes,
+    same_clusters,
     scored_stores,
     with_unit_variance,
 )
@@ -44,7 +45,15 @@ STORES: st.SearchStrategy[list[Store]] = st.lists(
 )
 MINIMUM = st.integers(1, 12)
 NOBODY = pl.DataFrame(
-    schema={"category": pl.String, "store_id": pl.String, "segment_id": pl.String}
+    schema={
+        "category": pl.String,
+        "store_id": pl.String,
+        "segment_id": pl.String,
+        "internal_model_id": pl.String,
+        "external_model_id": pl.String,
+        "internal_cluster": pl.Int32,
+        "external_cluster": pl.Int32,
+    }
 )
 
 
@@ -99,6 +108,13 @@ def merged(
     filled = map_cells(one(scored), NOBODY, known, settings)
     rows = filled if known is None else pl.concat([known, filled])
     return merge_lanes(one(scored), rows, settings)
+
+
+def as_before(frame: pl.DataFrame, models: tuple[str, str] = ("m1", "e1")) -> pl.DataFrame:
+    """Segments of a run as the next one finds them."""
+    return frame.with_columns(
+        internal_model_id=pl.lit(models[0]), external_model_id=pl.lit(models[1])
+    ).select(NOBODY.columns)
 
 
 def segment_of(frame: pl.DataFrame) -> dict[str, str]:
@@ -156,18 +172,25 @@ def test_every_segment_is_large_enough_when_the_map_is_filled_or_the_only_one(
 
 
 @given(STORES, MINIMUM)
-def test_a_moved_store_is_in_the_segment_whose_cell_is_nearest_to_it(
+def test_a_moved_store_leaves_its_internal_cluster_only_for_a_cell_less_than_half_as_far(
     stores: list[Store], minimum: int
 ) -> None:
     scored = chain(stores)
     frame = merged(scored, minimum)
-    owners = frame.filter(~pl.col("was_reassigned")).unique("segment_id")
+    owners = frame.filter(~pl.col("was_reassigned")).unique("segment_id", maintain_order=True)
     cells = owners.select("internal_cluster", "external_cluster").rows()
-    nearest = scored.distances(cells).min(axis=1)
-    for row, distance in zip(frame.iter_rows(named=True), nearest, strict=True):
+    distances = scored.distances(cells)
+    for number, row in enumerate(frame.iter_rows(named=True)):
         if row["was_reassigned"]:
-            assert row["distance"] == pytest.approx(distance)
-            assert row["into_cell"] in set(owners["cell_id"])
+            own = np.array([cell[0] == row["internal_cluster"] for cell in cells])
+            chosen = owners["cell_id"].to_list().index(row["into_cell"])
+            assert row["distance"] == pytest.approx(distances[number, chosen])
+            to_own = distances[number, own].min(initial=math.inf)
+            to_others = distances[number, ~own].min(initial=math.inf)
+            nearest = to_own if own[chosen] else to_others
+            assert row["distance"] == pytest.approx(nearest)
+            if not math.isclose(to_own, 2 * to_others):
+                assert own[chosen] == (to_own < 2 * to_others)
             assert row["n_cell_stores"] == frame["cell_id"].to_list().count(row["cell_id"])
         else:
             assert row["distance"] is row["into_cell"] is row["n_cell_stores"] is None
@@ -235,7 +258,7 @@ def test_without_a_usable_model_a_lane_does_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("n_stores", "minimum"),
-    [(1, 5), (60, 5), (90, 6), (150, 10), (300, 20), (1999, 20), (2500, 25), (50_000, 500)],
+    [(1, 5), (60, 5), (150, 6), (240, 9), (300, 12), (500, 20), (1999, 20), (2500, 25), (50_000, 500)],
 )
 def test_the_automatic_minimum_grows_with_the_chain(n_stores: int, minimum: int) -> None:
     assert automatic_minimum(n_stores) == minimum
@@ -248,6 +271,16 @@ def test_sixty_stores_in_three_groups_of_twenty_are_three_segments_by_default() 
     assert filled["n_segment_stores"].to_list() == [20, 20, 20]
     assert filled["min_segment_size"].unique().to_list() == [5]
     assert filled["size_rule"].unique().to_list() == ["auto"]
+
+
+def test_a_minority_of_five_percent_is_a_segment_although_its_cells_are_small() -> None:
+    stores: Sequence[Store] = [
+        *[(1, e, 0.0, CENTERS[e]) for e in CENTERS for _ in range(95)],
+        *[(2, e, 4.0, CENTERS[e]) for e in CENTERS for _ in range(5)],
+    ]
+    segments = merged(chain(stores), "auto").filter(internal_cluster=2)["segment_id"]
+    assert segments.n_unique() == 1
+    assert segments[0].startswith("2-")
 
 
 def test_another_size_rule_or_another_model_fills_another_map() -> None:
@@ -313,17 +346,116 @@ def test_no_two_segments_have_the_same_id(previous: dict[str, str], now: list[st
     assert len(set(ids.values())) == len(ids)
 
 
-def test_a_new_pair_of_models_keeps_the_ids_of_the_run_before() -> None:
-    stores: Sequence[Store] = [(1, 1, 0.0, 0.0)] * 3 + [(2, 1, 4.0, 0.0)] * 3
+#: Cells of 3, 3 and 1 stores, the last one dissolved.
+SEVEN: Sequence[Store] = [
+    *[(1, 1, 0.0, 0.0)] * 3,
+    *[(2, 1, 4.0, 0.0)] * 3,
+    (2, 2, 4.0, 4.0),
+]
+
+
+def second_map(
+    later: ScoredStores, before: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str], dict[str, str]]:
+    """Maps of `SEVEN` and of later stores, and the segments of the stores by them."""
     settings = Settings({"min_segment_size": 2})
-    known = map_cells(one(chain(stores)), NOBODY, None, settings)
-    before = merge_lanes(one(chain(stores)), known, settings)
-    swapped: Sequence[Store] = [(3 - (store[0] or 0), *store[1:]) for store in stores]
-    later = chain(swapped, models=("m2", "e2"))
-    filled = map_cells(
-        one(later), before.select("category", "store_id", "segment_id"), known, settings
+    first = map_cells(one(chain(SEVEN)), NOBODY, None, settings)
+    segments = merge_lanes(one(chain(SEVEN)), first, settings)
+    second = map_cells(
+        one(later), as_before(segments) if before is None else before, first, settings
     )
-    assert segment_of(merge_lanes(one(later), filled, settings)) == segment_of(before)
+    later_segments = merge_lanes(one(later), second, settings)
+    return first, second, segment_of(segments), segment_of(later_segments)
+
+
+def test_models_that_find_the_same_clusters_keep_map_ids_and_sizes() -> None:
+    swapped: Sequence[Store] = [(3 - (store[0] or 0), *store[1:]) for store in SEVEN]
+    for later in (chain(SEVEN, models=("m1", "e2")), chain(swapped, models=("m2", "e2"))):
+        first, second, before, now = second_map(later)
+        assert now == before
+        assert second["map_id"].unique().to_list() == first["map_id"].unique().to_list()
+        sizes = ["segment_id", "step", "n_cell_stores", "n_segment_stores", "min_segment_size"]
+        assert second.select(sizes).sort(sizes).equals(first.select(sizes).sort(sizes))
+        assert second["external_model_id"].unique().to_list() == ["e2"]
+
+
+def test_new_data_under_the_same_clusters_moves_only_stores_whose_own_clusters_changed() -> None:
+    stores: Sequence[Store] = [(1, 1, 0.0, 0.0)] * 20 + [(2, 1, 4.0, 0.0)] * 20
+    settings = Settings({"min_segment_size": 20})
+    first = map_cells(one(chain(stores)), NOBODY, None, settings)
+    before = merge_lanes(one(chain(stores)), first, settings)
+    later = chain([(2, 1, 4.0, 0.0), *stores[1:]], models=("m2", "e1"))
+    second = map_cells(one(later), as_before(before), first, settings)
+    now = segment_of(merge_lanes(one(later), second, settings))
+    assert {store for store, segment in now.items() if segment != segment_of(before)[store]} == {
+        "s00"
+    }
+    assert second["map_id"].unique().to_list() == first["map_id"].unique().to_list()
+
+
+def test_other_clusters_fill_a_new_map() -> None:
+    halves: Sequence[Store] = [
+        (2 if number < 5 else 1, *store[1:]) for number, store in enumerate(SEVEN)
+    ]
+    first, second, _, _ = second_map(chain(halves, models=("m2", "e1")))
+    assert set(second["map_id"]).isdisjoint(first["map_id"])
+
+
+def test_a_history_that_the_map_does_not_explain_fills_a_new_map() -> None:
+    settings = Settings({"min_segment_size": 2})
+    first = map_cells(one(chain(SEVEN)), NOBODY, None, settings)
+    segments = merge_lanes(one(chain(SEVEN)), first, settings)
+    odd = as_before(segments).with_columns(segment_id=pl.lit("9-9"))
+    _, second, _, _ = second_map(chain(SEVEN, models=("m1", "e2")), odd)
+    assert set(second["map_id"]).isdisjoint(first["map_id"])
+
+
+def test_a_map_of_an_earlier_version_has_no_map_id() -> None:
+    settings = Settings({"min_segment_size": 2})
+    known = map_cells(one(chain(SEVEN)), NOBODY, None, settings)
+    earlier = known.drop("map_id")
+    assert map_cells(one(chain(SEVEN)), NOBODY, earlier, settings).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "counterparts"),
+    [
+        ([1, 1, 2, 2], [2, 2, 1, 1], {1: 2, 2: 1}),
+        ([None, None, 1], [1, 1, None], {None: 1, 1: None}),
+        ([1] * 20 + [2] * 20, [1] * 18 + [2] * 22, {1: 1, 2: 2}),
+        ([1] * 20 + [2] * 20, [1] * 16 + [2] * 24, None),
+        ([1, 1, 1, 1], [1, 1, 2, 2], None),
+        ([1, 1, 2, 2], [1, 1, 1, 1], None),
+        ([], [], {}),
+    ],
+)
+def test_clusters_are_the_same_if_their_stores_are(
+    before: list[int | None],
+    now: list[int | None],
+    counterparts: dict[int | None, int | None] | None,
+) -> None:
+    assert same_clusters(before, now) == counterparts
+
+
+def test_a_new_map_keeps_the_ids_of_segments_whose_stores_stay_together() -> None:
+    # the store of the dissolved cell becomes a cluster of its own with others
+    others: Sequence[Store] = [*SEVEN[:6], *[(3, 2, 10.0, 4.0)] * 3]
+    _, _, before, now = second_map(chain(others, models=("m2", "e2")))
+    assert {store: now[store] for store in list(before)[:6]} == {
+        store: before[store] for store in list(before)[:6]
+    }
+    assert now["s08"] == "3-2"
+
+
+def test_a_small_cell_gives_up_its_surroundings_rather_than_its_sales_group() -> None:
+    # the cell 2-2 is as near to 1-2 as to 2-1
+    stores: Sequence[Store] = [
+        *[(1, 2, 0.0, 4.0)] * 6,
+        *[(2, 1, 4.0, 0.0)] * 6,
+        *[(2, 2, 4.0, 4.0)] * 2,
+    ]
+    frame = merged(chain(stores), 5)
+    assert frame["segment_id"].to_list() == ["1-2"] * 6 + ["2-1"] * 8
 
 
 def frames(

@@ -199,8 +199,10 @@ def test_names_are_unique_and_never_longer_than_sixty_characters(
     assert max(map(len, names.values())) <= LONGEST_NAME
 
 
-def profile(segment: str, lane: str, feature: str, label: str, difference: float) -> dict[str, Any]:
-    """A row of the profiles, with more stores in it than not."""
+def profile(
+    segment: str, lane: str, feature: str, label: str, difference: float, n_stores: int = 40
+) -> dict[str, Any]:
+    """A row of the profiles."""
     return {
         "category": "Snacks",
         "segment_id": segment,
@@ -211,30 +213,47 @@ def profile(segment: str, lane: str, feature: str, label: str, difference: float
         "overall_mean": 0.4,
         "difference_in_sd": difference,
         "effect_size": 0.5,
+        "n_stores": n_stores,
         "is_used": feature != "Unused",
     }
 
 
+def models(internal: int | None = 2, external: int | None = 2) -> pl.DataFrame:
+    """Models in force with that many clusters; None is a lane without a usable model."""
+    given = [("internal", "Snacks", internal), ("external", "external", external)]
+    return pl.DataFrame(
+        [row for row in given if row[2] is not None],
+        schema={"lane": pl.String, "scope": pl.String, "k": pl.Int32},
+        orient="row",
+    )
+
+
+FEATURES = pl.DataFrame(
+    {
+        "lane": ["internal"] * 5 + ["external"],
+        "scope": ["Snacks"] * 5 + ["external"],
+        "feature": ["Salty", "Sweet", "Organic", "Unused", "Fresh", "a.area = town"],
+        "category_column": [None] * 5 + ["a.area"],
+    }
+)
+PROFILES = pl.DataFrame(
+    [
+        profile("1-1", "internal", "Salty", "Salty", 0.5),
+        profile("1-1", "internal", "Sweet", "Sweet", -0.9),
+        profile("1-1", "internal", "Organic", "Organic", 0.49),
+        profile("1-1", "internal", "Unused", "Unused", 9.0),
+        profile("1-1", "external", "a.area = town", "area = town", 0.55),
+        profile("1-1", "internal", "Fresh", "Fresh", 0.5),
+        *(
+            profile("2-1", lane, feature, feature, -0.1)
+            for lane, feature in FEATURES.select("lane", "feature").iter_rows()
+        ),
+    ]
+)
+
+
 def test_traits_are_the_clear_differences_of_used_features_strongest_first() -> None:
-    profiles = pl.DataFrame(
-        [
-            profile("1-1", "internal", "Salty", "Salty", 0.5),
-            profile("1-1", "internal", "Sweet", "Sweet", -0.9),
-            profile("1-1", "internal", "Organic", "Organic", 0.24),
-            profile("1-1", "internal", "Unused", "Unused", 9.0),
-            profile("1-1", "external", "a.area = town", "area = town", 0.25),
-            profile("1-1", "internal", "Fresh", "Fresh", 0.5),
-        ]
-    )
-    scope_features = pl.DataFrame(
-        {
-            "lane": ["internal"] * 5 + ["external"],
-            "scope": ["Snacks"] * 5 + ["external"],
-            "feature": ["Salty", "Sweet", "Organic", "Unused", "Fresh", "a.area = town"],
-            "category_column": [None] * 5 + ["a.area"],
-        }
-    )
-    traits = segment_traits(profiles, scope_features, Settings({}))
+    traits = segment_traits(PROFILES, FEATURES, models(), Settings({}))
     assert traits.select("lane", "place", "phrase").rows() == [
         ("external", 1, "town (area)"),
         ("internal", 1, "Sweet-light"),
@@ -242,7 +261,7 @@ def test_traits_are_the_clear_differences_of_used_features_strongest_first() -> 
         ("internal", 3, "Salty"),
     ]
     segments = pl.DataFrame({"category": ["Snacks"] * 2, "segment_id": ["1-1", "2-1"]})
-    wording = segment_wording(segments, traits, {"Snacks"})
+    wording = segment_wording(segments, traits, models())
     assert wording.rows() == [
         (
             "Snacks",
@@ -256,9 +275,50 @@ def test_traits_are_the_clear_differences_of_used_features_strongest_first() -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("internal", "external", "names", "sells", "stands"),
+    [
+        (1, 2, ["Town (area)", "Average surroundings"], False, True),
+        (None, 2, ["Town (area)", "Average surroundings"], False, True),
+        (2, 1, ["Sweet-light, Fresh", "Average mix"], True, False),
+        (1, 1, ["Average stores (1-1)", "Average stores (2-1)"], False, False),
+    ],
+)
+def test_a_lane_without_clusters_is_not_mentioned(
+    internal: int | None, external: int, names: list[str], *, sells: bool, stands: bool
+) -> None:
+    in_force = models(internal, external)
+    traits = segment_traits(PROFILES, FEATURES, in_force, Settings({}))
+    segments = pl.DataFrame({"category": ["Snacks"] * 2, "segment_id": ["1-1", "2-1"]})
+    wording = segment_wording(segments, traits, in_force)
+    assert wording["computed_name"].to_list() == names
+    assert wording["sells"].is_not_null().to_list() == [sells, sells]
+    assert wording["stands"].is_not_null()[0] == stands
+
+
+@pytest.mark.parametrize(("n_stores", "n_traits"), [(8, 0), (12, 1), (15, 2), (40, 2)])
+def test_a_difference_of_few_stores_has_to_be_larger_than_chance(
+    n_stores: int, n_traits: int
+) -> None:
+    profiles = pl.DataFrame(
+        [
+            profile("1-1", "internal", "Salty", "Salty", 0.51, n_stores),
+            profile("1-1", "internal", "Sweet", "Sweet", 0.6, n_stores),
+            profile("2-1", "internal", "Salty", "Salty", -0.1, 200),
+            profile("2-1", "internal", "Sweet", "Sweet", -0.1, 200),
+        ]
+    )
+    assert segment_traits(profiles, FEATURES, models(), Settings({})).height == n_traits
+
+
 def test_without_sales_a_segment_is_called_by_its_surroundings() -> None:
     traits = segment_traits(
-        pl.DataFrame([profile("1-1", "external", "a.visits", "visits", 0.5)]),
+        pl.DataFrame(
+            [
+                profile("1-1", "external", "a.visits", "visits", 0.5),
+                profile("2-1", "external", "a.visits", "visits", -0.1, 200),
+            ]
+        ),
         pl.DataFrame(
             {
                 "lane": ["external"],
@@ -268,10 +328,11 @@ def test_without_sales_a_segment_is_called_by_its_surroundings() -> None:
             },
             schema_overrides={"category_column": pl.String},
         ),
+        models(internal=None),
         Settings({}),
     )
     segments = pl.DataFrame({"category": ["Snacks"] * 2, "segment_id": ["1-1", "2-1"]})
-    assert segment_wording(segments, traits, set()).rows() == [
+    assert segment_wording(segments, traits, models(internal=None)).rows() == [
         ("Snacks", "1-1", "Many visits", None, "There are more visits (0.5 against 0.4)."),
         (
             "Snacks",
@@ -295,10 +356,11 @@ def test_without_segments_there_is_no_wording() -> None:
                 "category_column": pl.String,
             }
         ),
+        models(),
         Settings({}),
     )
     assert traits.is_empty()
-    assert segment_wording(segments, traits, {"Snacks"}).is_empty()
+    assert segment_wording(segments, traits, models()).is_empty()
 
 
 def profiles_schema() -> dict[str, Any]:
