@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -47,6 +48,15 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message is one line per problem, written for people."""
 
 
+#: Longest texts of `labels` and `currency`, in characters.
+LONGEST_LABEL: Final = 60
+LONGEST_UNIT: Final = 20
+LONGEST_CURRENCY: Final = 10
+_LONGEST_SHOWN: Final = 80
+#: Control characters and line breaks of any kind.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 class _Strict(BaseModel):
     """Base of all settings: unknown keys are errors, values cannot change after parsing."""
 
@@ -64,6 +74,34 @@ def _size_or_auto(value: object) -> object:
 SizeOrAuto = Annotated[int | Literal["auto"], PlainValidator(_size_or_auto)]
 
 
+def _short_text(longest: int) -> Callable[[object], object]:
+    """Check for a text of 1 to `longest` characters on one line, tidied."""
+
+    def check(value: object) -> object:
+        text = value.strip() if isinstance(value, str) else ""
+        if 1 <= len(text) <= longest and not _CONTROL.search(text):
+            return text
+        raise ValueError(
+            f"{_shown(value)} is not allowed; give a text of 1 to {longest} characters on one line"
+        )
+
+    return check
+
+
+def _currency(value: object) -> object:
+    """Accept a sign or code of a currency, such as `$` or `EUR`."""
+    text = _short_text(LONGEST_CURRENCY)(value)
+    if any(character.isdigit() for character in str(text)):
+        raise ValueError(f"{_shown(value)} is not allowed; give a sign or code such as $ or EUR")
+    return text
+
+
+def _shown(value: object) -> str:
+    """A value as a message shows it: on one line, and not longer than that."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
 class SalesWindow(_Strict):
     """First and last day of the sales that count, both included; `None` is open."""
 
@@ -75,6 +113,9 @@ class SalesWindow(_Strict):
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
+
+
+_LabelText = Annotated[str, PlainValidator(_short_text(LONGEST_LABEL))]
 
 
 class Label(_Strict):
@@ -90,15 +131,22 @@ class Label(_Strict):
         Unit of the values: `%` for shares of 0 to 1, a currency, or any word.
     """
 
-    label: str | None = Field(default=None, min_length=1, max_length=60)
-    high: str | None = Field(default=None, min_length=1, max_length=60)
-    low: str | None = Field(default=None, min_length=1, max_length=60)
-    unit: str | None = Field(default=None, min_length=1, max_length=20)
+    label: _LabelText | None = None
+    high: _LabelText | None = None
+    low: _LabelText | None = None
+    unit: Annotated[str, PlainValidator(_short_text(LONGEST_UNIT))] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
-        return {"label": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"label": value}
+        if not isinstance(value, Mapping):
+            raise ValueError(  # noqa: TRY004 (pydantic shows it)
+                f"{_shown(value)} is not allowed; give a text, or a mapping of"
+                f" {', '.join(cls.model_fields)}"
+            )
+        return value
 
 
 class ScopeSettings(_Strict):
@@ -173,7 +221,7 @@ class _ProjectBlock(_Strict):
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
     labels: dict[str, Label] = Field(default_factory=dict)
-    currency: str | None = Field(None, min_length=1, max_length=10)
+    currency: Annotated[str, PlainValidator(_currency)] | None = None
     picture_formats: tuple[Literal["png", "svg"], ...] = ("png",)
     internal: ScopeOverrides | None = None  # type: ignore[valid-type]
     external: ScopeOverrides | None = None  # type: ignore[valid-type]
@@ -281,14 +329,15 @@ def _explain(error: ValidationError, prefix: str = "") -> list[str]:
             lines.append(f"{prefix}{path}: {item['ctx']['error']}")
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
-            lines.append(f"{prefix}{path}: {item['input']!r} is not allowed; {message}")
+            lines.append(f"{prefix}{path}: {_shown(item['input'])} is not allowed; {message}")
     return lines
 
 
 def _allowed_beside(location: tuple[int | str, ...]) -> list[str]:
     """Names that may stand where an unknown one was found."""
-    if location[0] == "sales_window":
-        return sorted(SalesWindow.model_fields)
+    for name, block in (("sales_window", SalesWindow), ("labels", Label)):
+        if location[0] == name:
+            return sorted(block.model_fields)
     return sorted([*_SCOPE_NAMES, *(_PROJECT_NAMES if len(location) == 1 else ())])
 
 

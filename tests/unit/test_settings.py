@@ -207,6 +207,39 @@ def test_an_unknown_key_of_the_sales_window_is_told_what_a_window_has() -> None:
         ({"scopes": {"Snacks": 5}}, "segmentation.scopes.Snacks: 5 is not allowed"),
         ({"scopes": []}, "segmentation.scopes: [] is not allowed"),
         ({"sales_window": {"start": "soon"}}, "sales_window.start: 'soon' is not allowed"),
+        ({"currency": ""}, "segmentation.currency: '' is not allowed; give a text of 1 to 10"),
+        ({"currency": "  "}, "segmentation.currency: '  ' is not allowed; give a text of 1 to 10"),
+        ({"currency": 5}, "segmentation.currency: 5 is not allowed; give a text of 1 to 10"),
+        (
+            {"currency": "1,5"},
+            "currency: '1,5' is not allowed; give a sign or code such as $ or EUR",
+        ),
+        ({"currency": "E\nUR"}, "segmentation.currency: 'E\\nUR' is not allowed; give a text"),
+        ({"currency": "dollars and cents"}, "currency: 'dollars and cents' is not allowed; give a"),
+        (
+            {"currency": ["$"]},
+            "segmentation.currency: ['$'] is not allowed; give a text of 1 to 10",
+        ),
+        ({"labels": 5}, "segmentation.labels: 5 is not allowed"),
+        ({"labels": {"a.b": 5}}, "segmentation.labels.a.b: 5 is not allowed; give a text, or"),
+        (
+            {"labels": {"a.b": ""}},
+            "segmentation.labels.a.b.label: '' is not allowed; give a text of",
+        ),
+        (
+            {"labels": {"a.b": []}},
+            "labels.a.b: [] is not allowed; give a text, or a mapping of label",
+        ),
+        ({"labels": {"a.b": {"high": "x\ty"}}}, "labels.a.b.high: 'x\\ty' is not allowed; give a"),
+        (
+            {"labels": {"a.b": {"unit": 7}}},
+            "segmentation.labels.a.b.unit: 7 is not allowed; give a",
+        ),
+        (
+            {"labels": {"a.b": "x" * 61}},
+            f"labels.a.b.label: '{'x' * 61}' is not allowed; give a text",
+        ),
+        ({"labels": {"a.b": "x" * 999}}, "x… is not allowed; give a text of 1 to 60 characters"),
         ({1: 2}, "segmentation.1: 1 is not allowed"),
         ([], "segmentation: [] is not allowed; it is a mapping of settings"),
         ("max_clusters: 6", "segmentation: 'max_clusters: 6' is not allowed"),
@@ -217,6 +250,19 @@ def test_an_impossible_value_is_refused_with_its_path_and_the_value(
 ) -> None:
     (line,) = problems(given_settings)
     assert expected in line
+
+
+def test_an_unknown_key_of_a_label_is_told_what_a_label_has() -> None:
+    (line,) = problems({"labels": {"a.b": {"hight": "tall"}}})
+    assert line == (
+        "segmentation.labels.a.b.hight: unknown setting; did you mean high?"
+        " allowed here: high, label, low, unit"
+    )
+
+
+def test_blanks_around_a_currency_and_a_label_are_dropped() -> None:
+    project = Settings({"currency": " € ", "labels": {"a.b": " bees "}}).project
+    assert (project.currency, project.labels["a.b"].label) == ("€", "bees")
 
 
 def test_all_problems_are_told_at_once_one_line_for_each() -> None:
