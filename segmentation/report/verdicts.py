@@ -1,4 +1,4 @@
-"""The verdict on each input in one line, for the terminal and the report."""
+"""The verdict on the inputs, for the terminal, the report and messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,37 @@ from segmentation.warehouse.database import execute
 
 def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
     """Per input its name and how much of it is used, then, without a name, what all have lost."""
-    rows = execute(
+    for name, n_rows, n_used, money, money_used, reason, n_of_reason in _used_rows(cursor):
+        verdict = f"{n_rows:,} rows"
+        if n_used == n_rows:
+            verdict += ", all used"
+        else:
+            verdict += f", {_share_used(n_rows, n_used, money, money_used)}"
+            verdict += f"; most often rejected: {reason} ({n_of_reason:,})"
+        yield name, verdict
+    for name in _unread(cursor):
+        yield name, "NOT READ; the warning above says why"
+    (n_rejected,) = execute(cursor, "select count(*) from governance.rejected_rows").fetchone() or (
+        0,
+    )
+    if n_rejected:
+        yield "", f"{n_rejected:,} rows or values were rejected: governance.rejected_rows has them"
+
+
+def inputs_in_short(cursor: duckdb.DuckDBPyConnection) -> str:
+    """The inputs that are not used completely, in one phrase."""
+    parts = [
+        f"{name} {_share_used(n_rows, n_used, money, money_used)}"
+        for name, n_rows, n_used, money, money_used, *_ in _used_rows(cursor)
+        if n_used < n_rows
+    ]
+    parts.extend(f"{name} not read" for name in _unread(cursor))
+    return f"{', '.join(parts)}, the rest used completely" if parts else "all rows used"
+
+
+def _used_rows(cursor: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    """Name, rows, rows used, money, money used, most frequent reason and its rows per input."""
+    return execute(
         cursor,
         """
         select
@@ -29,17 +59,17 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
         order by input <> 'sales', input <> 'products', input
         """,
     ).fetchall()
-    for name, n_rows, n_used, money, money_used, reason, n_of_reason in rows:
-        verdict = f"{n_rows:,} rows"
-        if n_used == n_rows:
-            verdict += ", all used"
-        else:
-            verdict += f", {_percent(n_used, n_rows)} used"
-            if money:
-                verdict += f" ({_percent(money_used, money)} of the sales)"
-            verdict += f"; most often rejected: {reason} ({n_of_reason:,})"
-        yield name, verdict
-    unread = execute(
+
+
+def _share_used(n_rows: int, n_used: int, money: Any, money_used: Any) -> str:
+    """How much of an input is used: of its rows, and of the sales where it has any."""
+    share = f"{_percent(n_used, n_rows)} used"
+    return f"{share} ({_percent(money_used, money)} of the sales)" if money else share
+
+
+def _unread(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """Inputs that this run goes on without."""
+    rows = execute(
         cursor,
         """
         select input
@@ -48,13 +78,7 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
         order by input
         """,
     ).fetchall()
-    for (name,) in unread:
-        yield name, "NOT READ; the warning above says why"
-    (n_rejected,) = execute(cursor, "select count(*) from governance.rejected_rows").fetchone() or (
-        0,
-    )
-    if n_rejected:
-        yield "", f"{n_rejected:,} rows or values were rejected: governance.rejected_rows has them"
+    return [str(name) for (name,) in rows]
 
 
 def _percent(part: Decimal | int | Any, whole: Decimal | int | Any) -> str:

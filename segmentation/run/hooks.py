@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import duckdb
@@ -13,6 +14,7 @@ from segmentation.run.invocation import Invocation, NodeResult, Outcome
 from segmentation.run.log import add_nodes, changed_inputs, close_run, note_inputs, open_run
 from segmentation.run.publication import COMMANDS, Publication
 from segmentation.run.summary import next_steps, segments_were_built, summary, warnings
+from segmentation.run.webhook import ADDRESS, delivery, failure_message, success_message
 from segmentation.settings import Settings
 from segmentation.warehouse.database import sql_literal
 from segmentation.warehouse.secrets import without_secrets
@@ -39,7 +41,7 @@ def start_run(
     if check.problems:
         message = "\n  ".join(["the build cannot start:", *without_secrets(check.problems)])
         close_run(cursor, invocation, message)
-        return Outcome(problem=message)
+        return Outcome(list(_reported_failure(invocation, message)), message)
     unread: dict[str, str] = without_secrets(check.unread)
     note_inputs(cursor, invocation, unread, check.queries)
     project = Settings(invocation.variables.get("segmentation")).project
@@ -81,22 +83,38 @@ def end_run(
     drop_unused(cursor, set(invocation.inputs) - {"sales"})  # stg_internal__sales_rows has them
     changed = changed_inputs(cursor, invocation)
     failures = [result for result in results if result.failed]
-    close_run(cursor, invocation, _first_message(failures) or changed, results)
+    message = _first_message(failures) or changed
+    close_run(cursor, invocation, message, results)
     lines = list(_shown(cursor, invocation, results))
-    if changed:
-        return Outcome(lines, changed)
+    if message:
+        return Outcome([*lines, *_reported_failure(invocation, message)], changed)
     path = published_path(invocation.path, invocation.published)
-    if invocation.command not in COMMANDS or failures or path is None:
+    if invocation.command not in COMMANDS:
         return Outcome(lines)
-    if not publication.is_complete(results):
-        return Outcome([*lines, *_not_published(results, publication)])
-    try:
-        publish(cursor, publication.tables, publication.queries, path)
-    except (OSError, duckdb.Error) as error:
-        cause = " ".join(str(error).split())
-        problem = f"the build is complete and was not published: {path} could not be written"
-        return Outcome(lines, f"{problem}: {cause}")
-    return Outcome([*lines, f"  Published: {path}", *next_steps(cursor)])
+    is_complete = path is not None and publication.is_complete(results)
+    if path is not None and is_complete:
+        try:
+            publish(cursor, publication.tables, publication.queries, path)
+        except (OSError, duckdb.Error) as error:
+            cause = " ".join(str(error).split())
+            problem = f"the build is complete and was not published: {path} could not be written"
+            problem = f"{problem}: {cause}"
+            return Outcome([*lines, *_reported_failure(invocation, problem)], problem)
+        lines += [f"  Published: {path}", *next_steps(cursor)]
+    elif path is not None:
+        lines += _not_published(results, publication)
+    address = os.environ.get(ADDRESS)
+    if address and segments_were_built(results):
+        message = success_message(cursor, invocation, is_published=is_complete)
+        lines += delivery(address, message)
+    return Outcome(lines)
+
+
+def _reported_failure(invocation: Invocation, cause: str) -> Iterator[str]:
+    """Send a message about a build that failed; other commands are not worth one."""
+    address = os.environ.get(ADDRESS)
+    if address and invocation.command in COMMANDS:
+        yield from delivery(address, failure_message(invocation, cause))
 
 
 def _not_published(results: list[NodeResult], publication: Publication) -> Iterator[str]:

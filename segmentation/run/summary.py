@@ -14,6 +14,13 @@ from segmentation.warehouse.secrets import without_secrets
 
 #: Models that the summary reads last; it is shown if the run has built them.
 _LAST_MODELS: Final = frozenset({"segment_summary", "segment_changes", "drift"})
+_CURRENT_SCOPES: Final = """
+with current_scopes as (
+    select 'internal' as lane, scope from features.feat_internal
+    union
+    select 'external' as lane, scope from features.feat_external
+)
+"""
 _MAX_SEGMENTS: Final = 40
 _MAX_DRIFTED: Final = 5
 #: Rows that are shown of each test that warned.
@@ -103,6 +110,36 @@ def warnings(
             yield f"  ... and {more} more"
 
 
+def movements_in_short(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> str | None:
+    """What has changed since the previous run, in one phrase; None for the first one."""
+    (n_before, n_moved, n_born, n_died) = execute(
+        cursor,
+        "select sum(n_stores_before), sum(n_moved_stores), sum(len(born_segments)),"
+        " sum(len(died_segments)) from segments.segment_changes where run_id = ?",
+        [invocation.run_id],
+    ).fetchone() or (0, 0, 0, 0)
+    if not n_before:
+        return None
+    return f"{n_moved:,} of {n_before:,} stores moved; segments new: {n_born}, gone: {n_died}"
+
+
+def failed_scopes(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """Names of today's scopes whose last fit failed."""
+    rows = execute(
+        cursor,
+        f"""
+        {_CURRENT_SCOPES}
+        select scope
+        from governance.model_registry
+        inner join current_scopes using (lane, scope)
+        group by lane, scope
+        having arg_max(status, in_force_order) = 'failed'
+        order by lane desc, scope
+        """,  # noqa: S608
+    ).fetchall()
+    return [str(scope) for (scope,) in rows]
+
+
 def _overview(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     (n_stores, n_with_sales, n_with_external) = execute(
         cursor,
@@ -127,13 +164,8 @@ def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """The model in force of each scope, or the failure of a scope that has none."""
     rows = execute(
         cursor,
-        """
-        with current_scopes as (
-            select 'internal' as lane, scope from features.feat_internal
-            union
-            select 'external' as lane, scope from features.feat_external
-        )
-
+        f"""
+        {_CURRENT_SCOPES}
         select scope, status, reason, k, n_stores, silhouette, stability
         from governance.model_registry
         inner join current_scopes using (lane, scope)
@@ -141,7 +173,7 @@ def _models(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
             partition by lane, scope order by is_in_force desc, in_force_order desc
         ) = 1
         order by lane desc, scope
-        """,
+        """,  # noqa: S608
     ).fetchall()
     yield (
         f"  {'Model':<{_MAX_NAME}} {'Clusters':>8} {'Stores':>7} {'Silhouette':>11}"
@@ -173,7 +205,7 @@ def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         yield (f"  {category[:_MAX_NAME]:<{_MAX_NAME}} {segment_id:<8} {n_stores:>6,}{few}  {name}")
     if len(rows) > len(shown):
         yield f"  ... and {len(rows) - len(shown)} more in segments.segment_summary"
-    if any("x" in segment_id.split("-") for _, segment_id, *_ in rows):
+    if any("x" in segment_id for _, segment_id, *_ in rows):
         yield "  x in a segment: its stores have no cluster in that lane (internal-external)."
     if any_thin:
         yield (
@@ -183,17 +215,8 @@ def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
-    (n_before, n_moved, n_born, n_died) = execute(
-        cursor,
-        "select sum(n_stores_before), sum(n_moved_stores), sum(len(born_segments)),"
-        " sum(len(died_segments)) from segments.segment_changes where run_id = ?",
-        [invocation.run_id],
-    ).fetchone() or (0, 0, 0, 0)
-    if n_before:
-        yield (
-            f"  Since the previous run: {n_moved:,} of {n_before:,} stores moved; segments"
-            f" new: {n_born}, gone: {n_died} (segments.segment_changes)"
-        )
+    if changes := movements_in_short(cursor, invocation):
+        yield f"  Since the previous run: {changes} (segments.segment_changes)"
 
 
 def _drift(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

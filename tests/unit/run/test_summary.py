@@ -20,7 +20,7 @@ from segmentation.run.summary import (
 from .helpers import invocation
 
 #: A build of two categories: some sales were rejected, one scope failed, one has drifted.
-_TABLES = """
+TABLES = """
 create schema features;
 create schema segments;
 create table features.dim_stores as
@@ -64,7 +64,7 @@ def built() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables that the summary reads."""
     with duckdb.connect() as connection:
         open_run(connection, invocation())
-        connection.execute(_TABLES)
+        connection.execute(TABLES)
         yield connection
 
 
