@@ -8,19 +8,41 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
+
 from segmentation.publishing.publish import published_path
-from segmentation.publishing.published import PublishedFileError, published_file
+from segmentation.publishing.published import SOURCE, PublishedFileError, published_file
 from segmentation.warehouse.extensions import MissingPackageError
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = os.environ.get("STORE_SEGMENTS_DB") or str(PROJECT / "store_segments.duckdb")
 PUBLISHED = published_path(DATABASE, os.environ.get("STORE_SEGMENTS_PUBLISHED", ""))
 DUCKDB = Path(sys.executable).with_name("duckdb")
-#: Nothing is fetched from elsewhere, and what can be asked is the first thing seen.
-GREETING = (
-    "set autoinstall_known_extensions = false",
-    "select example as 'ready queries', description as 'one row per ...' from queries",
-)
+#: Ready queries that the prompt proposes, besides the segments themselves.
+PROPOSED = ("segment_of", "traits_of")
+
+
+def greeting(connection: duckdb.DuckDBPyConnection) -> str:
+    """Three queries that work on this build, and where the others are.
+
+    Parameters
+    ----------
+    connection
+        Connection that has the published file attached (`published_file`).
+    """
+    examples = [
+        example
+        for name in PROPOSED
+        for (example,) in connection.execute(
+            f"select example from {SOURCE}.queries where query like ? and example <> ''",
+            [f"{name}(%"],
+        ).fetchall()
+    ]
+    queries = "\n".join(f"  {query}" for query in ("from segment_summary;", *examples))
+    return (
+        f"Try one of these:\n{queries}\n"
+        "All ready queries: from queries;   All tables: from tables;   Leave: .exit\n"
+    )
 
 
 def main() -> int:
@@ -29,15 +51,18 @@ def main() -> int:
     parser.add_argument("--published", type=Path, default=PUBLISHED, help="default: %(default)s")
     arguments = parser.parse_args()
     try:
-        with published_file(arguments.published):
-            pass
+        with published_file(arguments.published) as connection:
+            proposal = greeting(connection)
         if not DUCKDB.is_file():
             raise MissingPackageError.of("the command line of DuckDB (duckdb-cli)")
     except (MissingPackageError, PublishedFileError) as error:
         sys.stderr.write(f"sql: {error}\n")
         return 2
-    commands = [part for line in GREETING for part in ("-cmd", line)]
-    command = [str(DUCKDB), "-readonly", *commands, str(arguments.published)]
+    sys.stdout.write(proposal)
+    sys.stdout.flush()
+    # nothing is fetched from elsewhere
+    settings = ["-cmd", "set autoinstall_known_extensions = false"]
+    command = [str(DUCKDB), "-readonly", *settings, str(arguments.published)]
     return subprocess.run(command, check=False).returncode
 
 

@@ -25,6 +25,15 @@ STORAGE_VERSION: Final = "v1.0.0"
 OLDEST_CLIENT: Final = "1.1.3"
 #: Everyone who can read the folder can read the file; nobody can write to it.
 _MODE: Final = 0o444
+#: Tables of the file about itself, in `main`.
+_OF_THE_FILE: Final = frozenset({"tables", "queries"})
+#: Where examples of arguments of queries come from, if the table is published.
+_EXAMPLES: Final = "store_segments"
+_EXAMPLE_COLUMNS: Final = {
+    "store": "store_id",
+    "category_name": "category",
+    "segment": "segment_id",
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,22 @@ class Table:
 
 @dataclass(frozen=True)
 class Macro:
-    """A query as a macro: `sql` creates it, `example` calls it."""
+    """A query as a macro: `sql` creates it, `arguments` are its parameters with an example each."""
 
+    name: str
+    arguments: Mapping[str, str]
     sql: str
-    signature: str
-    example: str
+
+    @property
+    def signature(self) -> str:
+        """Name and parameters."""
+        return f"{self.name}({', '.join(self.arguments)})"
+
+    def call(self, values: Mapping[str, str]) -> str:
+        """Query that calls it with the given arguments."""
+        return (
+            f"from {self.name}({', '.join(sql_literal(values[name]) for name in self.arguments)});"
+        )
 
 
 @dataclass(frozen=True)
@@ -85,9 +105,9 @@ class Query:
         body = _rendered(self.template, tables, argument=argument)
         if body is None:
             return None
-        signature = f"{self.name}({', '.join(examples)})"
-        example = f"{self.name}({', '.join(map(sql_literal, examples.values()))})"
-        return Macro(f"create macro main.{signature} as table (\n{body}\n)", signature, example)
+        parameters = f"{self.name}({', '.join(examples)})"
+        sql = f"create macro main.{parameters} as table (\n{body}\n)"
+        return Macro(self.name, examples, sql)
 
 
 def _rendered(
@@ -126,9 +146,10 @@ def publish(
 ) -> None:
     """Copy tables and views into a new file and put it in the place of the old one.
 
-    A view of nothing but published tables stays one. The file says of itself what is in it: tables
-    and columns have their descriptions as comments, `main.tables` lists the tables with their
-    keys, `main.queries` the queries, and each query is a macro. It is written under another name
+    A view of nothing but published tables stays one, and a table is found without its schema too,
+    as a view in `main`. The file says of itself what is in it: tables and columns have their
+    descriptions as comments, `main.tables` lists the tables with their keys, `main.queries` the
+    queries, and each query is a macro. It is written under another name
     and renamed when it is complete and on disk, so that a reader has the old one or the new one:
     a client that has the old one open keeps it (POSIX `rename`).
     If anything fails the old file stays as it is.
@@ -157,8 +178,9 @@ def publish(
     schemas = sorted({table.schema for table in tables})
     copied = {table.name: table.sql for table in tables if not table.view}
     views = {table.name: view for table in tables if (view := table.as_view(copied))}
+    shortcuts = {name: sql for name, sql in names.items() if name not in _OF_THE_FILE}
     if path.stem in schemas:  # `a.b` in a view could be the table b of the schema a or of the file
-        views = {}
+        views, shortcuts = {}, {}
     try:
         connection.execute(
             f"attach {sql_literal(str(unfinished))} as {_ALIAS}"
@@ -183,6 +205,8 @@ def publish(
                 for view in views.values():
                     alone.execute(view)
                 _describe(alone, tables, views)
+                for name, sql in shortcuts.items():
+                    alone.execute(f"create view main.{sql_name(name)} as from {sql}")
             _add_queries(alone, names, queries)
         unfinished.chmod(_MODE)
         _to_disk(unfinished)
@@ -242,14 +266,31 @@ def _add_queries(
         macro = query.macro(names)
         if macro is None:
             continue
-        description, example = plain_text(query.description), f"from {macro.example};"
+        description = plain_text(query.description)
         try:
             connection.execute(macro.sql)
+            example = macro.call(_examples(connection, macro.arguments, names))
         except duckdb.Error as error:
             description, example = f"cannot be asked: {plain_text(str(error))}", ""
         connection.execute(
             "insert into main.queries values (?, ?, ?)", [macro.signature, description, example]
         )
+
+
+def _examples(
+    connection: duckdb.DuckDBPyConnection, given: Mapping[str, str], names: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Arguments that exist in the published data, the given ones where they do."""
+    columns = {name: _EXAMPLE_COLUMNS[name] for name in given if name in _EXAMPLE_COLUMNS}
+    if not columns or _EXAMPLES not in names:
+        return given
+    matches = " + ".join(f"({column} = ?)::integer" for column in columns.values())
+    row = connection.execute(
+        f"select {', '.join(columns.values())} from {names[_EXAMPLES]}"  # noqa: S608
+        f" order by {matches} desc, category, segment_id, store_id limit 1",
+        [given[name] for name in columns],
+    ).fetchone()
+    return {**given, **dict(zip(columns, row or (), strict=False))}
 
 
 def _remove(unfinished: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -182,15 +183,62 @@ def test_adbc_reads_arrow_and_cannot_write(published: Path) -> None:
             cursor.execute("create table segments.mine as select 1 as x")
 
 
-def test_the_prompt_shows_the_queries_and_answers_them(published: Path) -> None:
-    command = [
-        sys.executable,
-        str(REPOSITORY / "scripts" / "sql.py"),
-        "--published",
-        str(published),
-    ]
-    asked = "from segment_of('T0042');\ncreate table segments.mine as select 1 as x;\n"
+def test_the_prompt_greets_with_three_queries_that_work(small_build: Built) -> None:
+    published = small_build.project.published
+    script = REPOSITORY / "scripts" / "sql.py"
+    command = [sys.executable, str(script), "--published", str(published)]
+    asked = "create table segments.mine as select 1 as x;\n"
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    assert all(f"from {name}(" in done.stdout for name in QUESTIONS)
-    assert "On the Go, Late Night" in done.stdout
     assert "read-only" in done.stderr
+    queries = re.findall(r"^  (from .+;)$", done.stdout, re.MULTILINE)
+    assert [query.split("(")[0] for query in queries] == [
+        "from segment_summary;",
+        "from segment_of",
+        "from traits_of",
+    ]
+    with duckdb.connect(str(published), read_only=True) as connection:
+        for query in queries:
+            assert connection.execute(query).fetchall(), query
+            assert "no store has the id" not in str(connection.execute(query).fetchall())
+
+
+@pytest.mark.parametrize("asked", ["'S001'", "'s001'", "1", "'001'", "' S001 '", "'S1'"])
+def test_a_store_is_found_however_people_write_its_id(small_build: Built, asked: str) -> None:
+    with duckdb.connect(str(small_build.project.published), read_only=True) as connection:
+        found = connection.execute(f"select store_id, note from segment_of({asked})").fetchall()
+    assert found == [("S001", None)] * 2
+
+
+@pytest.mark.parametrize("asked", ["'S999'", "999", "''", "'001S'"])
+def test_a_store_that_does_not_exist_is_said_so(small_build: Built, asked: str) -> None:
+    with duckdb.connect(str(small_build.project.published), read_only=True) as connection:
+        ((store, note),) = connection.execute(
+            f"select store_id, note from segment_of({asked})"
+        ).fetchall()
+    assert store is None
+    given = asked.strip("'")
+    assert note == f"no store has the id {given}; ids look like S001 or S040"
+
+
+def test_an_exact_id_comes_before_similar_ones(small_build: Built, tmp_path: Path) -> None:
+    path = tmp_path / "same.duckdb"
+    shutil.copyfile(small_build.project.published, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "update segments.store_segments set store_id = '1' where store_id = 'S002';"
+            "update segments.store_segments set store_id = 's1' where store_id = 'S003'"
+        )
+        found = {
+            asked: {row[0] for row in connection.execute(f"from segment_of('{asked}')").fetchall()}
+            for asked in ("1", "s1", "S1", "01")
+        }
+    assert found == {"1": {"1"}, "s1": {"s1"}, "S1": {"S001", "s1"}, "01": {"1"}}
+
+
+def test_tables_are_found_without_their_schema(small_build: Built) -> None:
+    with duckdb.connect(str(small_build.project.published), read_only=True) as connection:
+        for schema, name in connection.execute(
+            "select schema_name, table_name from tables"
+        ).fetchall():
+            short = connection.execute(f"select count(*) from {name}").fetchall()
+            assert short == connection.execute(f"select count(*) from {schema}.{name}").fetchall()

@@ -34,7 +34,8 @@ def test_the_file_says_what_is_in_it(tmp_path: Path) -> None:
     with published(tmp_path / "stores.duckdb", [STORE]) as connection:
         tables = connection.execute("from tables").fetchall()
         comments = connection.execute(
-            "select column_name, comment from duckdb_columns() where table_name = 'stores'"
+            "select column_name, comment from duckdb_columns()"
+            " where table_name = 'stores' and schema_name = 'segments'"
         ).fetchall()
         queries = connection.execute("from queries").fetchall()
         answers = connection.execute("from store('O''1')").fetchall()
@@ -74,11 +75,51 @@ def test_a_view_of_published_tables_stays_a_view(tmp_path: Path, template: str, 
         ).fetchall()
         comments = connection.execute(
             "select comment from duckdb_columns() where table_name in ('doubled', 'same')"
-            " order by table_name"
+            " and schema_name = 'segments' order by table_name"
         ).fetchall()
     assert answers == [(42,)]
     assert kinds == [("copied", "BASE TABLE"), ("doubled", kind), ("same", "BASE TABLE")]
     assert comments == [("Twice it.",), ("Of it.",)]
+
+
+def test_a_table_is_found_without_its_schema_in_the_file_and_attached(tmp_path: Path) -> None:
+    path = tmp_path / "stores.duckdb"
+    with published(path, []) as connection:
+        assert connection.execute("from stores").fetchall() == [("O'1", 1)]
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments")
+        connection.execute("create table segments.stores as select 'other' as store_id")
+        connection.execute(f"attach '{path}' as elsewhere (read_only)")
+        assert connection.execute("from elsewhere.stores").fetchall() == [("O'1", 1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "example"),
+    [
+        ("('T0042', 'Snacks', '2-3'), ('A', 'Bread', '1-1')", "from of('T0042', 'Snacks', '2-3');"),
+        ("('T0042', 'Tea', '1-1'), ('A', 'Bread', '1-1')", "from of('T0042', 'Tea', '1-1');"),
+        ("('B', 'Tea', '1-1'), ('A', 'Bread', '1-2')", "from of('A', 'Bread', '1-2');"),
+    ],
+)
+def test_examples_of_arguments_are_in_the_data(tmp_path: Path, rows: str, example: str) -> None:
+    path = tmp_path / "stores.duckdb"
+    asked = Query(
+        "of",
+        "One row per store.",
+        "from {{ ref('store_segments') }} where store_id = {{ argument('store', 'T0042') }}"
+        " and category = {{ argument('category_name', 'Snacks') }}"
+        " and segment_id = {{ argument('segment', '2-3') }}",
+    )
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments")
+        connection.execute(
+            "create table segments.store_segments as"
+            f" select * from (values {rows}) as t (store_id, category, segment_id)"
+        )
+        publish(connection, [Table("segments", "store_segments")], [asked], path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("select example from queries").fetchall() == [(example,)]
+        assert len(connection.execute(example).fetchall()) == 1
 
 
 def test_a_file_that_is_called_like_a_schema_has_no_views(tmp_path: Path) -> None:
