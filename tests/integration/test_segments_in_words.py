@@ -194,17 +194,24 @@ def test_a_given_name_survives_the_next_builds(renamed: Project) -> None:
     assert all(name != "Corner shops" for _, name in names[1:])
 
 
-def test_names_without_a_segment_and_pictures_that_failed_are_warned_of_by_name(
+def test_names_and_labels_of_nothing_and_pictures_that_failed_are_warned_of_by_name(
     renamed: Project, small_build: Built
 ) -> None:
-    tests = ("given_names_have_a_segment", "every_picture_was_drawn")
-    run = renamed.dbt("test", "--select", *tests, variables=small_build.variables)
+    labels = {"demographics.median_incom_usd": "income", "Fresh": "fresh food"}
+    variables = {
+        **small_build.variables,
+        "segmentation": {**THREE_CLUSTERS, "labels": labels},
+    }
+    tests = ("given_names_have_a_segment", "every_picture_was_drawn", "labels_have_a_column")
+    run = renamed.dbt("test", "--select", *tests, variables=variables)
     assert run.success
     assert {name: run.statuses[name] for name in tests} == dict.fromkeys(tests, "warn")
     assert run.lines_with(
         "WARN given_names_have_a_segment: category Bread, segment_id 9-9, segment_name Nobody"
     )
     assert run.lines_with("WARN every_picture_was_drawn: name sizes, format png")
+    (line,) = run.lines_with("WARN labels_have_a_column: ")
+    assert "label demographics.median_incom_usd, did_you_mean demographics.median_income_usd" in line
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_row_and_the_rest_is_there(renamed: Project) -> None:
