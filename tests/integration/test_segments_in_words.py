@@ -211,7 +211,9 @@ def test_names_and_labels_of_nothing_and_pictures_that_failed_are_warned_of_by_n
     )
     assert run.lines_with("WARN every_picture_was_drawn: name sizes, format png")
     (line,) = run.lines_with("WARN labels_have_a_column: ")
-    assert "label demographics.median_incom_usd, did_you_mean demographics.median_income_usd" in line
+    assert (
+        "label demographics.median_incom_usd, did_you_mean demographics.median_income_usd" in line
+    )
 
 
 def test_a_picture_that_cannot_be_drawn_is_a_row_and_the_rest_is_there(renamed: Project) -> None:

@@ -258,7 +258,17 @@ def test_without_a_usable_model_a_lane_does_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("n_stores", "minimum"),
-    [(1, 5), (60, 5), (150, 6), (240, 9), (300, 12), (500, 20), (1999, 20), (2500, 25), (50_000, 500)],
+    [
+        (1, 5),
+        (60, 5),
+        (150, 6),
+        (240, 9),
+        (300, 12),
+        (500, 20),
+        (1999, 20),
+        (2500, 25),
+        (50_000, 500),
+    ],
 )
 def test_the_automatic_minimum_grows_with_the_chain(n_stores: int, minimum: int) -> None:
     assert automatic_minimum(n_stores) == minimum
