@@ -124,8 +124,9 @@ select
         concat_ws(' ', wording.sells, wording.stands)
     ) as description,
     format(
-        '{} of its stores come from groups of fewer than {} stores: {}',
+        '{} of its stores {} from groups of fewer than {} stores: {}',
         received.n_stores,
+        if(received.n_stores = 1, 'comes', 'come'),
         training.min_segment_size,
         received.cells
     ) as merged_because,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -88,26 +89,33 @@ def end_run(
     lines = list(_shown(cursor, invocation, results))
     if message:
         return Outcome([*lines, *_reported_failure(invocation, message)], changed)
-    path = published_path(invocation.path, invocation.published)
     if invocation.command not in COMMANDS:
         return Outcome(lines)
+    path = published_path(invocation.path, invocation.published)
     is_complete = path is not None and publication.is_complete(results)
     if path is not None and is_complete:
-        try:
-            publish(cursor, publication.tables, publication.queries, path)
-        except (OSError, duckdb.Error) as error:
-            cause = " ".join(str(error).split())
-            problem = f"the build is complete and was not published: {path} could not be written"
-            problem = f"{problem}: {cause}"
+        problem = _problem_of_publishing(cursor, publication, path)
+        if problem:
             return Outcome([*lines, *_reported_failure(invocation, problem)], problem)
         lines += [f"  Published: {path}", *next_steps(cursor)]
     elif path is not None:
         lines += _not_published(results, publication)
-    address = os.environ.get(ADDRESS)
-    if address and segments_were_built(results):
-        message = success_message(cursor, invocation, is_published=is_complete)
-        lines += delivery(address, message)
+    if (address := os.environ.get(ADDRESS)) and segments_were_built(results):
+        lines += delivery(address, success_message(cursor, invocation, is_published=is_complete))
     return Outcome(lines)
+
+
+def _problem_of_publishing(
+    cursor: duckdb.DuckDBPyConnection, publication: Publication, path: Path
+) -> str | None:
+    """Publish; what to say if the file could not be written."""
+    try:
+        publish(cursor, publication.tables, publication.queries, path)
+    except (OSError, duckdb.Error) as error:
+        cause = " ".join(str(error).split())
+        problem = f"the build is complete and was not published: {path} could not be written"
+        return f"{problem}: {cause}"
+    return None
 
 
 def _reported_failure(invocation: Invocation, cause: str) -> Iterator[str]:
