@@ -12,7 +12,14 @@ from segmentation.inputs.reading import drop_unused
 from segmentation.publishing.publish import publish, published_path
 from segmentation.run.checks import check_run
 from segmentation.run.invocation import Invocation, NodeResult, Outcome
-from segmentation.run.log import add_nodes, changed_inputs, close_run, note_inputs, open_run
+from segmentation.run.log import (
+    add_nodes,
+    changed_inputs,
+    close_run,
+    newer_code,
+    note_inputs,
+    open_run,
+)
 from segmentation.run.publication import COMMANDS, Publication
 from segmentation.run.summary import next_steps, segments_were_built, summary, warnings
 from segmentation.run.webhook import ADDRESS, delivery, failure_message, success_message
@@ -37,6 +44,8 @@ def start_run(
     expected
         Schema and name of each table that the run reads and does not make itself.
     """
+    if problem := newer_code(cursor):
+        return Outcome(problem=problem)
     open_run(cursor, invocation)
     check = check_run(cursor, invocation, expected)
     if check.problems:

@@ -19,6 +19,8 @@ from segmentation.run.invocation import Invocation, NodeResult
 from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
 
+#: Counts the layouts of the database. A change that older code cannot build on raises it.
+LAYOUT: Final = 2
 #: Tables of the log. Columns that are added later are nullable and added to old databases as well.
 _TABLES: Final = """
 create schema if not exists governance;
@@ -38,10 +40,12 @@ create table if not exists governance.runs (
     is_clean boolean,
     started_at timestamp not null,
     finished_at timestamp,
-    input_stamps varchar
+    input_stamps varchar,
+    layout integer
 );
 
 alter table governance.runs add column if not exists input_stamps varchar;
+alter table governance.runs add column if not exists layout integer;
 alter table governance.runs drop column if exists reader_options;
 alter table governance.runs drop column if exists made_from;
 alter table governance.runs drop column if exists keeps_tables;
@@ -86,6 +90,32 @@ _NODE_SCHEMA: Final = pl.Schema(
 _COUNTED: Final = frozenset({"model", "seed", "snapshot"})
 
 
+def newer_code(cursor: duckdb.DuckDBPyConnection) -> str | None:
+    """Which newer code the database needs; None if this code can build on it."""
+    try:
+        found = execute(
+            cursor,
+            """
+            select
+                list_filter(versions, lambda library: library.name = 'store-segments')[1].value,
+                layout
+            from governance.runs
+            where layout > ?
+            order by layout desc, started_at desc
+            limit 1
+            """,
+            [LAYOUT],
+        ).fetchone()
+    except (duckdb.BinderException, duckdb.CatalogException):  # a new or an older database
+        return None
+    if found is None:
+        return None
+    return (
+        f"a newer version of this project ({found[0]}) built this database: use that version, or"
+        " another database (STORE_SEGMENTS_DB)"
+    )
+
+
 def open_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> None:
     """Add the row of this run. A run that is still open has been killed: nobody else can write."""
     execute(cursor, _TABLES)
@@ -110,7 +140,8 @@ def open_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> None:
             from_json($versions, '[{"name": "VARCHAR", "value": "VARCHAR"}]') as versions,
             $is_clean as is_clean,
             $started_at::timestamp as started_at,
-            $input_stamps as input_stamps
+            $input_stamps as input_stamps,
+            $layout as layout
         """,
         {
             "run_id": invocation.run_id,
@@ -124,6 +155,7 @@ def open_run(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> None:
             "is_clean": is_clean,
             "started_at": invocation.started_at,
             "input_stamps": json.dumps(stamps(invocation), sort_keys=True),
+            "layout": LAYOUT,
         },
     )
 

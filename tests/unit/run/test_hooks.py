@@ -11,6 +11,7 @@ import pytest
 from segmentation.publishing.publish import Table
 from segmentation.run.hooks import end_run, start_run
 from segmentation.run.invocation import NodeResult
+from segmentation.run.log import LAYOUT
 from segmentation.run.publication import Publication
 
 from .helpers import invocation
@@ -51,6 +52,19 @@ def test_a_complete_build_is_published_with_its_own_success_in_the_log(
     assert any("make report" in line for line in outcome.lines)
     with duckdb.connect(str(path), read_only=True) as published:
         assert published.execute("select status from governance.runs").fetchall() == [("success",)]
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(
+    cursor: duckdb.DuckDBPyConnection,
+) -> None:
+    cursor.execute("update governance.runs set layout = ?", [LAYOUT + 1])
+    cursor.execute("alter table governance.runs add column of_tomorrow integer")
+    before = cursor.execute("from governance.runs").fetchall()
+    problem = start_run(cursor, invocation(run_id="older")).problem
+    assert problem is not None
+    assert "a newer version of this project (0." in problem
+    assert "\n" not in problem
+    assert cursor.execute("from governance.runs").fetchall() == before
 
 
 @pytest.mark.parametrize(
