@@ -64,8 +64,8 @@ NO_MODEL: Final = "none"
 #: How a missing lane is written in the name of a cell.
 _MISSING: Final = "x"
 _LETTERS: Final = string.ascii_lowercase[1:]
-#: Share of stores in common from which a cluster is the same one as before: "highly stable" of
-#: Hennig (2008), Dissolution point and isolation robustness.
+#: Share of stores in common from which a cluster is the same one as before: "highly stable" in
+#: clusterboot of the R package fpc (Hennig 2007).
 SAME_CLUSTER: Final = 0.85
 #: How many times as far the nearest cell of a store's own internal cluster has to be than that of
 #: another one before the store leaves its sales group, docs/decisions/0308.
