@@ -77,6 +77,14 @@ _MOST_NAMES: Final = 10_000
 _VALUES: Final = (
     "select _value as value, _file as file, _n_rows as n_rows, _money as money from _intake_values"
 )
+#: What `formats` can say about a column, by its role; about a column of facts it can say anything.
+_POSSIBLE_FORMATS: Final = {
+    "id": ("category",),
+    "category": ("category",),
+    "money": ("number", "decimal", "thousands", "currency", "ignore"),
+    "date": ("date", "ignore"),
+    "text": ("ignore",),
+}
 #: Formats that one call of `strptime` reads, tried where all values have the same pattern.
 _COMMON_DATES: Final = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d")
 
@@ -230,17 +238,28 @@ class _Column:
 
     def decide(self) -> _Decided:
         """Decide how the column is read."""
-        if self.given.read_as == "ignore":
+        if problem := self._impossible():
             found = self._format("ignored", "ignored", SET_BY_FORMATS, "null")
-            if self.column in required_columns(self.plan.name):
-                problem = f"{self.setting}: ignore is not allowed; {self.plan.name} need the column"
-                return _Decided(replace(found, problem=problem))
-            return _Decided(found)
+            return _Decided(replace(found, problem=problem))
+        if self.given.read_as == "ignore":
+            return _Decided(self._format("ignored", "ignored", SET_BY_FORMATS, "null"))
         if self.role == "text":
             found = self._format("text", "text", "", or_null(tidy(self.name), NO_CATEGORY))
             return _Decided(replace(found, problem=self._several_currencies()))
         self._collect()
         return self._decide_from_values()
+
+    def _impossible(self) -> str:
+        """Why what `formats` says about the column cannot be done; empty if it can."""
+        possible = _POSSIBLE_FORMATS.get(self.role, self.given.names)
+        if self.column in required_columns(self.plan.name):
+            possible = tuple(name for name in possible if name != "ignore")
+        wrong = [name for name in self.given.names if name not in possible]
+        if not wrong:
+            return ""
+        return (
+            f"{self.setting}: {wrong[0]} is not possible there; possible are: {', '.join(possible)}"
+        )
 
     def _decide_from_values(self) -> _Decided:
         if self.role == "id":

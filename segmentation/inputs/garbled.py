@@ -1,9 +1,9 @@
 """Names that were read in another encoding than they were written in.
 
-Nearly every byte has a meaning in Windows-1252, so that files in the encoding of DOS or of old Macs
-seem to be read: the last letter of `Café` becomes a low quote. Words tell the difference, since no
-language has a low quote inside a word. Text that was encoded as UTF-8 twice tells it by itself: it
-is UTF-8 again when its characters are written as bytes.
+Nearly every byte has a meaning in Windows-1252, so files in the encodings of DOS and old Macs seem
+readable: the last letter of `Café` becomes a low quote. Words reveal it, since no language has a
+low quote inside a word. Text that was encoded as UTF-8 twice reveals itself: written as bytes, its
+characters are valid UTF-8 again.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def garbled_names(names: Sequence[str], *, is_windows_1252: bool) -> Garbled | N
 
 
 def _encoded_once(name: str) -> str:
-    """A name in which words that were encoded as UTF-8 twice are written right."""
+    """A name in which words that were encoded as UTF-8 twice are corrected."""
     for word in name.split(" "):
         for codec in ("cp1252", "latin-1"):
             try:

@@ -60,6 +60,12 @@ class ColumnOptions(_Strict):
     thousands: Thousands | None = None
     currency: Literal["mixed"] | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is set, as the user says it: `category`, `decimal`, `date`."""
+        given = self.model_dump(exclude_none=True)
+        return tuple(str(given[name]) if name == "read_as" else name for name in given)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.date and self.date != "excel" and not is_strptime_format(self.date):

@@ -456,14 +456,28 @@ def test_settings_of_names_that_nothing_has_are_refused(
     ]
 
 
-def test_a_column_that_is_needed_cannot_be_ignored(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "setting", "expected"),
+    [
+        ("sales_amount", "ignore", "possible are: number, decimal, thousands, currency"),
+        ("sales_amount", "%d/%m/%Y", "possible are: number, decimal, thousands, currency"),
+        ("sold_on", {"decimal": ","}, "possible are: date, ignore"),
+        ("store_id", "number", "possible are: category"),
+        ("store_id", "ignore", "possible are: category"),
+    ],
+)
+def test_formats_that_a_column_cannot_have_are_refused(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    name: str,
+    setting: object,
+    expected: str,
 ) -> None:
-    formats = {"sales": {"sales_amount": "ignore"}}
-    report = check(connection, tmp_path, {"sales": sales("1.5")}, formats=formats)
-    assert report.problems["sales"] == [
-        "formats.sales.sales_amount: ignore is not allowed; sales need the column"
-    ]
+    formats = {"sales": {name: setting}}
+    report = check(connection, tmp_path, {"sales": dated("2025-01-31")}, formats=formats)
+    (problem,) = report.problems["sales"]
+    assert problem.startswith(f"formats.sales.{name}: ")
+    assert problem.endswith(expected)
 
 
 def test_a_setting_that_makes_numbers_of_texts_is_refused_with_the_share(
