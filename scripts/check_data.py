@@ -137,8 +137,8 @@ def _table(profile: pl.DataFrame) -> list[str]:
             row["read_as"],
             row["format"],
             f"{row['n_missing']:,}",
-            row["minimum"] or "",
-            row["maximum"] or "",
+            _short(row["minimum"]),
+            _short(row["maximum"]),
         )
         for row in profile.iter_rows(named=True)
     ]
@@ -149,6 +149,14 @@ def _table(profile: pl.DataFrame) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def _short(value: str | None) -> str:
+    """A value without the digits that only floating point has, such as those after `0.362`."""
+    try:
+        return f"{float(value or ''):.12g}" if "." in (value or "") else value or ""
+    except ValueError:
+        return value or ""
 
 
 def _merged(report: IntakeReport, inputs: Mapping[str, str], given: Mapping[str, Any]) -> str:

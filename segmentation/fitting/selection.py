@@ -75,7 +75,7 @@ def _decide_alone(name: str, raw: Matrix, x: Matrix, settings: ScopeSettings) ->
     missing_share = float(np.isnan(x).mean()) if x.size else 1.0
     decision = FeatureDecision(name, missing_share=missing_share)
     for pattern in settings.ignore_features:
-        if fnmatch.fnmatchcase(name, pattern):
+        if is_ignored(name, pattern):
             return replace(decision, kept=False, reason="ignored", partner=pattern)
     if missing_share > settings.max_missing_share or missing_share == 1.0:
         return replace(
@@ -97,6 +97,30 @@ def _decide_alone(name: str, raw: Matrix, x: Matrix, settings: ScopeSettings) ->
             threshold=settings.low_variance_threshold,
         )
     return decision
+
+
+def is_ignored(name: str, pattern: str) -> bool:
+    """Whether a pattern of `ignore_features` means a feature.
+
+    Case, and whether words are joined by blanks or underscores, does not count. A column of an
+    external input is known with and without the name of the input, and all levels of a
+    category go with their column.
+
+    Parameters
+    ----------
+    name
+        A need state, a column as `demographics.median_income`, or a level as
+        `demographics.area_type = urban`.
+    pattern
+        A name, or a pattern of it as in file names (`*`, `?`, `[a-z]`).
+    """
+    column = name.partition(" = ")[0]
+    known = {name, column, name.partition(".")[2], column.partition(".")[2]} - {""}
+    return any(fnmatch.fnmatchcase(_plain(one), _plain(pattern)) for one in known)
+
+
+def _plain(name: str) -> str:
+    return "_".join(name.casefold().replace("_", " ").split())
 
 
 def _drop_collinear(decisions: list[FeatureDecision], x: Matrix, threshold: float) -> None:

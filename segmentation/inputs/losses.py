@@ -368,8 +368,10 @@ def percent(share: float) -> str:
 
 
 def amounts(part: float, whole: float) -> str:
-    """Two amounts of money with the same unit: `1.23 of 2.00 bn`."""
+    """Two amounts of money, with the same unit where both can be read in it: `1.23 of 2.00 bn`."""
     for unit, name in ((1e9, " bn"), (1e6, " m")):
         if whole >= unit:
+            if 0 < abs(part) < unit / 100:
+                return f"{part:,.2f} of {whole / unit:.2f}{name}"
             return f"{part / unit:.2f} of {whole / unit:.2f}{name}"
     return f"{part:,.2f} of {whole:,.2f}"

@@ -200,6 +200,12 @@ def _level(trait: Trait, labels: Mapping[str, Label]) -> tuple[str, str]:
     return (trait.level or "").replace("_", " "), column or _plain(trait.column)
 
 
+def _without_capital(column: str) -> str:
+    """A column's name as it is written inside a sentence: `Median age` is `median age`."""
+    first = column.partition(" ")[0]
+    return first.lower() + column[len(first) :] if first.istitle() else column
+
+
 def _plain(column: str) -> str:
     """A categorical column without the word for its being one: `area type` is the area."""
     words = column.split()
@@ -395,7 +401,7 @@ def _trait(row: Mapping[str, Any], category_column: str | None) -> Trait:
     if row["lane"] == "external":
         if category_column is not None:
             column, _, level = column.partition(" = ")
-        column = column.replace("_", " ")
+        column = _without_capital(column.replace("_", " "))
     return Trait(
         lane=row["lane"],
         feature=row["feature"],

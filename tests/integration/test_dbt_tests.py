@@ -62,6 +62,17 @@ DAMAGES = {
         update governance.feature_usage set usage = 'vanished'
         where rowid = (select min(rowid) from governance.feature_usage)
     """,
+    "ignored_features_exist": f"""
+        update lanes.internal_cluster_models
+        set settings = list_transform(
+            settings,
+            lambda one: {{
+                'name': one.name,
+                'value': if(one.name = 'ignore_features', '["Snakcs*"]', one.value)
+            }}
+        );
+        {HASHED_AGAIN}
+    """,
     "more_clusters_may_fit_better": f"""
         update lanes.internal_cluster_models set k = 10;
         {HASHED_AGAIN}

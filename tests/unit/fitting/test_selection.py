@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.features.vectors import Matrix
-from segmentation.fitting.selection import FeatureDecision, pairwise_correlations, select_features
+from segmentation.fitting.selection import (
+    FeatureDecision,
+    is_ignored,
+    pairwise_correlations,
+    select_features,
+)
 
 from ..helpers import scope_settings
 
@@ -75,8 +80,35 @@ def test_a_feature_that_matches_a_pattern_is_ignored_and_names_the_pattern(patte
     assert decision == FeatureDecision("b", kept=False, reason="ignored", partner=pattern)
 
 
-def test_patterns_to_ignore_mind_upper_and_lower_case() -> None:
-    assert all(decision.kept for decision in decide(noise(3), ignore_features=["A", "B*"]))
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("lat", ["demographics.lat", "lat"]),
+        ("LAT", ["demographics.lat", "Lat"]),
+        ("demographics.lat", ["demographics.lat"]),
+        ("*.lat", ["demographics.lat"]),
+        ("median age", ["demographics.Median_Age", "demographics.median age"]),
+        ("area_type", ["demographics.area_type = urban"]),
+        ("area_type = urban", ["demographics.area_type = urban"]),
+        ("*coupon*", ["Miscellaneous Coupons"]),
+    ],
+)
+def test_a_pattern_means_the_names_that_people_see(pattern: str, names: list[str]) -> None:
+    assert all(is_ignored(name, pattern) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("lat", "demographics.latitude"),
+        ("lat", "demographics.flat"),
+        ("competition.lat", "demographics.lat"),
+        ("area_type = urban", "demographics.area_type = rural"),
+        ("demographics", "demographics.lat"),
+    ],
+)
+def test_a_pattern_means_no_other_names(pattern: str, name: str) -> None:
+    assert not is_ignored(name, pattern)
 
 
 def test_a_feature_missing_in_too_many_stores_is_dropped_with_both_figures() -> None:
