@@ -25,6 +25,8 @@ from pydantic import (
 Lane = Literal["internal", "external"]
 #: What the shares of the internal lane enter as.
 Transform = Literal["log_ratio_gaps", "clr", "share"]
+#: How long the periods are that sales are summed by.
+Period = Literal["day", "week", "two_weeks", "month"]
 LANES: Final[tuple[Lane, Lane]] = ("internal", "external")
 EXTERNAL_SCOPE: Final = "external"
 
@@ -210,6 +212,7 @@ class _ProjectBlock(_Strict):
     memory_limit: str | None = Field(None, pattern=r"^[0-9.]+ ?(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
     temp_directory: str | None = None
     sales_window: SalesWindow = SalesWindow()
+    period: Period = "two_weeks"
     duplicate_sales: Literal["keep", "reject"] = "keep"
     returns: Literal["net", "reject"] = "net"
     max_rejected_share: float = Field(0.05, ge=0, le=1)
@@ -221,6 +224,9 @@ class _ProjectBlock(_Strict):
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
     labels: dict[str, Label] = Field(default_factory=dict)
+    cost_per_segment: float = Field(0.0, ge=0)
+    max_segments_total: int | None = Field(None, ge=1)
+    n_store_groups: int | None = Field(None, ge=1, le=1000)
     currency: Annotated[str, PlainValidator(_currency)] | None = None
     picture_formats: tuple[Literal["png", "svg"], ...] = ("png",)
     internal: ScopeOverrides | None = None  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
--- The only pass over all sales rows that computes sums. Money is summed as DECIMAL, which is exact in any order.
+-- Everything but sums by period and product starts here. Money is summed as DECIMAL, which is exact in any order.
 select
     -- text
     store_id,

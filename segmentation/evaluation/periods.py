@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+import duckdb
 import numpy as np
 import polars as pl
 
 from segmentation.features.vectors import Matrix
-
-Period = Literal["day", "week", "two_weeks", "month"]
+from segmentation.settings import Period
 
 #: A Monday, and the origin that DuckDB's `time_bucket` uses for widths in days.
 ORIGIN: Final = dt.date(2000, 1, 3)
@@ -106,7 +107,9 @@ def panel(sales: pl.DataFrame, category: str, period: Period = "two_weeks") -> P
     Returns
     -------
     Panel
-        Periods without sales in the whole category are left out, not filled with zeros.
+        Periods without sales in the whole category are left out, not filled with zeros. Where sales
+        are recorded less often than the period, such as once a month or every half-year, the last
+        record counts for the median time between records.
     """
     cells = (
         sales.filter(
@@ -126,8 +129,43 @@ def panel(sales: pl.DataFrame, category: str, period: Period = "two_weeks") -> P
     if places:
         amounts[tuple(places)] = cells["sales_amount"].to_numpy()
     stores, starts, need_states = (tuple(axis.to_list()) for axis in axes)
-    end = period_end(starts[-1], period) if starts else ORIGIN
-    return Panel(stores, need_states, starts, end, amounts)
+    return Panel(stores, need_states, starts, _end(starts, period), amounts)
+
+
+def panels(
+    sales: duckdb.DuckDBPyRelation, categories: Iterable[str], period: Period
+) -> Iterator[tuple[str, Panel]]:
+    """Read one category after the other, so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    sales
+        `int_sales_by_period`.
+    categories
+        Those to read; one without dated sales has a panel without stores.
+    period
+        Length of the periods that `period_start` was cut into.
+    """
+    for category in categories:
+        rows = of_category(sales, category)
+        columns = "store_id, category, need_state, period_start, sales_amount"
+        yield category, panel(rows.select(columns).pl(), category, period)
+
+
+def of_category(rows: duckdb.DuckDBPyRelation, category: str) -> duckdb.DuckDBPyRelation:
+    """Rows of one category."""
+    return rows.filter(duckdb.ColumnExpression("category") == duckdb.ConstantExpression(category))
+
+
+def _end(starts: tuple[dt.date, ...], period: Period) -> dt.date:
+    """Day after the time that the last record covers."""
+    if not starts:
+        return ORIGIN
+    end = period_end(starts[-1], period)
+    if len(starts) == 1:
+        return end
+    usual = float(np.median(np.diff([start.toordinal() for start in starts])))
+    return max(end, starts[-1] + dt.timedelta(days=int(usual)))
 
 
 def halves(whole: Panel) -> tuple[Panel, Panel]:

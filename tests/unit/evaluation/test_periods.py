@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.evaluation.periods import (
-    Period,
     halves,
     panel,
     period_end,
@@ -19,6 +18,7 @@ from segmentation.evaluation.periods import (
     too_little,
 )
 from segmentation.evaluation.simulation import simulated_chain
+from segmentation.settings import Period
 
 DATES = st.dates(dt.date(1995, 1, 1), dt.date(2035, 1, 1))
 

@@ -1,0 +1,31 @@
+-- A pass over the sales of its own. `int_sales_outcomes` has far fewer rows without periods, and everything else waits
+-- for it (docs/decisions/0406). A need state that adds up to nothing in the end has rows here: nobody knew that while
+-- the first half was sold.
+-- depends_on: {{ ref('int_input_gate') }}
+with group_need_states as (
+    select distinct
+        product_group,
+        unnest(need_states).category as category,
+        unnest(need_states).need_state as need_state,
+        len(need_states) as n_need_states
+    from {{ ref('stg_internal__sales_products') }}
+)
+
+select
+    -- ids
+    sales.store_id,
+
+    -- text
+    group_need_states.category,
+    group_need_states.need_state,
+
+    -- numbers
+    sum((sales.sales_amount / group_need_states.n_need_states)::decimal(38, 10)) as sales_amount,
+    count(*) as n_rows,
+
+    -- dates
+    {{ period_start('sales.sold_on') }} as period_start
+from {{ ref('stg_internal__sales') }} as sales
+inner join group_need_states on sales.product_group = group_need_states.product_group
+where sales.rejection_reason is null and sales.sold_on is not null
+group by all
