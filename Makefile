@@ -8,6 +8,9 @@ WORKERS ?= 2
 # vars of dbt: YAML, or a file with it
 VARS ?= {}
 VERBOSE ?=
+TESTS ?=
+STARTS_ON ?=
+OPTIONS ?=
 INPUTS ?=
 WRITE ?=
 PORT ?= 8080
@@ -27,7 +30,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging doctor extras clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging matched-stores doctor extras clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +62,9 @@ docs: $(VENV)/.installed  ## Make the docs site with the pictures and show it in
 
 report: $(VENV)/.installed  ## Write the report of the segments to target/report.html
 	python scripts/report.py
+
+matched-stores: $(VENV)/.installed  ## Give test stores controls and measure a test (TESTS=ids.txt STARTS_ON=2025-03-03 OPTIONS="--category Snacks")
+	@python scripts/matched_stores.py "$(TESTS)" "$(STARTS_ON)" $(OPTIONS)
 
 sql: $(VENV)/.installed-extras  ## Open a SQL prompt on the published build, with ready queries
 	@python scripts/sql.py

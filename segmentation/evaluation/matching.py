@@ -301,8 +301,8 @@ def matched_stores(
     unknown = sorted(set(tests) - set(whole.stores))
     if unknown:
         raise ValueError(
-            f"{len(unknown)} test stores have no sales, for example {unknown[0]}; "
-            "check the ids of the test stores"
+            f"{len(unknown)} of {len(set(tests))} test stores have no sales, for example "
+            f"{unknown[0]}; check the ids of the test stores"
         )
     ends = [*whole.starts[1:], whole.end]
     before = np.array([end <= starts_on for end in ends], dtype=bool)
