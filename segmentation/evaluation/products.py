@@ -28,7 +28,7 @@ PRODUCTS_SCHEMA: Final = pl.Schema(
         "sales_amount": pl.Float64(),
         "reach": pl.Float64(),
         "share_where_sold": pl.Float64(),
-        "index": pl.Float64(),
+        "sales_index": pl.Float64(),
         "n_stores_selling": pl.Int64(),
         "n_periods_sold": pl.Int64(),
         "evidence": pl.String(),
@@ -49,7 +49,7 @@ RANKING_SCHEMA: Final = pl.Schema(
 )
 
 
-def segment_products(whole: Panel, category: str, segments: dict[str, str]) -> pl.DataFrame:
+def segment_products(sums: pl.DataFrame) -> pl.DataFrame:
     """Sales, reach, index, evidence and advice for each segment and product.
 
     Reach is the share of the segment's stores that sell the product. The share where sold is the
@@ -68,60 +68,54 @@ def segment_products(whole: Panel, category: str, segments: dict[str, str]) -> p
 
     Parameters
     ----------
-    whole
-        Sales of the category with products in place of need states.
-    category
-        Its name.
-    segments
-        Segment of each store; stores without one, or without sales, count for the chain only.
+    sums
+        `int_product_sums`: category, segment_id, product_id, sales_amount, sellers_sales (sales in
+        the category of the stores that sell the product), n_stores_selling, n_periods_sold,
+        n_stores (of the segment).
 
     Returns
     -------
     polars.DataFrame
-        Schema `PRODUCTS_SCHEMA`, one row per segment and product that any store of the chain sold,
-        sorted by segment and falling sales.
+        Schema `PRODUCTS_SCHEMA`, one row per segment and product with sales, sorted by category,
+        segment and falling sales.
     """
-    totals = whole.totals()
-    sold = (whole.amounts > 0).any(axis=1)
-    chain = totals.sum(axis=0) / max(totals.sum(), 1e-12)
-    frames = [pl.DataFrame(schema=PRODUCTS_SCHEMA)]
-    active = np.array([store in segments for store in whole.stores]) & (totals.sum(axis=1) > 0)
-    names = np.array([segments.get(store, "") for store in whole.stores])
-    for segment in np.unique(names[active]):
-        rows = np.flatnonzero(active & (names == segment))
-        sales, sells = totals[rows], sold[rows]
-        reach = sells.mean(axis=0)
-        by_sellers = (sells * sales.sum(axis=1, keepdims=True)).sum(axis=0)
-        product_sales = sales.sum(axis=0)
-        where_sold = np.divide(
-            product_sales, by_sellers, out=np.zeros_like(reach), where=by_sellers > 0
+    segment = ("category", "segment_id")
+    sales, where_sold = pl.col("sales_amount"), pl.col("share_where_sold")
+    chain_share = sales.sum().over("category", "product_id") / sales.sum().over("category")
+    is_wide = pl.col("reach") >= WIDE_REACH
+    wide = where_sold.filter(is_wide)
+    is_thin = (pl.col("n_stores_selling") < MIN_EVIDENCE_STORES) | (
+        pl.col("n_periods_sold") < MIN_EVIDENCE_PERIODS
+    )
+    is_weak = is_wide & (where_sold <= wide.quantile(0.25, "linear").over(segment))
+    is_delisted = is_weak & (pl.col("sales_index") <= LOW_INDEX)
+    is_listed = ~is_wide & (where_sold > wide.median().over(segment))
+    return (
+        sums.filter(sales > 0)
+        .sort("category", "segment_id", "product_id")
+        .with_columns(
+            reach=pl.col("n_stores_selling") / pl.col("n_stores"),
+            share_where_sold=sales / pl.col("sellers_sales"),
+            sales_index=100 * sales / sales.sum().over(segment) / chain_share,
+            evidence=pl.when(is_thin).then(pl.lit("thin")).otherwise(pl.lit("enough")),
         )
-        index = np.divide(
-            100 * product_sales / sales.sum(), chain, out=np.zeros_like(chain), where=chain > 0
+        .with_columns(
+            advice=pl.when((is_delisted | is_listed) & is_thin)
+            .then(pl.lit("watch"))
+            .when(is_delisted)
+            .then(pl.lit("delist"))
+            .when(is_listed)
+            .then(pl.lit("list"))
+            .when(is_weak)
+            .then(pl.lit("watch"))
+            .otherwise(pl.lit("keep"))
         )
-        n_stores = sells.sum(axis=0)
-        n_periods = (whole.amounts[rows] > 0).any(axis=0).sum(axis=0)
-        thin = (n_stores < MIN_EVIDENCE_STORES) | (n_periods < MIN_EVIDENCE_PERIODS)
-        frames.append(
-            pl.DataFrame(
-                {
-                    "category": category,
-                    "segment_id": str(segment),
-                    "product_id": whole.need_states,
-                    "sales_amount": product_sales,
-                    "reach": reach,
-                    "share_where_sold": where_sold,
-                    "index": index,
-                    "n_stores_selling": n_stores,
-                    "n_periods_sold": n_periods,
-                    "evidence": np.where(thin, "thin", "enough"),
-                    "advice": _advice(reach, where_sold, index, thin),
-                },
-                schema=PRODUCTS_SCHEMA,
-            ).filter(pl.Series(chain > 0))
+        .select(PRODUCTS_SCHEMA.names())
+        .cast(dict(PRODUCTS_SCHEMA))  # type: ignore[arg-type]
+        .sort(
+            ["category", "segment_id", "sales_amount", "product_id"],
+            descending=[False, False, True, False],
         )
-    return pl.concat(frames).sort(
-        ["segment_id", "sales_amount", "product_id"], descending=[False, True, False]
     )
 
 
@@ -184,23 +178,6 @@ def product_ranking(whole: Panel, category: str, segments: dict[str, str]) -> pl
         text,
     )
     return pl.DataFrame([row], schema=RANKING_SCHEMA, orient="row")
-
-
-def _advice(
-    reach: Matrix, where_sold: Matrix, index: Matrix, thin: np.typing.NDArray[np.bool_]
-) -> np.typing.NDArray[np.str_]:
-    wide = reach >= WIDE_REACH
-    if not wide.any():
-        return np.full(len(reach), "keep")
-    lowest, middle = np.quantile(where_sold[wide], [0.25, 0.5])
-    weak = wide & (where_sold <= lowest)
-    delist = weak & (index <= LOW_INDEX)
-    listed = ~wide & (reach > 0) & (where_sold > middle)
-    return np.select(
-        [(delist | listed) & thin, delist, listed, weak],
-        ["watch", "delist", "list", "watch"],
-        default="keep",
-    )
 
 
 def _sums_of_others(values: Matrix, labels: Labels) -> Matrix:

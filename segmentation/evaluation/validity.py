@@ -17,6 +17,11 @@ from segmentation.features.vectors import Labels, Matrix, closure
 Z95: Final = 1.96
 
 Verdict = Literal["holds", "does not hold", "not possible"]
+#: How sentences call a predictor whose name alone does not read well.
+_SUBJECTS: Final = {
+    "own mix": "a store's own mix",
+    "own mix, shrunken": "a store's own mix, shrunken toward the chain's,",
+}
 
 VALIDITY_SCHEMA: Final = pl.Schema(
     {
@@ -58,11 +63,14 @@ class Grouping:
     known_on
         Last day of the data that the groups were made from. Groups that used data of the second
         half cannot be tested with it; `datetime.date.max` for data without a date.
+    problem
+        Why there are no groups to test.
     """
 
     name: str
     labels: Mapping[str, str]
     known_on: dt.date
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -305,6 +313,9 @@ def segment_validity(
     p1, p2 = closure(first.totals()), closure(second.totals())
     chain_errors = mix_error(predict(mean_of_others(p1), p1, p2), p2)
     for grouping in groupings:
+        if grouping.problem is not None:
+            rows.append(_not_possible(category, grouping.name, grouping.problem, split_on))
+            continue
         if grouping.known_on >= split_on:
             until = "an unknown date" if grouping.known_on == dt.date.max else grouping.known_on
             reason = f"the groups use data until {until}, which is not before {split_on}"
@@ -347,14 +358,15 @@ def _row(
 ) -> tuple[object, ...]:
     verdict: Verdict = "holds" if found.holds else "does not hold"
     margin = 100 * Z95 * found.standard_error
+    subject = _SUBJECTS.get(name, name)
     if found.holds:
         text = (
-            f"{category}: {name} cut the mix error of the next half by "
+            f"{category}: {subject} cut the mix error of the next half by "
             f"{100 * found.skill:.1f}% (± {margin:.1f})"
         )
     else:
         text = (
-            f"{category}: {name} did not hold: the mix error of the next half is "
+            f"{category}: {subject} did not hold: the mix error of the next half is "
             f"{100 * (1 - found.skill):.1f}% (± {margin:.1f}) of the error of the chain's mix"
         )
     return (
@@ -376,5 +388,5 @@ def _not_possible(
     category: str, name: str, reason: str, split_on: dt.date | None
 ) -> tuple[object, ...]:
     verdict: Verdict = "not possible"
-    text = f"{category}: {name} cannot be tested: {reason}"
+    text = f"{category}: {_SUBJECTS.get(name, name)} cannot be tested: {reason}"
     return (category, name, None, None, split_on, None, None, None, None, verdict, text)

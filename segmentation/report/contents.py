@@ -35,6 +35,8 @@ MAIN_KINDS: Final = ("profiles", "components")
 _PLACES: Final = {kind.name: place for place, kind in enumerate(KINDS)}
 #: Traits on a segment's card, per lane.
 MAX_TRAITS: Final = 4
+#: Candidates per segment to list or to delist that are shown.
+MAX_PRODUCTS: Final = 5
 
 Row = dict[str, Any]
 
@@ -75,6 +77,9 @@ class Section:
     map: str = ""
     min_segment_size: int = 0
     moves: list[Row] = field(default_factory=list)
+    validity: list[Row] = field(default_factory=list)
+    room: list[Row] = field(default_factory=list)
+    products: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
     models = rows(_MODELS)
     rules = rows("select * from segments.segment_rules order by lane, scope, rule")
     moves = rows("select * from segments.segment_moves order by category, step, into_cell")
+    validity = rows(_VALIDITY)
+    products = rows(_PRODUCTS, MAX_PRODUCTS)
+    room = rows("select * from segments.segment_room order by category, segment_id nulls last")
     pictures = rows(
         "select * from segments.segment_plots where format = 'png' order by kind, scope"
     )
@@ -189,6 +197,9 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                 default=0,
             ),
             moves=[row for row in moves if lane == "internal" and row["category"] == scope],
+            validity=[row for row in validity if lane == "internal" and row["category"] == scope],
+            products=[row for row in products if lane == "internal" and row["category"] == scope],
+            room=[row for row in room if lane == "internal" and row["category"] == scope],
         )
 
     lookup, lookup_note = _lookup(rows(_STORES))
@@ -417,6 +428,24 @@ where is_in_force and (
     lane = 'external' or scope in (select category from segments.store_segments)
 )
 order by lane, scope
+"""
+
+_VALIDITY: Final = """
+select
+    *,
+    1.96 * skill_standard_error as margin
+from segments.segment_validity
+order by category, skill desc nulls last, predictor
+"""
+
+_PRODUCTS: Final = """
+select *
+from segments.segment_products
+where advice in ('list', 'delist')
+qualify row_number() over (
+    partition by category, segment_id, advice order by sales_amount desc, product_id
+) <= ?
+order by category, segment_id, advice desc, sales_amount desc, product_id
 """
 
 _SETTINGS: Final = """

@@ -13,7 +13,7 @@ from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
 
 #: Models that the summary reads last; it is shown if the run has built them.
-_LAST_MODELS: Final = frozenset({"segment_summary", "segment_changes", "drift"})
+_LAST_MODELS: Final = frozenset({"segment_summary", "segment_changes", "segment_validity", "drift"})
 _CURRENT_SCOPES: Final = """
 with current_scopes as (
     select 'internal' as lane, scope from features.feat_internal
@@ -23,6 +23,7 @@ with current_scopes as (
 """
 _MAX_SEGMENTS: Final = 40
 _MAX_DRIFTED: Final = 5
+_MAX_VERDICTS: Final = 20
 #: Rows that are shown of each test that warned.
 _MAX_WARNINGS: Final = 5
 _MAX_NAME: Final = 26
@@ -34,7 +35,7 @@ def segments_were_built(results: Sequence[NodeResult]) -> bool:
 
 
 def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
-    """Verdict per input, clusters, segments, what changed; one line each.
+    """Verdict per input, clusters, segments, whether they hold, what changed; one line each.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterat
     yield from _models(cursor)
     yield ""
     yield from _segments(cursor)
+    yield ""
+    yield from _validity(cursor)
     yield ""
     yield from _movements(cursor, invocation)
     yield from _drift(cursor)
@@ -212,6 +215,54 @@ def _segments(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
             "  Few sales: stores below min_training_sales or min_training_rows; no model was fitted"
             " on them."
         )
+
+
+def _validity(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Whether the groups of each category predict later sales, and what a store's own mix does."""
+    rows = execute(
+        cursor,
+        """
+        with tested as (
+            select
+                category,
+                -- segments if they were tested, else the clusters by sales mix
+                first(
+                    explanation
+                    order by
+                        verdict = 'not possible',
+                        (predictor = 'segments') = (verdict = 'not possible')
+                ) as explanation,
+                bool_and(verdict = 'not possible') as is_untested
+            from segments.segment_validity
+            where predictor in ('internal clusters', 'segments')
+            group by category
+        )
+
+        select
+            tested.explanation,
+            tested.is_untested,
+            own.skill,
+            1.96 * own.skill_standard_error
+        from tested
+        left join segments.segment_validity as own
+            on
+                tested.category = own.category
+                and own.predictor = 'own mix, shrunken'
+                and own.verdict = 'holds'
+        order by tested.category
+        """,
+    ).fetchall()
+    yield "  Do groups of the first half of the sales cut the mix error of the second?"
+    reasons = {explanation.partition(": ")[2] for explanation, *_ in rows}
+    nothing = all(is_untested and skill is None for _, is_untested, skill, _ in rows)
+    if nothing and len(reasons) == 1:
+        yield f"  All categories: {reasons.pop()}"
+        return
+    for explanation, _, skill, margin in rows[:_MAX_VERDICTS]:
+        own = "" if skill is None else f" by {100 * skill:.1f}% (± {100 * margin:.1f})"
+        yield f"  {explanation}" + (own and f"; a store's own mix, shrunken, cuts it{own}")
+    if len(rows) > _MAX_VERDICTS:
+        yield f"  ... and {len(rows) - _MAX_VERDICTS} more in segments.segment_validity"
 
 
 def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:

@@ -22,6 +22,11 @@ DAMAGES = {
         update features.int_sales_by_need_state set sales_amount = sales_amount + 0.01
         where rowid = (select min(rowid) from features.int_sales_by_need_state)
     """,
+    "sales_by_period_add_up": """
+        update features.int_sales_by_period set sales_amount = sales_amount + 0.02
+        where rowid = (select min(rowid) from features.int_sales_by_period)
+    """,
+    "room_adds_up": "update segments.segment_room set room = 1",
     "input_rows_are_accounted_for": """
         delete from governance.rejected_rows
         where rowid = (select min(rowid) from governance.rejected_rows where input = 'products')

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -71,3 +72,67 @@ def test_a_department_without_groups_says_so(demo: tuple[Project, DbtRun], scope
     ).row(0)
     assert (status, k) == ("no_structure", 1)
     assert "one cluster describes the stores best" in reason
+
+
+def test_departments_have_verdicts_on_the_second_half_of_the_year(
+    demo: tuple[Project, DbtRun],
+) -> None:
+    project, run = demo
+    found = project.query("select * from segments.segment_validity")
+    own = found.filter(pl.col("predictor") == "own mix, shrunken")
+    assert own.height == 8
+    # the panel's households come back to their stores, so the past of a store says something
+    assert set(own["verdict"]) == {"holds"}
+    assert own["skill"].is_between(0.05, 0.4).all()
+    clusters = found.filter(pl.col("predictor") == "internal clusters")
+    assert set(clusters["verdict"]) <= {"holds", "does not hold", "not possible"}
+    assert found.filter(pl.col("predictor") == "segments")["verdict"].unique().to_list() == [
+        "not possible"
+    ]
+    for sentence in clusters.filter(pl.col("verdict") != "not possible")["explanation"]:
+        assert run.lines_with(sentence)
+
+
+def test_the_first_half_is_fitted_once(demo: tuple[Project, DbtRun]) -> None:
+    project, _ = demo
+    rows = project.query("select scope, count(*) as n from lanes.first_half_models group by all")
+    assert rows["n"].to_list() == [1] * 8
+    in_force = project.query("select model_id from governance.current_cluster_models")
+    first = project.query("select model_id from lanes.first_half_models")
+    assert set(in_force["model_id"]).isdisjoint(first["model_id"])
+
+
+def test_periods_have_the_money_of_the_need_states(demo: tuple[Project, DbtRun]) -> None:
+    project, _ = demo
+    by_period, by_need_state, n_periods = project.query(
+        """
+        select
+            (select sum(sales_amount) from features.int_sales_by_period)::decimal(18, 2),
+            (select sum(sales_amount) from features.int_need_state_net_sales)::decimal(18, 2),
+            (select count(distinct period_start) from features.int_sales_by_period)
+        """
+    ).row(0)
+    assert by_period == by_need_state
+    assert n_periods in {26, 27}
+
+
+def test_room_is_compared_with_what_chance_gives(demo: tuple[Project, DbtRun]) -> None:
+    project, _ = demo
+    sums = project.query("select * from segments.segment_room where segment_id is null")
+    assert sums.height == 8
+    assert sums["null_bound_share"].is_between(0, 0.02).all()
+    assert (sums["room_low"] <= sums["room"]).all()
+    assert (sums["room"] <= sums["room_high"]).all()
+
+
+def test_every_store_has_one_group_and_one_expected_mix(demo: tuple[Project, DbtRun]) -> None:
+    project, _ = demo
+    n_stores = project.value("select count(distinct store_id) from segments.store_segments")
+    assert project.value("select count(*) from segments.store_groups") == n_stores
+    losses = project.query("select * from segments.store_group_losses")
+    assert losses.height == 8
+    sums = project.query(
+        "select category, store_id, sum(expected_share) as total from segments.expected_shares"
+        " group by all"
+    )
+    assert sums["total"].to_list() == pytest.approx([1.0] * len(sums))

@@ -50,6 +50,16 @@ create table segments.segment_summary as
 from (
     values ('Bread', '1-1', 5, 2, 'Fresh high'), ('Bread', '2-x', 3, 0, 'Fresh low')
 ) as t (category, segment_id, n_stores, n_thin, segment_name);
+create table segments.segment_validity as
+from (
+    values
+    ('Bread', 'internal clusters', 'holds', 0.03, 0.01, 'Bread: internal clusters cut it by 3.0%'),
+    ('Bread', 'own mix, shrunken', 'holds', 0.2, 0.02, 'Bread: own mix by 20.0%'),
+    ('Bread', 'segments', 'not possible', null, null, 'Bread: segments: too early'),
+    ('Cheese', 'internal clusters', 'does not hold', 0.01, 0.01, 'Cheese: clusters did not'),
+    ('Cheese', 'own mix, shrunken', 'does not hold', 0.0, 0.02, 'Cheese: own mix did not'),
+    ('Cheese', 'segments', 'holds', 0.05, 0.01, 'Cheese: segments cut it by 5.0%')
+) as t (category, predictor, verdict, skill, skill_standard_error, explanation);
 create table segments.segment_changes as
 select 'run-1' as run_id, 8 as n_stores_before, 2 as n_moved_stores, ['2-x'] as born_segments,
     []::varchar[] as died_segments;
@@ -116,6 +126,26 @@ def test_letters_and_columns_that_need_it_are_explained(built: duckdb.DuckDBPyCo
     assert "Few sales" not in text
 
 
+def test_every_category_has_a_verdict_on_later_sales(built: duckdb.DuckDBPyConnection) -> None:
+    lines = list(summary(built, invocation()))
+    own = "a store's own mix, shrunken, cuts it by 20.0% (± 3.9)"
+    assert f"  Bread: internal clusters cut it by 3.0%; {own}" in lines
+    assert "  Cheese: segments cut it by 5.0%" in lines
+
+
+def test_one_reason_why_no_category_was_tested_is_given_once(
+    built: duckdb.DuckDBPyConnection,
+) -> None:
+    built.execute(
+        "update segments.segment_validity"
+        " set verdict = 'not possible', skill = null,"
+        " explanation = category || ': ' || predictor || ' cannot be tested: no dates'"
+    )
+    lines = list(summary(built, invocation()))
+    assert "  All categories: internal clusters cannot be tested: no dates" in lines
+    assert "  Cheese: internal clusters cannot be tested: no dates" not in lines
+
+
 def test_moves_and_drift_are_reported(built: duckdb.DuckDBPyConnection) -> None:
     text = "\n".join(summary(built, invocation()))
     assert "2 of 8 stores moved; segments new: 1, gone: 0" in text
@@ -149,7 +179,7 @@ def test_a_warning_names_its_first_rows_and_how_many_more_there_are() -> None:
 
 
 def test_the_summary_is_shown_when_all_that_it_reads_was_built() -> None:
-    names = ("segment_summary", "segment_changes", "drift")
+    names = ("segment_summary", "segment_changes", "segment_validity", "drift")
     results = [NodeResult(name, name, "model", "success", 0.1) for name in names]
     assert segments_were_built(results)
     assert not segments_were_built(results[1:])

@@ -1,0 +1,3 @@
+select *
+from {{ ref('int_expected_shares') }}
+order by category, store_id, need_state

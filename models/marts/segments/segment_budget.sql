@@ -1,0 +1,3 @@
+select *
+from {{ ref('int_segment_budget') }}
+order by category, segment_id

@@ -1,0 +1,3 @@
+select *
+from {{ ref('int_segment_validity') }}
+order by category, predictor
