@@ -1,6 +1,6 @@
 """Planted groups and data without groups: how often the lanes find the groups, and only those.
 
-    python -m benchmarks.structure [--seed S ...] [--draws N] [--baseline-draws N]
+    python -m benchmarks.structure [--seed S ...] [--draws N] [--baseline-draws N] [--edge-cases]
 
 Every draw is fitted in process with the code of the product (`fit_scope`). A scenario of the
 internal lane draws shares of stores in need states, one of the external lane draws columns.
@@ -240,6 +240,114 @@ SCENARIOS: Final[Mapping[Lane, Mapping[str, Scenario]]] = {
 }
 
 
+def categorical_noise(r: np.random.Generator) -> Draw:
+    """Two to five independent categories of 60 to 400 stores, and up to three normal columns."""
+    n = int(r.integers(60, 401))
+    parts = [r.normal(size=(n, int(r.integers(0, 4))))]
+    groups: list[str | None] = [None] * parts[0].shape[1]
+    for category in range(int(r.integers(2, 6))):
+        n_levels = int(r.integers(2, 7))
+        levels = np.eye(n_levels)[r.choice(n_levels, n, p=r.dirichlet(np.full(n_levels, 3.0)))]
+        parts.append(levels[:, levels.any(axis=0)])
+        groups += [f"category {category}"] * parts[-1].shape[1]
+    return Draw(np.hstack(parts), np.zeros(n, dtype=np.intp), tuple(groups))
+
+
+def discrete_noise(kinds: str) -> Scenario:
+    """Independent columns of 60 to 400 stores: counts, flags, levels, normal ones, zeros, gaps.
+
+    `kinds` has one letter for each kind of column to draw from.
+    """
+
+    def column(r: np.random.Generator, kind: str, n: int) -> Matrix:
+        values: Matrix = {
+            "c": lambda: r.poisson(r.choice([0.5, 1.0, 1.5, 2.0, 3.0, 5.0]), n).astype(float),
+            "f": lambda: (r.random(n) < r.uniform(0.1, 0.5)).astype(float),
+            "l": lambda: r.integers(0, r.integers(3, 8), n).astype(float),
+            "n": lambda: r.normal(size=n),
+            "z": lambda: np.where(r.random(n) < r.uniform(0.2, 0.7), 0.0, np.exp(r.normal(size=n))),
+            "m": lambda: np.where(r.random(n) < r.uniform(0.1, 0.4), np.nan, r.normal(size=n)),
+        }[kind]()
+        return values
+
+    def draw(r: np.random.Generator) -> Draw:
+        n, d = int(r.integers(60, 401)), int(r.integers(3, 13))
+        x = np.column_stack([column(r, str(r.choice(list(kinds))), n) for _ in range(d)])
+        return Draw(x, np.zeros(n, dtype=np.intp), (None,) * d)
+
+    return draw
+
+
+def twin_columns(fewest: int, most: int) -> Scenario:
+    """Normal columns of stores that come in nearly equal pairs."""
+
+    def draw(r: np.random.Generator) -> Draw:
+        n, d = int(r.integers(fewest // 2, most // 2 + 1)), int(r.integers(3, 9))
+        x = np.repeat(r.normal(size=(n, d)), 2, axis=0)
+        x += r.choice([0.003, 0.01, 0.03, 0.1]) * r.normal(size=x.shape)
+        return Draw(x, np.zeros(2 * n, dtype=np.intp), (None,) * d)
+
+    return draw
+
+
+def unequal_columns(distance: float) -> Scenario:
+    """Two groups of 300 stores; the deviation of one is six times that of the other, which is 1."""
+
+    def draw(r: np.random.Generator) -> Draw:
+        truth = (r.random(300) < 0.5).astype(np.intp)
+        x = r.normal(size=(300, 6)) * np.where(truth == 1, 6.0, 1.0)[:, None]
+        direction = r.normal(size=6)
+        x += distance * np.outer(truth, direction / np.linalg.norm(direction))
+        return Draw(x, truth, (None,) * 6)
+
+    return draw
+
+
+def dirichlet_groups(concentrations: tuple[float, ...], missing: float = 0.0) -> Scenario:
+    """Shares of 300 stores in groups that prefer two need states of eight each.
+
+    The need state that no group prefers is missing in a share of the stores, at random.
+    """
+
+    def draw(r: np.random.Generator) -> Draw:
+        k = len(concentrations)
+        truth = r.integers(0, k, 300)
+        expected = np.ones((k, 8)) + 2.0 * np.kron(np.eye(k, 4), [1.0, 1.0])
+        expected /= expected.sum(axis=1, keepdims=True)
+        shares = np.array([r.dirichlet(concentrations[g] * expected[g]) for g in truth])
+        shares[r.random(300) < missing, -1] = 0.0
+        return Draw(closure(shares), truth.astype(np.intp))
+
+    return draw
+
+
+#: Data that hostile users tried; not part of the figures of `SCENARIOS`.
+EDGE_CASES: Final[Mapping[Lane, Mapping[str, Scenario]]] = {
+    "internal": {
+        "volumes 1:10": dirichlet_groups((300.0, 30.0)),
+        "volumes 1:36": dirichlet_groups((720.0, 20.0)),
+        "missing at random": dirichlet_groups((200.0, 200.0, 200.0), 1 / 3),
+        "missing, wide": dirichlet_groups((60.0, 60.0, 60.0), 1 / 3),
+        "null gaps 20 %": planted_shares(300, 12, 1, 0.5, zeros=0.2),
+        "null gaps 40 %": planted_shares(300, 12, 1, 0.5, zeros=0.4),
+    },
+    "external": {
+        "deviations 1:6, far": unequal_columns(36.0),
+        "deviations 1:6": unequal_columns(24.0),
+        "deviations 1:6, near": unequal_columns(18.0),
+        "null counts": discrete_noise("c"),
+        "null flags": discrete_noise("f"),
+        "null levels": discrete_noise("l"),
+        "null discrete": discrete_noise("cfln"),
+        "null zeros": discrete_noise("zn"),
+        "null missing": discrete_noise("mn"),
+        "null categories": categorical_noise,
+        "null few twins": twin_columns(12, 50),
+        "null twins": twin_columns(50, 150),
+    },
+}
+
+
 @dataclass(frozen=True)
 class Found:
     """Number of clusters, cluster of every row, and its probability where the method has one."""
@@ -373,12 +481,13 @@ def run(
     given: Mapping[str, Any],
     baseline_draws: int = 0,
     only: str = "",
+    scenarios: Mapping[Lane, Mapping[str, Scenario]] = SCENARIOS,
 ) -> dict[str, Any]:
     """Fit every scenario and print the tables; return the figures."""
     outcomes: list[Outcome] = []
     assigned: list[tuple[Matrix, Labels]] = []
     print(f"{lane} lane, seeds {', '.join(map(str, seeds))}, {draws} draws each")
-    for name, scenario in SCENARIOS[lane].items():
+    for name, scenario in scenarios[lane].items():
         if only not in name:
             continue
         seconds = 0.0
@@ -506,13 +615,22 @@ def main() -> None:
     parser.add_argument("--lane", choices=["internal", "external"], action="append")
     parser.add_argument("--only", default="", help="part of the names of the scenarios")
     parser.add_argument("--baseline-draws", type=int, default=0, help="of each seed and scenario")
+    parser.add_argument("--edge-cases", action="store_true", help="instead of the scenarios")
     parser.add_argument("--set", default="{}", help="settings as JSON")
     parser.add_argument("--json", type=pathlib.Path, help="file for the figures")
     parser.add_argument("--picture", type=pathlib.Path, help="file for the picture of reliability")
     given = parser.parse_args()
     seeds = given.seed or [secrets.randbelow(10**6) for _ in range(3)]
     results = {
-        lane: run(lane, seeds, given.draws, json.loads(given.set), given.baseline_draws, given.only)
+        lane: run(
+            lane,
+            seeds,
+            given.draws,
+            json.loads(given.set),
+            given.baseline_draws,
+            given.only,
+            EDGE_CASES if given.edge_cases else SCENARIOS,
+        )
         for lane in given.lane or list(SCENARIOS)
     }
     if given.json:

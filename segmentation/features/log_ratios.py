@@ -109,16 +109,28 @@ def fit_gaps(logs: Matrix) -> GapTransform:
     rows = np.where(known, values - columns, 0.0).sum(axis=1) / per_row
     residuals = np.where(known, values - rows[:, None] - columns, 0.0)
     deviations = np.sqrt((residuals**2).sum(axis=0) / per_column)
-    return GapTransform(columns, -_penalties(~known) * deviations)
+    penalties = np.where(is_assortment(~known), ASSORTMENT_PENALTY, CHANCE_PENALTY)
+    return GapTransform(columns, -penalties * deviations)
 
 
-def _penalties(zeros: npt.NDArray[np.bool_]) -> Matrix:
-    """Column deviations by which a zero of each column is below the expected share."""
-    penalties = np.full(zeros.shape[1], CHANCE_PENALTY)
+def is_assortment(zeros: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Tell in which columns zeros go together with those of another column.
+
+    Parameters
+    ----------
+    zeros
+        Stores x features.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (features,).
+    """
+    joint = np.zeros(zeros.shape[1], dtype=bool)
     counts = zeros.sum(axis=0)
     varied = np.flatnonzero((counts >= _MIN_ZEROS) & (counts < len(zeros)))
     if len(varied) > 1:
         correlations = np.corrcoef(zeros[:, varied].T.astype(np.float64))
         np.fill_diagonal(correlations, 0.0)
-        penalties[varied[correlations.max(axis=1) > JOINT_ZEROS]] = ASSORTMENT_PENALTY
-    return penalties
+        joint[varied[correlations.max(axis=1) > JOINT_ZEROS]] = True
+    return joint

@@ -16,7 +16,8 @@ from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.criterion import Assessment, assess, best_first
 from segmentation.fitting.kmeans import WeightedRows, partition, weighted_rows
 from segmentation.fitting.metric import Metric
-from segmentation.fitting.mixtures import Family, fit_mixtures
+from segmentation.fitting.mixtures import Family, expectation_maximization, fit_mixtures
+from segmentation.fitting.search_rows import without_twins
 from segmentation.fitting.silhouettes import mean_silhouettes
 from segmentation.fitting.threads import each
 from segmentation.settings import ScopeSettings
@@ -57,12 +58,13 @@ RESAMPLE_RESTARTS = 3
 SEARCH_ROWS = 2000
 #: Candidates, from the best score, that are tested for a valley before "no structure".
 TESTED = 3
-#: p-value of "no valley" up to which a candidate passes: with many stores, and below `FEW_ROWS`
-#: stores, whose windows hold so few of them that chance leaves some of them empty.
+#: p-value of "no valley" up to which a candidate passes, and the same where chance empties windows
+#: more often: below `FEW_ROWS` stores, whose windows hold few of them, and with columns that have
+#: levels, whose density falls in steps.
 ALPHA = 0.2
-ALPHA_OF_FEW = 0.02
+ALPHA_IF_DOUBTFUL = 0.02
 FEW_ROWS = 50
-FAMILIES: tuple[Family, ...] = ("full", "diagonal")
+FAMILIES: tuple[Family, ...] = ("full", "diagonal", "volume")
 
 
 @dataclass
@@ -136,6 +138,7 @@ def choose_clusters(
     make_clusterer: MakeClusterer,
     n_jobs: int = 1,
     zero_share: float = 0.0,
+    smooth: Matrix | None = None,
 ) -> SearchResult:
     """Measure every k and choose one.
 
@@ -150,8 +153,8 @@ def choose_clusters(
     Davies-Bouldin, and an index by name takes its best value. The winner must then beat one single
     cluster (gap statistic).
 
-    Ties go to the smaller k. `n_clusters` fixes k, regardless of the evidence. All candidates have
-    all indices in either case.
+    Ties go to the smaller k. `n_clusters` fixes k, regardless of the evidence and of
+    `max_clusters`. All candidates have all indices in either case.
 
     Parameters
     ----------
@@ -165,6 +168,8 @@ def choose_clusters(
         Threads that fit at once; they change no result.
     zero_share
         Share of the cells behind `z` that stand for a share of zero.
+    smooth
+        The same rows for the search with mixtures (see `search_rows`); `z` if not given.
 
     Returns
     -------
@@ -201,14 +206,17 @@ def choose_clusters(
         )
     ks = range(smallest, largest + 1)
     if settings.selection == "mixture":
-        fitted = _from_mixtures(z, ks, settings, make_clusterer, zero_share)
+        fitted = _from_mixtures(
+            z, z if smooth is None else smooth, ks, settings, make_clusterer, zero_share
+        )
     else:
         fitted = _from_kmeans(z, ks, settings, make_clusterer, n_jobs)
     candidates = _measured(z, fitted, settings, make_clusterer, n_jobs)
     passing = [candidate for candidate in candidates if _passes(candidate, settings)]
     _rank(passing)
     if settings.selection == "mixture":
-        winner, reason = _best_mixture(candidates, ALPHA if len(z) >= FEW_ROWS else ALPHA_OF_FEW)
+        is_doubtful = len(z) < FEW_ROWS or (smooth is not None and not zero_share)
+        winner, reason = _best_mixture(candidates, ALPHA_IF_DOUBTFUL if is_doubtful else ALPHA)
         if winner is not None:
             _set_gap(z, winner, settings, make_clusterer, n_jobs)
     else:
@@ -216,9 +224,18 @@ def choose_clusters(
     if fixed:
         alone = "the data alone give no structure" if winner is None else f"the data: {reason}"
         winner = next(candidate for candidate in candidates if candidate.k == fixed)
-        reason = f"k = {fixed} fixed by n_clusters ({alone})"
+        beyond = (
+            f", beyond max_clusters = {settings.max_clusters}"
+            if fixed > settings.max_clusters
+            else ""
+        )
+        reason = f"k = {fixed} fixed by n_clusters{beyond} ({alone})"
         winner.verdict = f"chosen: fixed by n_clusters; {winner.verdict}".rstrip("; ")
-    elif winner is not None and winner.k == largest and winner.k == settings.max_clusters:
+    elif (
+        winner is not None
+        and winner.k == largest == settings.max_clusters
+        and settings.min_clusters < settings.max_clusters
+    ):
         reason += (
             f"; it is the largest k that was tried: raise max_clusters ({largest}) to see if more"
             " clusters describe the stores better"
@@ -243,24 +260,37 @@ def _from_kmeans(
 
 def _from_mixtures(
     z: Matrix,
+    smooth: Matrix,
     ks: range,
     settings: ScopeSettings,
     make_clusterer: MakeClusterer,
     zero_share: float,
 ) -> dict[int, _Fitted]:
-    """K-means for each k in the metric of the best mixture, from the centers of the mixture."""
+    """K-means for each k in the metric of the best mixture, from the centers of the mixture.
+
+    The mixtures are fitted to `smooth`; centers and metric are those that their clusters have in
+    `z`.
+    """
     rows = np.arange(len(z))
     if len(z) > SEARCH_ROWS:
         drawn = np.random.default_rng(settings.seed).permutation(len(z))[:SEARCH_ROWS]
         rows = np.sort(drawn)
+    alone = without_twins(smooth[rows], settings.min_cluster_size)
+    if len(alone) >= ks[-1]:
+        rows = rows[alone]
+    searched = smooth[rows] - smooth[rows].mean(axis=0)
+    mixtures = fit_mixtures(searched, ks[-1], FAMILIES, settings.seed)
+    assessments = assess(searched, mixtures.values(), zero_share, settings.min_cluster_size)
     center = z[rows].mean(axis=0)
-    mixtures = fit_mixtures(z[rows] - center, ks[-1], FAMILIES, settings.seed)
-    assessments = assess(z[rows] - center, mixtures.values(), zero_share, settings.min_cluster_size)
+    known = z[rows] - center
+    scatter = known.T @ known / len(known)
     fitted = {}
     for k in ks:
         mixture = assessments[k].mixture
-        metric = Metric.of_covariance(mixture.covariance)
-        start = metric.transform(mixture.means + center)
+        family: Family = "full" if mixture.family == "full" else "diagonal"
+        tied = expectation_maximization(known, scatter, mixture.responsibilities, family, 1)
+        metric = Metric.of_covariance(tied.covariance)
+        start = metric.transform(tied.means + center)
         model = make_clusterer(k, 1, settings.seed, start).fit(metric.transform(z))
         fitted[k] = _Fitted(model, metric, assessments[k])
     return fitted

@@ -29,6 +29,8 @@ _ZERO_DISCOUNT: Final = 3.0
 _LEAST_WORTH: Final = 0.25
 #: Part of the gain that a number of clusters loses if two of its clusters have no valley.
 _VALLEY_COST: Final = 0.1
+#: p-value of "no valley" that clusters of different volume may have at most.
+_SEPARATE: Final = 0.05
 #: Differences of the score that count as a tie; the smaller number of clusters is taken then.
 _TIE: Final = 1e-3
 
@@ -103,6 +105,8 @@ def assess(
         too_small = mixture.k > 1 and mixture.smallest < min_size
         known = best.get(mixture.k)
         if known is None or (too_small, criterion) < known[:2]:
+            if mixture.family == "volume" and not _are_all_separate(z, mixture):
+                continue
             best[mixture.k] = (too_small, criterion, mixture)
     one = best[1][1]
     largest_gain = max((one - criterion for small, criterion, _ in best.values() if not small))
@@ -121,6 +125,14 @@ def assess(
         score = gain - _VALLEY_COST * weakest if able else None
         found[k] = Assessment(mixture, criterion, gain, weakest, split, score)
     return found
+
+
+def _are_all_separate(z: Matrix, mixture: Mixture) -> bool:
+    """Whether there is a valley between every two clusters.
+
+    Without one, a cluster of larger volume describes the tails of another cluster.
+    """
+    return mixture.smallest > 0 and bool(valley_p_values(z, mixture.labels).max() <= _SEPARATE)
 
 
 def best_first(assessments: Iterable[Assessment]) -> list[Assessment]:

@@ -21,7 +21,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.kmeans import partition, weighted_rows
 
-Family = Literal["full", "diagonal"]
+Family = Literal["full", "diagonal", "volume"]
 
 #: Iterations of every start, and of the two best starts until the likelihood settles.
 _SHORT_RUN: Final = 10
@@ -34,12 +34,14 @@ RIDGE: Final = 1e-3
 #: Restarts of K-means on the components, and on the components in units of their deviation.
 _KMEANS_RESTARTS: Final = (10, 3)
 #: Clusters of the mixture with one cluster less that are cut in two as starts, per family.
-_CUTS: Final[dict[Family, int]] = {"full": 3, "diagonal": 1}
+_CUTS: Final[dict[Family, int]] = {"full": 3, "diagonal": 1, "volume": 1}
 _MIN_TO_CUT: Final = 10
 _CUT_ROUNDS: Final = 8
 #: Kurtosis below which a component of one cluster is flat enough to be cut at its mean; that of a
 #: uniform distribution is 1.8, of a normal one 3.
 _FLAT: Final = 2.2
+#: Largest ratio of the variances of two clusters of different volume.
+_LARGEST_RATIO: Final = 100.0
 _TINY: Final = 1e-300
 
 
@@ -90,7 +92,9 @@ class Mixture:
     def n_parameters(self) -> int:
         """Free parameters: means, weights and the covariance."""
         m = self.means.shape[1]
-        return self.k * m + self.k - 1 + (m * (m + 1) // 2 if self.family == "full" else m)
+        volumes = self.k - 1 if self.family == "volume" else 0
+        covariance = m * (m + 1) // 2 if self.family == "full" else m
+        return self.k * m + self.k - 1 + covariance + volumes
 
     @property
     def entropy(self) -> float:
@@ -193,6 +197,8 @@ def expectation_maximization(
     Mixture
         Means, weights and covariance are those that the responsibilities were computed with.
     """
+    if family == "volume":
+        return _with_volumes(z, scatter, responsibilities, iterations)
     n, m = z.shape
     diagonal = np.diag_indices(m)
     ridge = RIDGE * np.trace(scatter) / m
@@ -222,6 +228,39 @@ def expectation_maximization(
             break
         before = likelihood
     return Mixture(family, means, weights, covariance, responsibilities, likelihood * n)
+
+
+def _with_volumes(z: Matrix, scatter: Matrix, responsibilities: Matrix, iterations: int) -> Mixture:
+    """The algorithm for a common diagonal covariance times one number for each cluster."""
+    n, m = z.shape
+    squared = z**2
+    ridge = RIDGE * np.trace(scatter) / m + 1e-12
+    volumes = np.ones(responsibilities.shape[1])
+    before = -np.inf
+    for _ in range(iterations):
+        sizes = responsibilities.sum(axis=0) + 1e-10
+        means = (responsibilities.T @ z) / sizes[:, None]
+        weights = sizes / sizes.sum()
+        within = np.maximum((responsibilities.T @ squared) / sizes[:, None] - means**2, 0.0) + ridge
+        shape = (weights / volumes) @ within
+        volumes = (within / shape).mean(axis=1)
+        volumes = np.maximum(volumes, volumes.max() / _LARGEST_RATIO)
+        shape *= weights @ volumes
+        volumes /= weights @ volumes
+        projected = means / shape
+        squares = (squared @ (1 / shape))[:, None] - 2 * z @ projected.T
+        squares = (squares + (means * projected).sum(axis=1)) / volumes
+        scores = np.log(weights) - 0.5 * (squares + m * np.log(volumes))
+        top = scores.max(axis=1, keepdims=True)
+        responsibilities = np.exp(scores - top)
+        sums = responsibilities.sum(axis=1, keepdims=True)
+        responsibilities /= sums
+        constant = m * np.log(2 * np.pi) + np.log(shape).sum()
+        likelihood = float((np.log(sums) + top).mean() - 0.5 * constant)
+        if likelihood - before < _TOLERANCE:
+            break
+        before = likelihood
+    return Mixture("volume", means, weights, np.diag(shape), responsibilities, likelihood * n)
 
 
 def _hard(labels: Labels, k: int) -> Matrix:

@@ -19,7 +19,7 @@ import pandas as pd  # PyCaret's door, open only where a fit is needed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
-from segmentation.features.log_ratios import GapTransform, fit_gaps
+from segmentation.features.log_ratios import GapTransform, fit_gaps, is_assortment
 from segmentation.features.vectors import Matrix
 from segmentation.fitting.binning import distribution
 from segmentation.fitting.cluster_search import Candidate, Clusterer, MakeClusterer, choose_clusters
@@ -28,6 +28,7 @@ from segmentation.fitting.labels import match_clusters, order_clusters
 from segmentation.fitting.lonely import RemoveLonely
 from segmentation.fitting.metric import Metric
 from segmentation.fitting.model import NO_METRIC, AffineModel, ModelRow, TrainingData
+from segmentation.fitting.search_rows import completed, completed_logs, without_levels
 from segmentation.fitting.selection import COLLINEAR, FeatureDecision, select_features
 from segmentation.fitting.weights import WeightColumns
 from segmentation.settings import ScopeSettings
@@ -161,7 +162,10 @@ def fit_scope(
         kept = list(pipeline.columns.numbers)
         rows = list(pipeline.rows)
         zero_share = float(np.isnan(data.x[rows][:, kept]).mean()) if data.has_gaps else 0.0
-        result = choose_clusters(pipeline.z, settings, pipeline.make_clusterer, n_jobs, zero_share)
+        smooth = _smooth_scores(data, pipeline, settings.seed)
+        result = choose_clusters(
+            pipeline.z, settings, pipeline.make_clusterer, n_jobs, zero_share, smooth
+        )
     reasons = dict(zip(kept, pipeline.reasons, strict=True))
     decisions = [
         replace(decision, kept=False, reason="removed by PyCaret's own filter")
@@ -237,6 +241,26 @@ def _fit_pipeline(data: TrainingData, columns: _Columns, settings: ScopeSettings
         reasons=tuple(_step(before_pca, "weights").transformer.reasons_),
         within_deviations=np.ones(len(pca.components_)),
     )
+
+
+def _smooth_scores(data: TrainingData, pipeline: _Pipeline, seed: int) -> Matrix | None:
+    """Component scores among which groups are looked for, None if they are those of the rows."""
+    rows, numbers = list(pipeline.rows), list(pipeline.columns.numbers)
+    values = pipeline.columns.values[rows]
+    if pipeline.columns.gaps is not None:
+        zeros = np.isnan(data.x[rows][:, numbers])
+        known = ~zeros | is_assortment(zeros)
+        smooth = completed_logs(values, known)
+        is_same = bool(known.all())
+    else:
+        smooth = without_levels(values, [data.groups[column] for column in numbers], seed)
+        is_same = bool(np.array_equal(smooth, values))
+    if is_same:
+        return None
+    scaled = (smooth - pipeline.center) / pipeline.scale
+    scaled = completed(scaled, ~np.isnan(scaled))
+    scores: Matrix = (scaled - pipeline.mean) @ pipeline.loadings.T
+    return scores
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,18 @@ def split_p_value(p_values: Matrix) -> float:
     """p-value of the data falling into two parts at least.
 
     The clusters are joined to a tree by their weakest valleys first. The deepest valley that the
-    tree has to cross is where the data fall apart.
+    tree has to cross is where the data fall apart. It is the deepest of k - 1, so its p-value is
+    corrected for as many tests.
 
     Parameters
     ----------
     p_values
         Shape (k, k), from :func:`valley_p_values`.
+
+    References
+    ----------
+    Šidák (1967), Rectangular confidence regions for the means of multivariate normal
+    distributions, Journal of the American Statistical Association 62.
     """
     reached, left, deepest = [0], set(range(1, len(p_values))), 1.0
     while left:
@@ -92,4 +98,4 @@ def split_p_value(p_values: Matrix) -> float:
         deepest = min(deepest, float(p))
         reached.append(cluster)
         left.remove(cluster)
-    return deepest
+    return 1.0 - (1.0 - deepest) ** (len(p_values) - 1)

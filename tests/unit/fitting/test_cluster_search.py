@@ -422,6 +422,7 @@ def test_a_fixed_number_may_be_outside_the_range_that_is_searched() -> None:
     assert result.chosen is not None
     assert result.chosen.k == 7
     assert [candidate.k for candidate in result.candidates] == [2, 3, 4, 5, 6, 7]
+    assert result.reason.startswith("k = 7 fixed by n_clusters, beyond max_clusters = 5 (")
 
 
 def test_the_largest_number_that_was_tried_is_chosen_with_advice() -> None:
@@ -429,6 +430,9 @@ def test_the_largest_number_that_was_tried_is_chosen_with_advice() -> None:
     at_the_end = search(z, selection="mixture", max_clusters=3)
     assert "raise max_clusters (3)" in at_the_end.reason
     assert "max_clusters" not in search(z, selection="mixture", max_clusters=4).reason
+    asked_for = search(z, selection="mixture", min_clusters=3, max_clusters=3)
+    assert asked_for.chosen is not None
+    assert "max_clusters" not in asked_for.reason
 
 
 @pytest.mark.parametrize("rows", [6, 10, 15, 20, 30, 40])

@@ -51,6 +51,20 @@ def test_the_diagonal_family_has_no_covariances() -> None:
     np.testing.assert_array_equal(covariance, np.diag(np.diag(covariance)))
 
 
+def test_groups_of_unequal_volume_are_described_by_as_many_clusters() -> None:
+    tight, wide = blobs([150], FAR_CENTERS, 0.5), blobs([150], FAR_CENTERS[1:], 3.0)
+    z = np.vstack([tight, wide])
+    z -= z.mean(axis=0)
+    found = fit_mixtures(z, 4, (*FAMILIES, "volume"), 0)
+    two = found["volume", 2]
+    assert np.bincount(two.labels).tolist() == [150, 150]
+    assert two.log_likelihood > found["full", 4].log_likelihood
+    for cluster in range(2):
+        r = two.responsibilities[:, cluster]
+        variance = (r @ (z - two.means[cluster]) ** 2).mean() / r.sum()
+        assert min(abs(variance - 0.25) / 0.25, abs(variance - 9.0) / 9.0) < 0.2
+
+
 def test_rows_that_are_all_the_same_are_one_cluster() -> None:
     mixture = fit_mixtures(np.zeros((20, 3)), 1, FAMILIES, 0)["full", 1]
     assert np.isfinite(mixture.log_likelihood)
