@@ -445,6 +445,39 @@ def test_few_stores_without_groups_are_seldom_split(rows: int) -> None:
     assert claimed <= 1
 
 
+def test_few_stores_in_nearly_equal_pairs_are_seldom_split() -> None:
+    claimed = 0
+    for seed in range(30):
+        random = np.random.default_rng([seed, 7])
+        z = np.repeat(random.normal(size=(12, 3)), 2, axis=0)
+        z += 0.01 * random.normal(size=z.shape)
+        claimed += search(z, selection="mixture").chosen is not None
+    assert claimed <= 1
+
+
+def test_a_tight_group_and_a_wide_one_are_two_clusters() -> None:
+    random = np.random.default_rng(3)
+    truth = np.repeat([0, 1], 150)
+    z = random.normal(size=(300, 5)) * np.where(truth == 1, 6.0, 1.0)[:, None]
+    z[:, 0] += 30.0 * truth
+    found = search(z, selection="mixture", max_clusters=8).chosen
+    assert found is not None
+    assert found.k == 2
+    assert adjusted_rand_score(truth, found.model.labels_) > 0.9
+
+
+def test_clusters_lie_where_the_stores_are_and_not_where_the_smooth_rows_are() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    smooth = z + np.random.default_rng(0).normal(scale=0.5, size=z.shape)
+    settings_of_both = scope_settings(max_clusters=4, stability_resamples=2, gap_references=2)
+    found = choose_clusters(z, settings_of_both, kmeans, smooth=smooth).chosen
+    assert found is not None
+    assert found.k == 3
+    means = [z[found.model.labels_ == cluster].mean(axis=0) for cluster in range(3)]
+    centers = found.metric.transform(np.array(means))
+    np.testing.assert_allclose(found.model.cluster_centers_, centers, atol=1e-9)
+
+
 def test_few_stores_in_groups_far_apart_are_split() -> None:
     z = blobs([8, 7, 7], FAR_CENTERS)
     found = search(z, selection="mixture").chosen

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.impute import SimpleImputer
+from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from segmentation.features.vectors import Matrix
+from segmentation.features.vectors import Matrix, closure, log_shares
 from segmentation.fitting.model import AffineModel, ModelRow, TrainingData
 from segmentation.fitting.scope import fit_scope
 from segmentation.fitting.weights import measurement_weight
@@ -309,6 +311,47 @@ def test_data_without_structure_is_one_cluster_around_the_mean_with_the_reason()
     assert centroid["n_stores"] == 60 - row["n_outliers"]
     np.testing.assert_allclose(centroid["center"], 0.0, atol=1e-9)
     assert len(row["components"]) == 4
+
+
+MIXTURE: dict[str, Any] = {**QUICK, "selection": "mixture", "max_clusters": 8}
+
+
+@pytest.mark.parametrize("kind", ["counts", "flags", "levels", "categories", "missing"])
+def test_columns_with_levels_that_have_nothing_to_do_with_each_other_are_no_groups(
+    kind: str,
+) -> None:
+    random = np.random.default_rng([1, *kind.encode()])
+    for _ in range(2):
+        groups: list[str | None] = [None] * 6
+        if kind == "counts":
+            x = random.poisson([0.5, 1.0, 1.5, 2.0, 2.0, 3.0], size=(200, 6)).astype(float)
+        elif kind == "flags":
+            x = (random.random((200, 6)) < [0.1, 0.2, 0.3, 0.4, 0.5, 0.5]).astype(float)
+        elif kind == "levels":
+            x = random.integers(0, 4, size=(200, 6)).astype(float)
+        elif kind == "categories":
+            x = np.hstack([np.eye(3)[random.integers(0, 3, 200)] for _ in range(3)])
+            groups = [f"category {column // 3}" for column in range(9)]
+        else:
+            x = random.normal(size=(200, 6))
+            x[random.random(x.shape) < 0.3] = np.nan
+        row = fit_scope(training(x, groups), scope_settings(**MIXTURE))
+        assert (row["status"], row["k"]) == ("no_structure", 1), row["reason"]
+
+
+def test_zeros_at_random_hide_no_groups() -> None:
+    random = np.random.default_rng(2)
+    truth = random.integers(0, 3, 300)
+    preferred = np.array([np.repeat(3.0 ** (np.arange(4) == group), 2) for group in range(3)])
+    amounts = random.gamma(25.0 * preferred[truth])
+    amounts[random.random(300) < 1 / 3, 0] = 0.0
+    x = log_shares(closure(amounts), 0.05)
+    data = replace(training(x, scope="Snacks"), raw=closure(amounts), has_gaps=True)
+    row = fit_scope(data, scope_settings("internal", "Snacks", **MIXTURE))
+    model = AffineModel.from_row(row)
+    assert row["k"] == 3
+    labels = model.predict(model.transform(data.names, x))
+    assert adjusted_rand_score(truth, labels) > 0.95
 
 
 @pytest.mark.parametrize(
