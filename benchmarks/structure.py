@@ -260,15 +260,15 @@ def discrete_noise(kinds: str) -> Scenario:
     """
 
     def column(r: np.random.Generator, kind: str, n: int) -> Matrix:
-        values: Matrix = {
+        makers: dict[str, Callable[[], Matrix]] = {
             "c": lambda: r.poisson(r.choice([0.5, 1.0, 1.5, 2.0, 3.0, 5.0]), n).astype(float),
             "f": lambda: (r.random(n) < r.uniform(0.1, 0.5)).astype(float),
             "l": lambda: r.integers(0, r.integers(3, 8), n).astype(float),
             "n": lambda: r.normal(size=n),
             "z": lambda: np.where(r.random(n) < r.uniform(0.2, 0.7), 0.0, np.exp(r.normal(size=n))),
             "m": lambda: np.where(r.random(n) < r.uniform(0.1, 0.4), np.nan, r.normal(size=n)),
-        }[kind]()
-        return values
+        }
+        return makers[kind]()
 
     def draw(r: np.random.Generator) -> Draw:
         n, d = int(r.integers(60, 401)), int(r.integers(3, 13))

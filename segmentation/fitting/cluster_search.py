@@ -138,7 +138,7 @@ def choose_clusters(
     make_clusterer: MakeClusterer,
     n_jobs: int = 1,
     zero_share: float = 0.0,
-    smooth: Matrix | None = None,
+    smooth: Callable[[Labels], Matrix] | None = None,
 ) -> SearchResult:
     """Measure every k and choose one.
 
@@ -169,7 +169,8 @@ def choose_clusters(
     zero_share
         Share of the cells behind `z` that stand for a share of zero.
     smooth
-        The same rows for the search with mixtures (see `search_rows`); `z` if not given.
+        Gives rows by their numbers as the mixtures see them (see `search_rows`); those of `z` if
+        not given.
 
     Returns
     -------
@@ -206,9 +207,7 @@ def choose_clusters(
         )
     ks = range(smallest, largest + 1)
     if settings.selection == "mixture":
-        fitted = _from_mixtures(
-            z, z if smooth is None else smooth, ks, settings, make_clusterer, zero_share
-        )
+        fitted = _from_mixtures(z, smooth, ks, settings, make_clusterer, zero_share)
     else:
         fitted = _from_kmeans(z, ks, settings, make_clusterer, n_jobs)
     candidates = _measured(z, fitted, settings, make_clusterer, n_jobs)
@@ -260,7 +259,7 @@ def _from_kmeans(
 
 def _from_mixtures(
     z: Matrix,
-    smooth: Matrix,
+    smooth: Callable[[Labels], Matrix] | None,
     ks: range,
     settings: ScopeSettings,
     make_clusterer: MakeClusterer,
@@ -268,17 +267,18 @@ def _from_mixtures(
 ) -> dict[int, _Fitted]:
     """K-means for each k in the metric of the best mixture, from the centers of the mixture.
 
-    The mixtures are fitted to `smooth`; centers and metric are those that their clusters have in
-    `z`.
+    The mixtures are fitted to smooth rows; centers and metric are those that their clusters have
+    in `z`.
     """
     rows = np.arange(len(z))
     if len(z) > SEARCH_ROWS:
         drawn = np.random.default_rng(settings.seed).permutation(len(z))[:SEARCH_ROWS]
         rows = np.sort(drawn)
-    alone = without_twins(smooth[rows], settings.min_cluster_size)
+    searched = smooth(rows) if smooth else z[rows]
+    alone = without_twins(searched, settings.min_cluster_size)
     if len(alone) >= ks[-1]:
-        rows = rows[alone]
-    searched = smooth[rows] - smooth[rows].mean(axis=0)
+        rows, searched = rows[alone], searched[alone]
+    searched = searched - searched.mean(axis=0)
     mixtures = fit_mixtures(searched, ks[-1], FAMILIES, settings.seed)
     assessments = assess(searched, mixtures.values(), zero_share, settings.min_cluster_size)
     center = z[rows].mean(axis=0)

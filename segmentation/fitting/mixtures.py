@@ -1,8 +1,10 @@
-"""Gaussian mixtures with one common covariance, the candidates for the number of clusters.
+"""Gaussian mixtures with a common covariance, the candidates for the number of clusters.
 
 A common ("tied") covariance keeps the clusters nearest-centroid in a suitable metric, needs few
 parameters, and costs little: with ``T = z'z / n`` computed once, an iteration of the
-expectation-maximization algorithm costs rows x clusters x components.
+expectation-maximization algorithm costs rows x clusters x components. A third family multiplies a
+common diagonal covariance by one number for each cluster, its volume, so that a wide group beside a
+tight one is not cut into many.
 
 scikit-learn's `GaussianMixture(covariance_type="tied")` gives the same maximum. It computes the
 scatter of the rows in each iteration, has no diagonal tied form, and starts from K-means only,
@@ -47,18 +49,19 @@ _TINY: Final = 1e-300
 
 @dataclass(frozen=True)
 class Mixture:
-    """Mixture of normal distributions with a common covariance.
+    """Mixture of normal distributions with a common covariance, or with one for each volume.
 
     Attributes
     ----------
     family
-        Form of the common covariance.
+        Form of the covariance.
     means
         Shape (k, components).
     weights
         Shape (k,), sums to 1.
     covariance
-        Shape (components, components), ridge included.
+        Shape (components, components), ridge included; the mean of the clusters if their volumes
+        differ.
     responsibilities
         Shape (rows, k): probability of each cluster for each row.
     log_likelihood
@@ -106,7 +109,7 @@ class Mixture:
 def fit_mixtures(
     z: Matrix, largest: int, families: Iterable[Family], seed: int
 ) -> dict[tuple[Family, int], Mixture]:
-    """Fit mixtures of 1 to `largest` clusters with each form of the common covariance.
+    """Fit mixtures of 1 to `largest` clusters with each form of the covariance.
 
     Several starts run for a few iterations each, the two most likely ones until they settle:
     K-means and Ward's tree, both on the components and on the components in units of their
@@ -133,7 +136,7 @@ def fit_mixtures(
     ----------
     Dempster, Laird and Rubin (1977) for the algorithm; McLachlan and Peel (2000), Finite Mixture
     Models, section 3.8 (common covariance); Fraley and Raftery (2002), Model-based clustering,
-    discriminant analysis, and density estimation (families EEE and EEI, starts from a tree);
+    discriminant analysis, and density estimation (families EEE, EEI and VEI, starts from a tree);
     Biernacki, Celeux and Govaert (2003) (short runs before long ones).
     """
     deviations = z.std(axis=0)
@@ -231,7 +234,7 @@ def expectation_maximization(
 
 
 def _with_volumes(z: Matrix, scatter: Matrix, responsibilities: Matrix, iterations: int) -> Mixture:
-    """The algorithm for a common diagonal covariance times one number for each cluster."""
+    """Run the algorithm for a common diagonal covariance times one number for each cluster."""
     n, m = z.shape
     squared = z**2
     ridge = RIDGE * np.trace(scatter) / m + 1e-12

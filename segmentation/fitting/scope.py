@@ -9,7 +9,7 @@ precision, which changes nothing but the rounding and makes the numbers fit for 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, cast
@@ -20,7 +20,7 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from segmentation.features.log_ratios import GapTransform, fit_gaps, is_assortment
-from segmentation.features.vectors import Matrix
+from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.binning import distribution
 from segmentation.fitting.cluster_search import Candidate, Clusterer, MakeClusterer, choose_clusters
 from segmentation.fitting.kmeans import first_centroids
@@ -243,23 +243,32 @@ def _fit_pipeline(data: TrainingData, columns: _Columns, settings: ScopeSettings
     )
 
 
-def _smooth_scores(data: TrainingData, pipeline: _Pipeline, seed: int) -> Matrix | None:
-    """Component scores among which groups are looked for, None if they are those of the rows."""
-    rows, numbers = list(pipeline.rows), list(pipeline.columns.numbers)
-    values = pipeline.columns.values[rows]
-    if pipeline.columns.gaps is not None:
-        zeros = np.isnan(data.x[rows][:, numbers])
+def _smooth_scores(
+    data: TrainingData, pipeline: _Pipeline, seed: int
+) -> Callable[[Labels], Matrix] | None:
+    """Component scores of some rows, smooth for the search; None if they are those in `z`."""
+    numbers = list(pipeline.columns.numbers)
+    values = pipeline.columns.values[list(pipeline.rows)]
+    has_gaps = pipeline.columns.gaps is not None
+    if has_gaps:
+        zeros = np.isnan(data.x[list(pipeline.rows)][:, numbers])
         known = ~zeros | is_assortment(zeros)
-        smooth = completed_logs(values, known)
+        smooth = values
         is_same = bool(known.all())
     else:
         smooth = without_levels(values, [data.groups[column] for column in numbers], seed)
+        known = ~np.isnan(smooth)
         is_same = bool(np.array_equal(smooth, values))
     if is_same:
         return None
-    scaled = (smooth - pipeline.center) / pipeline.scale
-    scaled = completed(scaled, ~np.isnan(scaled))
-    scores: Matrix = (scaled - pipeline.mean) @ pipeline.loadings.T
+
+    def scores(rows: Labels) -> Matrix:
+        complete = completed_logs(smooth[rows], known[rows]) if has_gaps else smooth[rows]
+        scaled = (complete - pipeline.center) / pipeline.scale
+        scaled = completed(scaled, ~np.isnan(scaled))
+        result: Matrix = (scaled - pipeline.mean) @ pipeline.loadings.T
+        return result
+
     return scores
 
 
