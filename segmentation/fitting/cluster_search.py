@@ -59,8 +59,8 @@ SEARCH_ROWS = 2000
 #: Candidates, from the best score, that are tested for a valley before "no structure".
 TESTED = 3
 #: p-value of "no valley" up to which a candidate passes, and the same where chance empties windows
-#: more often: below `FEW_ROWS` stores, whose windows hold few of them, and with columns that have
-#: levels, whose density falls in steps.
+#: more often: below `FEW_ROWS` stores (twins count once), whose windows hold few of them, and with
+#: columns that have levels, whose density falls in steps.
 ALPHA = 0.2
 ALPHA_IF_DOUBTFUL = 0.02
 FEW_ROWS = 50
@@ -214,7 +214,10 @@ def choose_clusters(
     passing = [candidate for candidate in candidates if _passes(candidate, settings)]
     _rank(passing)
     if settings.selection == "mixture":
-        is_doubtful = len(z) < FEW_ROWS or (smooth is not None and not zero_share)
+        n_searched = min(
+            len(one.assessment.mixture.labels) for one in fitted.values() if one.assessment
+        )
+        is_doubtful = n_searched < FEW_ROWS or (smooth is not None and not zero_share)
         winner, reason = _best_mixture(candidates, ALPHA_IF_DOUBTFUL if is_doubtful else ALPHA)
         if winner is not None:
             _set_gap(z, winner, settings, make_clusterer, n_jobs)
