@@ -67,16 +67,15 @@ DAMAGES = {
         update governance.feature_usage set usage = 'vanished'
         where rowid = (select min(rowid) from governance.feature_usage)
     """,
-    "ignored_features_exist": f"""
-        update lanes.internal_cluster_models
+    "ignored_features_exist": """
+        update governance.model_registry
         set settings = list_transform(
             settings,
-            lambda one: {{
+            lambda one: {
                 'name': one.name,
                 'value': if(one.name = 'ignore_features', '["Snakcs*"]', one.value)
-            }}
-        );
-        {HASHED_AGAIN}
+            }
+        )
     """,
     "more_clusters_may_fit_better": f"""
         update lanes.internal_cluster_models set k = 10;
@@ -102,7 +101,7 @@ DAMAGES = {
 
 
 #: Tests of the run itself and not of the database.
-OF_THE_RUN = {"every_input_was_read"}
+OF_THE_RUN = {"every_input_was_read", "labels_have_a_column"}
 
 
 @pytest.fixture(scope="module")
