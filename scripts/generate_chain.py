@@ -8,18 +8,17 @@ the same bytes on every run. ``--check`` exits with 1, naming the files that dif
 
 from __future__ import annotations
 
-import argparse
 import datetime as dt
 import io
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import xlsxwriter
 
-PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+from scripts.generate_seeds import write_or_check
+
 SEED: Final = 20_260_105
 N_STORES: Final = 60
 QUARTERS: Final = (dt.date(2025, 7, 31), dt.date(2025, 10, 31))
@@ -154,21 +153,7 @@ def build_files() -> dict[str, bytes]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the files; return the exit code."""
-    parser = argparse.ArgumentParser(description="Write the files of the worked example.")
-    parser.add_argument("--output", type=Path, default=PROJECT_ROOT, help="project folder")
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
-    options = parser.parse_args(arguments)
-    exit_code = 0
-    for name, content in build_files().items():
-        path = options.output / name
-        if not options.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            sys.stdout.write(f"{path}: {len(content):,} bytes\n")
-        elif not path.is_file() or path.read_bytes() != content:
-            sys.stderr.write(f"differs: {path}\n")
-            exit_code = 1
-    return exit_code
+    return write_or_check(build_files(), "Write the files of the worked example.", arguments)
 
 
 if __name__ == "__main__":

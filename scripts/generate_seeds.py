@@ -20,7 +20,7 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -325,14 +325,31 @@ def build_files() -> dict[str, bytes]:
     return {path: csv_bytes(table) for path, table in tables.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write or check the files; return the exit code."""
-    parser = argparse.ArgumentParser(description="Write the example data, or check it.")
+def write_or_check(
+    files: Mapping[str, bytes], description: str, arguments: Sequence[str] | None
+) -> int:
+    """Write files below the project's folder, or compare them with what is there.
+
+    Parameters
+    ----------
+    files
+        Path in the project -> content.
+    description
+        What the command does, for its help.
+    arguments
+        Of the command line; by default those that the program was called with.
+
+    Returns
+    -------
+    int
+        Exit code: 1 if a compared file differs.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--output", type=Path, default=PROJECT_ROOT, help="project folder")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
     exit_code = 0
-    for name, content in build_files().items():
+    for name, content in files.items():
         path = options.output / name
         if not options.check:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -342,6 +359,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"differs: {path}\n")
             exit_code = 1
     return exit_code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the files; return the exit code."""
+    return write_or_check(build_files(), "Write the example data, or check it.", arguments)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def test_three_kinds_of_shops_are_found(chain: tuple[Project, str]) -> None:
 
 def test_the_workbooks_are_those_that_their_script_writes() -> None:
     done = subprocess.run(
-        [sys.executable, "scripts/generate_chain.py", "--check"],
+        [sys.executable, "-m", "scripts.generate_chain", "--check"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
