@@ -67,6 +67,11 @@ create table governance.drift as
 select 'internal' as lane, 'Bread' as scope, 'feature' as subject, 'Fresh' as feature,
     0.4 as stability_index, 0.1 as threshold, true as has_drifted;
 """
+#: Results of a build that the summary is shown after.
+BUILT = [
+    NodeResult(f"model.{name}", name, "model", "success", 0.1)
+    for name in ("segment_summary", "segment_changes", "segment_validity", "drift")
+]
 
 
 @pytest.fixture
@@ -179,7 +184,5 @@ def test_a_warning_names_its_first_rows_and_how_many_more_there_are() -> None:
 
 
 def test_the_summary_is_shown_when_all_that_it_reads_was_built() -> None:
-    names = ("segment_summary", "segment_changes", "segment_validity", "drift")
-    results = [NodeResult(name, name, "model", "success", 0.1) for name in names]
-    assert segments_were_built(results)
-    assert not segments_were_built(results[1:])
+    assert segments_were_built(BUILT)
+    assert not segments_were_built(BUILT[1:])

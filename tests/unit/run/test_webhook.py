@@ -17,13 +17,9 @@ from segmentation.run.publication import Publication
 from segmentation.run.webhook import ADDRESS, WebhookError, send, success_message
 
 from .helpers import invocation
-from .test_summary import TABLES
+from .test_summary import BUILT, TABLES
 
 _NOTHING = Publication([], [], [])
-_BUILT = [
-    NodeResult(f"model.{name}", name, "model", "success", 0.1)
-    for name in ("segment_summary", "segment_changes", "drift")
-]
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -87,7 +83,7 @@ def test_a_build_is_reported_in_three_lines(
 ) -> None:
     monkeypatch.setenv(ADDRESS, chat.address)
     note_inputs(built, invocation(), {"demographics": "forbidden"}, {})
-    outcome = end_run(built, invocation(), _BUILT, _NOTHING)
+    outcome = end_run(built, invocation(), BUILT, _NOTHING)
     assert outcome.problem is None
     assert not any("WARN" in line for line in outcome.lines)
     assert chat.received[0][0] == "application/json"
@@ -132,16 +128,16 @@ def test_a_test_that_fails_is_reported(
 ) -> None:
     monkeypatch.setenv(ADDRESS, chat.address)
     failed = NodeResult("test.t", "t", "test", "fail", 0.1, "Got 1 result")
-    end_run(built, invocation(), [*_BUILT, failed], _NOTHING)
+    end_run(built, invocation(), [*BUILT, failed], _NOTHING)
     assert chat.texts[0].startswith("Store segments: the build failed: Got 1 result\n")
 
 
 def test_without_an_address_and_for_other_commands_nothing_is_sent(
     chat: Chat, built: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    end_run(built, invocation(), _BUILT, _NOTHING)
+    end_run(built, invocation(), BUILT, _NOTHING)
     monkeypatch.setenv(ADDRESS, chat.address)
-    end_run(built, invocation(command="test"), _BUILT, _NOTHING)
+    end_run(built, invocation(command="test"), BUILT, _NOTHING)
     assert chat.received == []
 
 
@@ -150,7 +146,7 @@ def test_a_message_that_is_not_accepted_is_a_warning_without_the_address(
     chat: Chat, built: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ADDRESS, chat.address)
-    outcome = end_run(built, invocation(), _BUILT, _NOTHING)
+    outcome = end_run(built, invocation(), BUILT, _NOTHING)
     assert outcome.problem is None
     (warning,) = [line for line in outcome.lines if "WARN" in line]
     assert warning.startswith(f"  WARN the message to {ADDRESS} was not delivered: HTTP Error ")
