@@ -109,6 +109,16 @@
 {%- endmacro %}
 
 
+{% macro group_need_states() -%}
+    select distinct
+        product_group,
+        unnest(need_states).category as category,
+        unnest(need_states).need_state as need_state,
+        len(need_states) as n_need_states
+    from {{ ref('stg_internal__sales_products') }}
+{%- endmacro %}
+
+
 {% macro sales_have_changed() -%}
     the sales have ids that were not there when stg_internal__sales_stores and stg_internal__sales_products were built: build these as well (dbt build --select +int_sales_outcomes), while nothing writes to the input
 {%- endmacro %}

@@ -1,12 +1,7 @@
 -- A product in several need states gives each an even part of its sales. Only sums are divided, so
 -- that nothing depends on the order of the rows.
 with group_need_states as (
-    select distinct
-        product_group,
-        unnest(need_states).category as category,
-        unnest(need_states).need_state as need_state,
-        len(need_states) as n_need_states
-    from {{ ref('stg_internal__sales_products') }}
+    {{ group_need_states() }}
 ),
 
 sales_by_divisor as (

@@ -3,12 +3,7 @@
 -- the first half was sold.
 -- depends_on: {{ ref('int_input_gate') }}
 with group_need_states as (
-    select distinct
-        product_group,
-        unnest(need_states).category as category,
-        unnest(need_states).need_state as need_state,
-        len(need_states) as n_need_states
-    from {{ ref('stg_internal__sales_products') }}
+    {{ group_need_states() }}
 )
 
 select
