@@ -149,20 +149,19 @@ def test_the_readme_shows_what_the_build_gives(seeds_build: SeedsBuild) -> None:
     assert said in project.query("select description from segments.segment_summary").to_series()
     (rule,) = re.findall(r"^if .* then cluster \d+$", readme, re.MULTILINE)
     assert rule in project.query("select rule_text from segments.segment_rules").to_series()
-    pictures = re.findall(r"\]\(docs/pictures/(\w+)-(\w+)\.png\)", readme)
-    assert len(pictures) == 2
-    for kind, scope in pictures:
-        (path,) = project.query(
-            "select path from segments.segment_plots where kind = ? and lower(scope) = ?",
-            [kind, scope],
-        ).to_series()
-        now, shown = (
-            np.asarray(Image.open(file).convert("L"), dtype=float)
-            for file in (path, REPOSITORY / f"docs/pictures/{kind}-{scope}.png")
-        )
-        # other versions of the drawing library may differ in the edges of letters
-        assert now.shape == shown.shape, f"copy {path} to docs/pictures/{kind}-{scope}.png"
-        assert np.abs(now - shown).mean() < 2, f"copy {path} to docs/pictures/{kind}-{scope}.png"
+    (scope,) = re.findall(r"\]\(docs/pictures/profiles-(\w+)\.png\)", readme)
+    (path,) = project.query(
+        "select path from segments.segment_plots where kind = 'profiles' and lower(scope) = ?",
+        [scope],
+    ).to_series()
+    shown = f"docs/pictures/profiles-{scope}.png"
+    now, before = (
+        np.asarray(Image.open(file).convert("L"), dtype=float)
+        for file in (path, REPOSITORY / shown)
+    )
+    # other versions of the drawing library may differ in the edges of letters
+    assert now.shape == before.shape, f"copy {path} to {shown}"
+    assert np.abs(now - before).mean() < 2, f"copy {path} to {shown}"
 
 
 @pytest.fixture(scope="module")
