@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -109,3 +112,27 @@ def test_the_configuration_of_the_profile_stays_and_no_extension_is_fetched() ->
     config = {"threads": 2}
     Plugin("segmentation", {}, None).update_connection_config(None, config)
     assert config == {"threads": 2, "autoinstall_known_extensions": False}
+
+
+def test_libraries_that_a_model_imports_use_one_thread_in_each_of_dbts() -> None:
+    asked = """
+import json, threading
+from segmentation.run.plugin import Plugin
+Plugin("segmentation", {}, None)
+
+def model():
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_info
+    print(json.dumps([library["num_threads"] for library in threadpool_info()]))
+
+thread = threading.Thread(target=model)
+thread.start()
+thread.join()
+"""
+    free = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    shown = subprocess.run(
+        [sys.executable, "-c", asked], env=free, capture_output=True, text=True, check=True
+    ).stdout
+    numbers = json.loads(shown)
+    assert len(numbers) > 1
+    assert set(numbers) == {1}
