@@ -315,7 +315,7 @@ class _Column:
         n_missing, n_distinct, minimum, maximum, n_lost, money = self.connection.execute(
             f"""
             select
-                coalesce(sum(_n_rows) filter (text is null), 0)::bigint,
+                coalesce(sum(_n_rows) filter (text is null and typed is null), 0)::bigint,
                 count(distinct typed),
                 min(typed)::varchar,
                 max(typed)::varchar,

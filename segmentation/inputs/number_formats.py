@@ -15,16 +15,22 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from segmentation.inputs.evidence import Ruling, Votes, rule
-from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
+from segmentation.inputs.sql_text import (
+    NOTHING,
+    SET_BY_FORMATS,
+    SOFT_HYPHEN,
+    or_null,
+    tidy,
+)
 from segmentation.warehouse.database import sql_literal
 
 Decimal = Literal[".", ","]
 Thousands = Literal["", ".", ",", "'", " "]
 
-_SIGNS: Final = "[€$£¥₹₽₺₩₪฿₫₴₦₱]|R\\$|zł|kr|Kč|Ft|CHF|Fr|lei"
+_SIGNS: Final = "[€$£¥₹₽₺₩₪฿₫₴₦₱円元]|(?:R|A|C|S|US|NZ|HK)\\$|zł|kr\\.?|Kč|Ft|CHF|Fr\\.?|lei|Rs\\.?"
 _CODES: Final = (
     "AED|ARS|AUD|BGN|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR"
-    "|NOK|NZD|PHP|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+    "|LKR|NOK|NZD|PHP|PKR|PLN|RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _CURRENCY: Final = f"(?:{_SIGNS}|{_CODES})"
 #: Codes that a sign can stand for.
@@ -36,7 +42,16 @@ _CODES_OF_SIGNS: Final[Mapping[str, frozenset[str]]] = {
         "£": "GBP",
         "¥": "JPY CNY",
         "kr": "DKK NOK SEK",
+        "円": "JPY",
+        "元": "CNY",
         "R$": "BRL",
+        "A$": "AUD",
+        "C$": "CAD",
+        "S$": "SGD",
+        "US$": "USD",
+        "NZ$": "NZD",
+        "HK$": "HKD",
+        "Rs": "INR LKR PKR",
         "zł": "PLN",
         "Kč": "CZK",
         "Ft": "HUF",
@@ -54,8 +69,23 @@ _CODES_OF_SIGNS: Final[Mapping[str, frozenset[str]]] = {
     }.items()
 }
 _BLANK: Final = "[ \u00a0\u2009\u202f]"
-_MINUS: Final = "[-\u2212\u2013]"
-_NEGATIVE: Final = rf"^\(|^[^\d.,]*{_MINUS}|{_MINUS}$"
+_MONEY: Final = rf"(?:{_CURRENCY}{_BLANK}*)?"
+_AFTER: Final = rf"(?:{_BLANK}*(?:%|{_CURRENCY}))?"
+#: Currencies in which nobody writes three decimals.
+_WITHOUT_CENTS: Final = re.compile("[¥円元₩₫]|JPY|KRW|VND")
+_THOUSAND: Final = 3
+#: Hyphens (soft and non-breaking ones too), dashes and minus signs, all of which export a minus.
+_HYPHENS: Final = "\\-\u00ad\u2010-\u2014\u2212\ufe63\uff0d"
+_MINUS: Final = f"[{_HYPHENS}]"
+#: What may stand before the digits: signs, a currency, an abbreviation with its point.
+_BEFORE: Final = r"^(?:[^\d]*[A-Za-z]\.)?[^\d.,]*"
+#: A minus before the digits, behind them or behind the currency; `13,-` is 13 without cents.
+_NEGATIVE: Final = (
+    rf"\(|{_BEFORE}{_MINUS}|\d{_BLANK}*{_MINUS}|(?:[^\d.,{_HYPHENS}]|[A-Za-z]\.){_MINUS}$"
+    r"|[Cc][Rr]$"
+)
+#: Zero in accounting: `$ -`.
+_DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}{_AFTER}")
 _MARKS: Final = {
     ".": r"\.",
     ",": ",",
@@ -76,7 +106,6 @@ CANDIDATES: Final[tuple[tuple[Decimal, Thousands], ...]] = (
     (".", " "),
     (",", " "),
 )
-_POWER: Final = re.compile(r"[eE][+-]?\d+")
 _PLAIN: Final = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 #: What a cast takes for a number although it is none here.
 _CASTS_ALL_THE_SAME: Final = re.compile(r"(?i)[\d_.+-]*(?:e[+-]?[\d_]+)?|[+-]?(?:inf|infinity|nan)")
@@ -87,22 +116,33 @@ class NumberFormat:
     """How the numbers of a column are written.
 
     `thousands` is empty where no value has a thousands mark. `is_plain` is true when every value
-    is written as SQL writes numbers, so that a cast is enough.
+    is written as SQL writes numbers, so that a cast is enough. `has_dashes` is true for a column
+    of accounting, in which a dash is zero.
     """
 
     decimal: Decimal = "."
     thousands: Thousands = ""
     is_plain: bool = False
+    has_dashes: bool = False
 
     def understands(self, text: str) -> bool:
         """Whether a tidy text is a number in this format."""
-        return re.fullmatch(self._pattern(), text) is not None
+        if _DASH.fullmatch(text):
+            return True
+        if re.fullmatch(self._pattern(), text) is None:
+            return False
+        decimals = self.digits(text).partition(".")[2]
+        # 1,200 yen are never 1.2 yen
+        return len(decimals) != _THOUSAND or not _WITHOUT_CENTS.search(text)
 
     def digits(self, text: str) -> str:
         """The digits of a text that the format understands, with a point as the decimal mark."""
-        power = _POWER.search(text)
-        kept = (c for c in _POWER.sub("", text) if c.isdigit() or c == self.decimal)
-        return "".join(kept).replace(self.decimal, ".") + (power[0] if power else "")
+        found = re.search(f"{_BEFORE}({self._digits()})", text)
+        if found is None:
+            return "0"
+        marks = self.thousands and _MARKS[self.thousands]
+        number = re.sub(marks, "", found[1]) if marks else found[1]
+        return number.replace(self.decimal, ".")
 
     def sql(self, column: str, sql_type: str) -> str:
         """SQL that gives the number of a text column, null for what is not understood.
@@ -116,8 +156,8 @@ class NumberFormat:
         """
         if self.is_plain:
             return f"try_cast({tidy(column)} as {sql_type})"
-        text = tidy(column)
-        digits = f"regexp_extract({text}, {sql_literal(self._digits())})"
+        text = tidy(column, keep=SOFT_HYPHEN)
+        digits = f"regexp_extract({text}, {sql_literal(f'{_BEFORE}({self._digits()})')}, 1)"
         if self.thousands:
             digits = f"regexp_replace({digits}, {sql_literal(_MARKS[self.thousands])}, '', 'g')"
         if self.decimal == ",":
@@ -126,7 +166,10 @@ class NumberFormat:
         number = f"try_cast({digits} as {sql_type})"
         signed = f"{number} * if({is_negative}, -1, 1) * if(contains({text}, '%'), 0.01, 1)"
         matches = f"regexp_full_match({text}, {sql_literal(self._pattern())})"
-        return f"case when {matches} then ({signed})::{sql_type} end"
+        zero = f"when regexp_full_match({text}, {sql_literal(_DASH.pattern)}) then 0 "
+        return (
+            f"case {zero if self.has_dashes else ''}when {matches} then ({signed})::{sql_type} end"
+        )
 
     def __str__(self) -> str:
         """The marks, as people name them."""
@@ -135,16 +178,12 @@ class NumberFormat:
             parts.append(f"thousands {_MARK_NAMES[self.thousands]}")
         return ", ".join(parts)
 
-    def _body(self) -> str:
-        mark = _MARKS[self.decimal]
-        whole = r"\d+"
-        if self.thousands:
-            group = _MARKS[self.thousands]
-            # the second form is the Indian one: 12,34,567
-            whole = (
-                rf"(?:[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:{group}\d\d)+{group}\d{{3}}|\d+)"
-            )
-        return rf"(?:{whole}(?:{mark}\d*)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+    def _whole(self) -> str:
+        if not self.thousands:
+            return r"\d+"
+        group = _MARKS[self.thousands]
+        # the second form is the Indian one: 12,34,567
+        return rf"(?:[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:{group}\d\d)+{group}\d{{3}}|\d+)"
 
     def _digits(self) -> str:
         mark = _MARKS[self.decimal]
@@ -152,12 +191,15 @@ class NumberFormat:
         return rf"(?:{mark})?\d(?:(?:\d|{marks})*\d)?(?:[eE][+-]?\d+)?"
 
     def _pattern(self) -> str:
-        body, money = self._body(), rf"(?:{_CURRENCY}{_BLANK}*)?"
-        after = rf"(?:{_BLANK}*(?:%|{_CURRENCY}))?"
+        mark, whole = _MARKS[self.decimal], self._whole()
+        exact = rf"(?:{whole}(?:{mark}\d+)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+        body = rf"(?:{exact}|{whole}{mark}{_MINUS}{{0,2}})"
+        sign = rf"(?:[+]|{_MINUS})?"
         return (
-            rf"(?:[+]|{_MINUS})?{_BLANK}*{money}(?:[+]|{_MINUS})?{body}{after}"
-            rf"|{money}{body}{after}{_BLANK}*{_MINUS}"
-            rf"|\({_BLANK}*{money}{body}{after}{_BLANK}*\)"
+            rf"{sign}{_BLANK}*{_MONEY}{sign}{body}{_AFTER}"
+            rf"|{_MONEY}(?:{exact})(?:{_AFTER}{_BLANK}*{_MINUS}|{_MINUS}{_AFTER})"
+            rf"|{_MONEY}(?:{exact}){_AFTER}{_BLANK}*(?:[Cc][Rr]|[Dd][Rr])"
+            rf"|{_MONEY}\({_BLANK}*{_MONEY}{body}{_AFTER}{_BLANK}*\){_AFTER}"
         )
 
 
@@ -201,6 +243,7 @@ def shapes_sql(values: str) -> str:
     str
         Query with the arguments of `Shape`; blank values and words for nothing are left out.
     """
+    text = or_null(tidy("value", keep=SOFT_HYPHEN), NOTHING)
     return f"""
         select
             min(example),
@@ -216,7 +259,7 @@ def shapes_sql(values: str) -> str:
                 sum(n_rows)::bigint as n_rows,
                 sum(money) as money
             from (
-                select {or_null(tidy("value"), NOTHING)} as text, file, n_rows, money
+                select {text} as text, file, n_rows, money
                 from ({values})
             )
             where text is not null
@@ -289,7 +332,8 @@ def decide_number_format(
         and all(_PLAIN.fullmatch(shape.example) for shape in shapes if shape not in left_over)
         and not any(_CASTS_ALL_THE_SAME.fullmatch(shape.example) for shape in left_over)
     )
-    final = NumberFormat(chosen.decimal, chosen.thousands, is_plain)
+    has_dashes = any("(" in shape.example or _DASH.fullmatch(shape.example) for shape in shapes)
+    final = NumberFormat(chosen.decimal, chosen.thousands, is_plain, has_dashes)
     return NumberDecision(final, evidence, left_over, ruling)
 
 
@@ -298,7 +342,7 @@ def several_currencies(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     found: dict[str, Shape] = {}
     for shape in shapes:
         if sign := re.search(_CURRENCY, shape.example):
-            found.setdefault(sign[0], shape)
+            found.setdefault(sign[0].rstrip("."), shape)
     codes = [_CODES_OF_SIGNS.get(sign, frozenset({sign})) for sign in found]
     return () if not codes or frozenset.intersection(*codes) else tuple(found.values())
 

@@ -15,26 +15,44 @@ BLANKS: Final = (
     + "".join(map(chr, range(0x2028, 0x2030)))
     + "\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
 )
+#: Some programs write it for a minus.
+SOFT_HYPHEN: Final = "\u00ad"
 #: ASCII from one visible character to another.
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"
 #: What a spreadsheet writes where a formula has no value.
 _ERRORS: Final = ("#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!")
 #: Texts that stand for a missing value where a number or a date is expected.
-NOTHING: Final = ("nan", "null", "none", "n/a", "na", "-", "--", *_ERRORS)
+NOTHING: Final = (
+    "nan",
+    "null",
+    "none",
+    "n/a",
+    "na",
+    *"-\u2010\u2011\u2013\u2014\u2212",
+    "--",
+    *_ERRORS,
+)
 #: The same for an id. `none`, `no` and `0` are values of a category, and not listed there.
 NO_ID: Final = ("nan", "null", "none", "n/a", "na", "unknown", *_ERRORS)
 NO_CATEGORY: Final = ("nan", "null", "n/a", "na", *_ERRORS)
 
 
-def tidy(column: str) -> str:
+def tidy(column: str, *, keep: str = "") -> str:
     """SQL: a value as text without blanks around it, in one Unicode form.
 
     Most values are plain ASCII and need neither; the search for every blank of Unicode is slow.
+
+    Parameters
+    ----------
+    column
+        SQL of the value.
+    keep
+        A character that is no blank here.
     """
     text = f"{column}::varchar"
     return (
         f"(case when regexp_full_match({text}, '{_PLAIN}') then {text} "
-        f"else trim(nfc_normalize({text}), {sql_literal(BLANKS)}) end)"
+        f"else trim(nfc_normalize({text}), {sql_literal(BLANKS.replace(keep, ''))}) end)"
     )
 
 

@@ -30,6 +30,23 @@ from .helpers import PRODUCTS, TODAY, check, dated, sales, total
         (["(12.50)", "20.00", "1.50-", "\u22121.25"], "4.7500"),
         (["1234567", "1.5E+03"], "1236067.0000"),
         (["1.234.567", "12"], "1234579.0000"),
+        (["13,-", "2,--", "7,50", "12,25-"], "10.2500"),
+        (["CHF 13.-", "1'250.\u2014", "7.50-", "-3.-", "(2.-)"], "1250.5000"),
+        (["1.234,- kr.", "2,- kr", "12,50- kr.", "3,25 kr.-"], "1220.2500"),
+        (["$ (1,310.88)", "$ 5,000.00", "$ -", "-", "(0.12)"], "3689.0000"),
+        (["- €", "5,00 €", "\u2013 €", "(1,00) €"], "4.0000"),
+        (["12.50CR", "100.00 DR", "3.00 cr"], "84.5000"),
+        (["Rs. 1,200.50", "Rs.5.00", "Rs 3", "-Rs. 2.00"], "1206.5000"),
+        (["100,749円", "1,200円", "3円"], "101952.0000"),
+        (["¥100,749", "¥1,200"], "101949.0000"),
+        (["₩1.200.000", "₩3.500"], "1203500.0000"),
+        (["A$12.50", "A$ 1.00"], "13.5000"),
+        (["C$ 12.50", "1.00 CAD", "$1"], "14.5000"),
+        (["12,50 kr.", "kr.3,00", "kr. -1,00"], "14.5000"),
+        *(
+            (["50.00", f"{minus}12.50", f"12.50{minus}", f"12.50 EUR{minus}"], "12.5000")
+            for minus in "-\u00ad\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"
+        ),
     ],
 )
 def test_amounts_are_read_in_the_format_that_they_prove(
@@ -38,6 +55,15 @@ def test_amounts_are_read_in_the_format_that_they_prove(
     report = check(connection, tmp_path, {"sales": sales(*amounts)})
     assert report.all_problems() == []
     assert total(connection, report) == expected
+
+
+@pytest.mark.parametrize("dash", ["-", "--", "\u2013", "\u2014", "\u2212"])
+def test_a_dash_alone_is_a_missing_amount_where_no_other_value_is_of_accounting(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, dash: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*["5.00"] * 99, dash)})
+    assert [loss.reason for loss in report.losses["sales"].by_reason] == ["sales_amount is missing"]
+    assert total(connection, report) == "495.0000"
 
 
 @pytest.mark.parametrize("amounts", [["1,234", "567"], ["1.234"], ["123,456", "999,999"]])

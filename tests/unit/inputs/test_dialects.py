@@ -48,6 +48,7 @@ class Dialect:
     decimal: str
     thousands: str
     money: str
+    minus: str
     date: str
     id_style: str
     title: str
@@ -60,9 +61,20 @@ class Dialect:
         mark = mark if self.thousands == "other mark" else self.thousands
         whole = f"{abs(cents) // 100:,}".replace(",", mark)
         text = f"{whole}{self.decimal}{abs(cents) % 100:02d}"
+        if self.money == "no cents" and cents % 100 == 0:
+            text = f"{whole}{self.decimal}{self.minus}"
         if cents < 0:
-            text = f"({text})" if self.money == "parentheses" else f"-{text}"
-        return {"before": f"€ {text}", "after": f"{text} EUR"}.get(self.money, text)
+            text = {
+                "parentheses": f"({text})",
+                "accounting": f"({text})",
+                "behind": f"{text}{self.minus}",
+                "credit": f"{text} CR",
+            }.get(self.money, f"{self.minus}{text}")
+        if self.money == "accounting":
+            return f"$ {text}" if cents else "$ -"
+        return {"before": f"€ {text}", "after": f"{text} EUR", "yen": f"{text}元"}.get(
+            self.money, text
+        )
 
     def store(self, store: int) -> str:
         """A store id as the export writes it."""
@@ -84,6 +96,8 @@ class Dialect:
         text = self.title + "".join(
             self.delimiter.join(self.quoted(value) for value in row) + self.line_end for row in rows
         )
+        if self.codec == "windows-1252":
+            text = text.translate({0x2212: "\u2013", 0x2011: "\u00ad", 0x5143: " CNY"})
         content = text.encode(CODECS[self.codec])
         path = folder / ("sales.csv.gz" if self.compressed else "sales.csv")
         path.write_bytes(gzip.compress(content) if self.compressed else content)
@@ -101,7 +115,13 @@ DIALECTS: Final = st.builds(
     line_end=st.sampled_from(["\n", "\r\n"]),
     decimal=st.sampled_from([".", ","]),
     thousands=st.sampled_from(["", "'", " ", "\u00a0", "other mark"]),
-    money=st.sampled_from(["plain", "before", "after", "parentheses"]),
+    money=st.sampled_from(
+        [
+            *("plain", "before", "after", "parentheses", "accounting"),
+            *("behind", "credit", "no cents", "yen"),
+        ]
+    ),
+    minus=st.sampled_from("-\u2212\u2013\u2011\u00ad"),
     date=st.sampled_from(
         ["%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S+01:00"]
     ),
@@ -115,7 +135,7 @@ LINES: Final = st.lists(
         Line,
         store=st.integers(1, 3),
         product=st.integers(0, len(NAMES) - 1),
-        cents=st.integers(-500_000, 150_000_000),
+        cents=st.integers(-500_000, 150_000_000) | st.integers(-50, 50).map(lambda n: 100 * n),
         day=st.dates(dt.date(2025, 1, 1), dt.date(2025, 12, 31)),
     ),
     min_size=1,
@@ -190,6 +210,7 @@ def test_amounts_with_unquoted_thousands_are_never_cut_silently(
         ".",
         "other mark",
         "plain",
+        "-",
         "%Y-%m-%d",
         "plain",
         "",
