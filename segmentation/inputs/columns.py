@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import duckdb
 
@@ -24,7 +25,9 @@ from segmentation.inputs.evidence import Ruling, Votes, in_file
 from segmentation.inputs.garbled import OTHER_ENCODINGS, garbled_names
 from segmentation.inputs.names import InputError, did_you_mean, normalized, required_columns
 from segmentation.inputs.number_formats import (
+    CANDIDATES,
     NumberDecision,
+    NumberFormat,
     Shape,
     decide_number_format,
     several_currencies,
@@ -114,6 +117,8 @@ class ColumnFormat:
         Why the column cannot be used as it is, with the setting that helps; empty if it can.
     note
         What the user may want to know.
+    remedy
+        What helps with the values that are not understood.
     """
 
     column: str
@@ -132,6 +137,7 @@ class ColumnFormat:
     examples: tuple[str, ...] = ()
     problem: str = ""
     note: str = ""
+    remedy: str = ""
 
 
 def decide_columns(
@@ -182,7 +188,8 @@ def decide_columns(
     for found in decided:
         ruling = found.number.ruling if found.number else None
         again = ruling is not None and like is not None and ruling.is_settled_by(like)
-        with_money = found.format.read_as == "date" and found.format.n_not_understood > 0 and money
+        is_weighed = found.format.n_not_understood > 0 or found.follows
+        with_money = found.format.read_as == "date" and is_weighed and money
         if again or with_money:
             column = _Column(connection, plan, found.format.column, options, today)
             column.like, column.money = like, money
@@ -197,6 +204,7 @@ def decide_columns(
 class _Decided:
     format: ColumnFormat
     number: NumberDecision | None = None
+    follows: bool = False  # whether a file is read like the others
 
 
 def _in_order(plan: InputPlan) -> list[str]:
@@ -268,7 +276,8 @@ class _Column:
             found = self._category(SET_BY_FORMATS if self.given.read_as else "")
             return _Decided(self._with_garbled_names(self._stats(found)))
         if self.role == "date":
-            return _Decided(self._date())
+            date, follows = self._date()
+            return _Decided(date, follows=follows)
         if self.role == "money":
             return self._number(MONEY_TYPE)
         return self._external()
@@ -282,10 +291,12 @@ class _Column:
         if self.plan.file_column and self.type == "VARCHAR" and self.role not in ("id", "category"):
             file = f"{sql_name(self.plan.file_column)}::varchar"
         money = f"sum({self.money})::double" if self.money else "null::double"
+        named = self.plan.file_column
+        more = f", _file as {sql_name(named)}" if named and named != "_file" else ""
         self.connection.execute(
             f"""
             create or replace temp table _intake_values as
-            select {self.name}, {self.name}::varchar as _value, _file, _n_rows, _money
+            select {self.name}, {self.name}::varchar as _value, _file, _n_rows, _money{more}
             from (
                 select {self.name}, {file} as _file, count(*) as _n_rows, {money} as _money
                 from {self.plan.relation}
@@ -485,57 +496,111 @@ class _Column:
     def _category(self, evidence: str) -> ColumnFormat:
         return self._format("category", "text", evidence, or_null(tidy(self.name), NO_CATEGORY))
 
-    def _date(self) -> ColumnFormat:
+    def _date(self) -> tuple[ColumnFormat, bool]:
+        """How the dates are read, and whether a file is read like the others."""
         if _DATES.match(self.type):
             zone = " at time zone 'UTC'" if "TIME ZONE" in self.type.upper() else ""
             sql = f"try_cast({self.name}{zone} as date)"
-            return self._stats(self._format("date", self.type.lower(), "type of the column", sql))
+            found = self._format("date", self.type.lower(), "type of the column", sql)
+            return self._stats(found), False
+        decision = self._date_decision()
+        n_values = decision.n_rows_understood + decision.n_rows_lost
+        is_mixed = decision.n_rows_mixed > self.most_lost * n_values
+        if (decision.ruling and decision.ruling.conflict) or is_mixed:
+            by_file = {file: self._date_decision(file) for file in self._files()}
+            if all(_is_decided(one, self.most_lost) for one in by_file.values()):
+                parts = {
+                    file: (str(one.format), self._date_sql(one)) for file, one in by_file.items()
+                }
+                listed = " and ".join(in_file(*value) for value in decision.mixed)
+                return self._stats(self._by_file("date", parts, listed)), False
+        found = self._stats(
+            self._format("date", str(decision.format), decision.evidence, self._date_sql(decision))
+        )
+        ruling = decision.ruling
+        if problem := self._undecided_date(decision, is_mixed=is_mixed):
+            return replace(found, problem=problem), False
+        if ruling is None or not ruling.followers:
+            return found, False
+        n_rows, money = self._in_files(ruling.followers, "sum(_n_rows)::bigint, sum(_money)")
+        sales = f", {money:,.2f} of the sales" if money else ""
+        return replace(found, note=f"{ruling.note}: {n_rows:,} row(s){sales}"), True
+
+    def _date_decision(self, file: str | None = None) -> DateDecision:
+        """The date format of all files, or of one."""
         only = None
         if self.given.date == "excel":
             only = DateFormat("excel")
         elif self.given.date:
             only = DateFormat(strptime=self.given.date)
-        row = self.connection.sql(decisions_sql(_VALUES, self.today, only)).pl().row(0, named=True)
+        values = _VALUES if file is None else f"{_VALUES} where _file = {sql_literal(file)}"
+        row = self.connection.sql(decisions_sql(values, self.today, only)).pl().row(0, named=True)
         has_order = row.get("n_rows_1") or row.get("n_rows_2")
         votes = (
-            self.connection.execute(votes_sql(_VALUES, self.today)).fetchall() if has_order else []
+            self.connection.execute(votes_sql(values, self.today)).fetchall() if has_order else []
         )
-        decision: DateDecision = decide_date_format(row, [Votes(*vote) for vote in votes], only)
-        limit = self.today if decision.needs_limit else None
-        found = self._stats(
-            self._format(
-                "date",
-                str(decision.format),
-                decision.evidence,
-                decision.format.sql(self.name, limit),
-            )
-        )
+        return decide_date_format(row, [Votes(*vote) for vote in votes], only)
+
+    def _date_sql(self, decision: DateDecision) -> str:
+        return decision.format.sql(self.name, self.today if decision.needs_limit else None)
+
+    def _undecided_date(self, decision: DateDecision, *, is_mixed: bool) -> str:
+        """Why the format of the dates is not decided; empty if it is."""
         ruling = decision.ruling
         if ruling is not None and ruling.conflict:
             first, second = ruling.conflict
-            problem = (
+            return (
                 f"{self._shown()} has dates with the day first, such as {in_file(*first)}, and "
                 f"with the month first, such as {in_file(*second)}; days up to 12 can be either. "
                 f"Export all dates in one order, or set {self.setting} to ignore if the dates do "
                 "not matter"
             )
-            return replace(found, problem=problem)
         if ruling is not None and ruling.is_open:
-            problem = (
+            return (
                 f"{self._shown()} has dates such as {ruling.doubtful!r}, which can be "
                 f"day-month-year or month-day-year, and {ruling.reason}; set {self.setting} to "
                 f"{_as_strptime(ruling.doubtful, day_first=True)!r} or "
                 f"{_as_strptime(ruling.doubtful, day_first=False)!r}"
             )
-            return replace(found, problem=problem)
-        if decision.n_rows_mixed > self.most_lost * (found.n_rows - found.n_missing):
+        if is_mixed:
             listed = " and ".join(in_file(*value) for value in decision.mixed)
-            problem = (
+            return (
                 f"{self._shown()} has dates in several formats, such as {listed}; export all dates "
                 f"in one, or set {self.setting} to ignore if the dates do not matter"
             )
-            return replace(found, problem=problem)
-        return replace(found, note=ruling.note if ruling else "")
+        return ""
+
+    def _files(self) -> list[str]:
+        """Files with values, where the input has several."""
+        found = self.connection.execute("select distinct _file from _intake_values order by 1")
+        return [file for (file,) in found.fetchall()]
+
+    def _in_files(self, files: Sequence[str], chosen: str) -> tuple[Any, ...]:
+        """One row over the values of some files."""
+        listed = ", ".join(map(sql_literal, files))
+        found = self.connection.execute(
+            f"select {chosen} from _intake_values where _file in ({listed})"
+        )
+        return tuple(found.fetchall()[0])
+
+    def _by_file(
+        self, read_as: ReadAs, parts: Mapping[str, tuple[str, str]], examples: str
+    ) -> ColumnFormat:
+        """A column that every file writes in a format of its own, which its values prove."""
+        files: dict[tuple[str, str], list[str]] = {}
+        for file, part in parts.items():
+            files.setdefault(part, []).append(file)
+        column = f"{sql_name(self.plan.file_column)}::varchar"
+        cases = " ".join(
+            f"when {column} in ({', '.join(map(sql_literal, names))}) then {sql}"
+            for (_, sql), names in files.items()
+        )
+        texts = sorted({text for text, _ in files})
+        found = self._format(
+            read_as, f"by file: {'; '.join(texts)}", "the values of each file", f"case {cases} end"
+        )
+        note = f"files have different formats, such as {examples}; each is read in its own"
+        return replace(found, note=note)
 
     def _number(self, sql_type: str) -> _Decided:
         if _NUMBERS.match(self.type):
@@ -546,16 +611,14 @@ class _Column:
             found = self._format("number", self.type.lower(), "type of the column", sql)
             return _Decided(self._stats(found))
         shapes = self._shapes()
-        decision = decide_number_format(
-            shapes,
-            decimal=self.given.decimal,
-            thousands=self.given.thousands,
-            like=self.like,
-        )
-        sql = decision.format.sql(self.name, sql_type)
-        if sql_type == MEASURE_TYPE:
-            sql = f"(case when isfinite({sql}) then {sql} end)"
-        found = self._stats(self._format("number", str(decision.format), decision.evidence, sql))
+        decision = self._number_decision(shapes)
+        by_file = self._number_by_file(shapes, decision, sql_type)
+        if by_file is not None:
+            found = self._stats(by_file)
+        else:
+            sql = self._number_sql(decision.format, sql_type)
+            written = str(decision.format)
+            found = self._stats(self._format("number", written, decision.evidence, sql))
         percentage = next((shape.example for shape in shapes if "%" in shape.example), "")
         currencies = several_currencies([s for s in shapes if s not in decision.not_understood])
         if percentage and sql_type == MONEY_TYPE:
@@ -572,10 +635,114 @@ class _Column:
                 f"values to one, or set {self.setting} to {{currency: mixed}} if the signs do not "
                 "matter",
             )
-        elif decision.ruling is not None:
-            problem = self._undecided(decision.ruling)
-            found = replace(found, problem=problem, note=decision.ruling.note)
-        return _Decided(found, decision)
+        elif by_file is None and decision.ruling is not None:
+            problem, note = self._undecided(decision.ruling), ""
+            if decision.ruling.followers:
+                problem, note = self._followers(decision, sql_type)
+            found = replace(found, problem=problem, note=note)
+        remedy = self._remedy(found, decision)
+        return _Decided(replace(found, remedy=remedy), None if by_file else decision)
+
+    def _number_decision(self, shapes: Sequence[Shape]) -> NumberDecision:
+        return decide_number_format(
+            shapes,
+            decimal=self.given.decimal,
+            thousands=self.given.thousands,
+            like=self.like,
+            are_amounts=self.column == "sales_amount" and self.role == "money",
+        )
+
+    def _number_sql(self, number_format: NumberFormat, sql_type: str) -> str:
+        sql = number_format.sql(self.name, sql_type)
+        return f"(case when isfinite({sql}) then {sql} end)" if sql_type == MEASURE_TYPE else sql
+
+    def _number_by_file(
+        self, shapes: Sequence[Shape], decision: NumberDecision, sql_type: str
+    ) -> ColumnFormat | None:
+        """The column read file by file, where files differ and each one proves its own format."""
+        if decision.ruling is None or not decision.ruling.conflict or not self.plan.file_column:
+            return None
+        by_file: dict[str, list[Shape]] = {}
+        for shape in shapes:
+            for file, n_rows, example in shape.by_file:
+                part = Shape(example, n_rows, by_file=((file, n_rows, example),))
+                by_file.setdefault(file, []).append(part)
+        decisions = {file: self._number_decision(parts) for file, parts in by_file.items()}
+        if any(one.ruling and self._undecided(one.ruling) for one in decisions.values()):
+            return None
+        parts = {
+            file: (str(one.format), self._number_sql(one.format, sql_type))
+            for file, one in decisions.items()
+        }
+        listed = " and ".join(in_file(*value) for value in decision.ruling.conflict)
+        return self._by_file("number", parts, listed)
+
+    def _followers(self, decision: NumberDecision, sql_type: str) -> tuple[str, str]:
+        """Files in which no value decides: a problem if the other reading differs much, or a note.
+
+        The mark of such a file can be another one than in the other files.
+        """
+        assert decision.ruling is not None  # noqa: S101 (it names the files)
+        files = decision.ruling.followers
+        lenient = replace(decision.format, needs_cents=False)
+        here = self._number_sql(lenient, sql_type)
+        there = self._number_sql(lenient.other_reading(), sql_type)
+        n_rows, ours, other = self._in_files(
+            files,
+            "sum(_n_rows)::bigint, "
+            f"coalesce(sum(_n_rows * abs({here})), 0)::double, "
+            f"coalesce(sum(_n_rows * abs({there})), 0)::double",
+        )
+        ((whole,),) = self.connection.execute(
+            f"select coalesce(sum(_n_rows * abs({here})), 0)::double from _intake_values"
+        ).fetchall()
+        share = n_rows / max(self.plan.n_rows, 1)
+        if self.role == "money":
+            share = abs(ours - other) / max(whole - ours + max(ours, other), 1e-9)
+        sums = f"{n_rows:,} row(s) that add up to {ours:,.2f}, or to {other:,.2f} in the other way"
+        if share <= self.most_lost:
+            return "", f"{decision.ruling.note}: {sums}"
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        mark = decision.format.decimal
+        (example,) = self._in_files(
+            files[:1], f"max(_value) filter ({here} is distinct from {there})"
+        )
+        return (
+            f"{self._shown()} has numbers such as {example!r} in {files[0]}{more}, in which the "
+            "mark can be the decimal or the thousands mark, and no value of the file decides: "
+            f'{sums}. Set {self.setting} to {{decimal: "{mark}"}} if they are written as in the '
+            f"other files, where values such as {decision.ruling.example} decide, or export the "
+            "file in the format of the others",
+            "",
+        )
+
+    def _remedy(self, found: ColumnFormat, decision: NumberDecision) -> str:
+        """What helps with the numbers that are not understood."""
+        if not found.examples:
+            return ""
+        example, mark = found.examples[0], decision.format.decimal
+        if decision.format.needs_cents:
+            loose = replace(decision.format, needs_cents=False)
+            if loose.understands(example):
+                return (
+                    "all other amounts have two decimals, so the value may be a thousand times as "
+                    f'large; correct it, or set {self.setting} to {{decimal: "{mark}"}} to read '
+                    f"it as {loose.digits(example)}"
+                )
+        other = next(
+            (
+                NumberFormat(*marks)
+                for marks in CANDIDATES
+                if all(NumberFormat(*marks).understands(text) for text in found.examples)
+            ),
+            None,
+        )
+        if other is None:
+            return "correct the values in the export"
+        return (
+            f"these have {other}, and the others {decision.format}; "
+            "export all numbers in one format"
+        )
 
     def _undecided(self, ruling: Ruling) -> str:
         """Why the decimal mark is not decided; empty if it is."""
@@ -644,7 +811,7 @@ class _Column:
 
     def _date_or_text(self, n_values: int) -> ColumnFormat:
         """A column of an external input that has no numbers."""
-        date = self._date()
+        date, _ = self._date()
         if n_values and date.n_not_understood == 0 and date.format != "Excel serial number":
             return replace(self._no_feature("dates"), n_distinct=date.n_distinct)
         category = self._stats(self._category("fewer than nine in ten values are numbers"))
@@ -722,6 +889,14 @@ class _Column:
         return f"{self.plan.name}.{self.column}" + (
             f" ({source})" if normalized(source) != normalized(self.column) else ""
         )
+
+
+def _is_decided(decision: DateDecision, most_lost: float) -> bool:
+    """Whether the dates of one file prove their format."""
+    ruling = decision.ruling
+    n_values = decision.n_rows_understood + decision.n_rows_lost
+    is_open = ruling is not None and (ruling.is_open or ruling.conflict is not None)
+    return not is_open and decision.n_rows_mixed <= most_lost * n_values
 
 
 def _as_strptime(example: str, *, day_first: bool) -> str:

@@ -134,10 +134,13 @@ class DateDecision:
     to decide. `needs_limit` is true when a value is a date after tomorrow. `n_rows_mixed` is the
     number of rows in the second format of the column, and `mixed` has a value of the first and of
     the second format, each with its file.
+
+    `n_rows_understood` and `n_rows_lost` are the rows that are dates in the format, and the others.
     """
 
     format: DateFormat
     evidence: str
+    n_rows_understood: int = 0
     n_rows_lost: int = 0
     money_lost: float | None = None
     examples: tuple[str, ...] = ()
@@ -272,6 +275,7 @@ def decide_date_format(
     return DateDecision(
         formats[best],
         evidence,
+        n_rows_understood=counts[best],
         n_rows_lost=n_lost,
         money_lost=None if money is None else float(str(money)),
         examples=examples[:_MOST_EXAMPLES],

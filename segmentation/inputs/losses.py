@@ -272,12 +272,10 @@ def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
 
 
 def _plain_amount(text: str) -> Decimal | None:
-    """The amount of a text in the first format that understands it, without its sign."""
-    for decimal, thousands in CANDIDATES:
-        fmt = NumberFormat(decimal, thousands)
-        if fmt.understands(text):
-            return Decimal(fmt.digits(text) or "0")
-    return None
+    """The largest amount that a text can be in a format that understands it, without its sign."""
+    formats = [NumberFormat(decimal, thousands) for decimal, thousands in CANDIDATES]
+    found = [Decimal(fmt.digits(text)) for fmt in formats if fmt.understands(text)]
+    return max(found, default=None)
 
 
 def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnFormat]) -> list[str]:
@@ -355,7 +353,7 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
             "not matter"
         )
     else:
-        advice = f'set formats.{name}.{loss.column}, for instance to {{decimal: ","}}'
+        advice = columns[loss.column].remedy or "correct the values in the export"
     if name == "sales" and loss.n_rows <= _FEW_ROWS and loss.column in ("store_id", "product_id"):
         advice += "; if the row holds a total, remove it"
     return f"; {advice}"

@@ -86,6 +86,11 @@ _NEGATIVE: Final = (
 )
 #: Zero in accounting: `$ -`.
 _DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}{_AFTER}")
+#: A number with one mark and three digits after it.
+_EITHER: Final = rf"{_BEFORE}[1-9]\d{{0,2}}[.,]\d{{3}}(?:[^\d.,].*)?$"
+_CENTS: Final = 2
+#: Share of the amounts that have cents where all have them but for typing errors.
+_NEARLY_ALL: Final = 0.99
 _MARKS: Final = {
     ".": r"\.",
     ",": ",",
@@ -117,19 +122,23 @@ class NumberFormat:
 
     `thousands` is empty where no value has a thousands mark. `is_plain` is true when every value
     is written as SQL writes numbers, so that a cast is enough. `has_dashes` is true for a column
-    of accounting, in which a dash is zero.
+    of accounting, in which a dash is zero. `needs_cents` is true for amounts that have two decimals
+    each: `1.513` is then neither 1.513 nor 1513.
     """
 
     decimal: Decimal = "."
     thousands: Thousands = ""
     is_plain: bool = False
     has_dashes: bool = False
+    needs_cents: bool = False
 
     def understands(self, text: str) -> bool:
         """Whether a tidy text is a number in this format."""
         if _DASH.fullmatch(text):
             return True
         if re.fullmatch(self._pattern(), text) is None:
+            return False
+        if self.needs_cents and re.search(_EITHER, text):
             return False
         decimals = self.digits(text).partition(".")[2]
         # 1,200 yen are never 1.2 yen
@@ -166,10 +175,16 @@ class NumberFormat:
         number = f"try_cast({digits} as {sql_type})"
         signed = f"{number} * if({is_negative}, -1, 1) * if(contains({text}, '%'), 0.01, 1)"
         matches = f"regexp_full_match({text}, {sql_literal(self._pattern())})"
-        zero = f"when regexp_full_match({text}, {sql_literal(_DASH.pattern)}) then 0 "
-        return (
-            f"case {zero if self.has_dashes else ''}when {matches} then ({signed})::{sql_type} end"
-        )
+        cases = ""
+        if self.has_dashes:
+            cases += f"when regexp_full_match({text}, {sql_literal(_DASH.pattern)}) then 0 "
+        if self.needs_cents:
+            cases += f"when regexp_matches({text}, {sql_literal(_EITHER)}) then null "
+        return f"case {cases}when {matches} then ({signed})::{sql_type} end"
+
+    def other_reading(self) -> NumberFormat:
+        """The format in which the decimal mark is the thousands mark."""
+        return NumberFormat({".": ",", ",": "."}[self.decimal], self.decimal)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         """The marks, as people name them."""
@@ -276,6 +291,7 @@ def decide_number_format(
     decimal: Decimal | None = None,
     thousands: Thousands | None = None,
     like: Ruling | None = None,
+    are_amounts: bool = False,
 ) -> NumberDecision:
     """Decide the number format of a column.
 
@@ -288,6 +304,8 @@ def decide_number_format(
     like
         What values of another column of the same input prove. It decides where too few values of
         this column do.
+    are_amounts
+        Whether the values are money, which has two decimals or none.
 
     Returns
     -------
@@ -307,8 +325,10 @@ def decide_number_format(
         for candidate in candidates
     }
     ruling, evidence = None, SET_BY_FORMATS
+    either: list[Shape] = []
     if not decimal:
-        ruling = rule(_votes(*_readings(shapes, understood)))
+        point, comma, either = _readings(shapes, understood)
+        ruling = rule(_votes(point, comma, either))
         evidence = "every format gives the same values"
         mark = None if ruling.winner is None else _DECIMALS[ruling.winner]
         if mark:
@@ -326,14 +346,17 @@ def decide_number_format(
         key=lambda one: sum(shape.n_rows for shape in shapes if shape.example in understood[one]),
         default=NumberFormat(),
     )
+    if are_amounts and ruling is not None and ruling.winner is not None and either:
+        chosen = replace(chosen, needs_cents=_all_have_cents(chosen, shapes, either))
     left_over = tuple(shape for shape in shapes if not chosen.understands(shape.example))
     is_plain = (
-        (chosen.decimal, chosen.thousands) == (".", "")
+        not chosen.needs_cents
+        and (chosen.decimal, chosen.thousands) == (".", "")
         and all(_PLAIN.fullmatch(shape.example) for shape in shapes if shape not in left_over)
         and not any(_CASTS_ALL_THE_SAME.fullmatch(shape.example) for shape in left_over)
     )
     has_dashes = any("(" in shape.example or _DASH.fullmatch(shape.example) for shape in shapes)
-    final = NumberFormat(chosen.decimal, chosen.thousands, is_plain, has_dashes)
+    final = replace(chosen, is_plain=is_plain, has_dashes=has_dashes)
     return NumberDecision(final, evidence, left_over, ruling)
 
 
@@ -345,6 +368,22 @@ def several_currencies(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
             found.setdefault(sign[0].rstrip("."), shape)
     codes = [_CODES_OF_SIGNS.get(sign, frozenset({sign})) for sign in found]
     return () if not codes or frozenset.intersection(*codes) else tuple(found.values())
+
+
+def _all_have_cents(
+    number_format: NumberFormat, shapes: Sequence[Shape], either: Sequence[Shape]
+) -> bool:
+    """Whether all amounts but those that can be read in two ways have two decimals."""
+    n_rows = n_with = 0
+    for shape in shapes:
+        text = shape.example
+        if shape in either or not number_format.understands(text) or _DASH.fullmatch(text):
+            continue
+        n_rows += shape.n_rows
+        has_none = re.search(rf"\d{_MARKS[number_format.decimal]}{_MINUS}", text)
+        if has_none or len(number_format.digits(text).partition(".")[2]) == _CENTS:
+            n_with += shape.n_rows
+    return n_with > 0 and n_with >= _NEARLY_ALL * n_rows
 
 
 def _readings(

@@ -36,31 +36,126 @@ def test_a_reading_needs_enough_rows_that_decide_and_few_that_contradict(
     assert (ruling.conflict is not None) == has_conflict
 
 
-def test_files_with_another_decimal_mark_are_refused_by_name(
+@pytest.mark.parametrize(
+    ("parts", "money"),
+    [
+        ({"a": sales(*["12.50"] * 500), "b": sales("12,50", "7,25")}, "6269.7500"),
+        ({"a": sales("1,234.50"), "b": sales("1.234,50"), "c": sales("7")}, "2476.0000"),
+        ({"a": sales("1'000.50"), "b": sales("1 000,50", "3,-")}, "2004.0000"),
+    ],
+)
+def test_files_that_prove_their_own_decimal_mark_are_read_in_it(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, parts: dict[str, str], money: str
+) -> None:
+    report = check_parts(connection, tmp_path, parts)
+    assert report.all_problems() == []
+    assert total(connection, report) == money
+    amount = column(report, "sales", "sales_amount")
+    assert amount.format.startswith("by file: decimal comma")
+    assert "in " + str(tmp_path / "sales-a.csv") in amount.note
+    assert "each is read in its own" in amount.note
+
+
+def test_files_that_prove_their_own_order_or_format_of_dates_are_read_in_it(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    parts = {"a": sales(*["12.50"] * 500), "b": sales("12,50", "7,25")}
+    parts = {
+        "a": dated(*["31/01/2025"] * 500),
+        "b": dated("01/31/2025", "01/06/2025"),
+        "c": dated("2025-01-05"),
+    }
+    report = check_parts(connection, tmp_path, parts)
+    assert report.all_problems() == []
+    date = column(report, "sales", "sold_on")
+    assert (date.minimum, date.maximum, date.n_not_understood) == ("2025-01-05", "2025-01-31", 0)
+    assert date.format == "by file: day-month-year; month-day-year; year-month-day"
+
+
+def test_files_with_another_decimal_mark_are_refused_by_name_if_one_decides_nothing(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    parts = {"a": sales(*["12.50"] * 500), "b": sales("12,50", "7,25"), "c": sales("1.234")}
     (problem,) = check_parts(connection, tmp_path, parts).all_problems()
     assert f"a decimal point, such as '12.50' in {tmp_path}/sales-a.csv" in problem
     assert f"a decimal comma, such as '12,50' in {tmp_path}/sales-b.csv" in problem
 
 
-def test_files_with_another_order_of_day_and_month_are_refused_by_name(
+def test_files_with_another_order_of_day_and_month_are_refused_if_one_decides_nothing(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    parts = {"a": dated(*["31/01/2025"] * 500), "b": dated("01/31/2025", "05/06/2025")}
+    parts = {
+        "a": dated(*["31/01/2025"] * 500),
+        "b": dated("01/31/2025", "05/06/2025"),
+        "c": dated("05/06/2025"),
+    }
     (problem,) = check_parts(connection, tmp_path, parts).all_problems()
     assert f"the day first, such as '31/01/2025' in {tmp_path}/sales-a.csv" in problem
     assert f"the month first, such as '01/31/2025' in {tmp_path}/sales-b.csv" in problem
 
 
-def test_files_with_other_formats_of_dates_are_refused_by_name(
+def test_a_file_with_several_formats_of_dates_is_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    parts = {"a": dated(*["31.01.2025"] * 9), "b": dated("2025-01-05")}
+    parts = {"a": dated(*["31.01.2025"] * 9, "2025-01-05"), "b": dated("2025-01-05")}
     (problem,) = check_parts(connection, tmp_path, parts).all_problems()
     assert f"several formats, such as '31.01.2025' in {tmp_path}/sales-a.csv and " in problem
-    assert f"'2025-01-05' in {tmp_path}/sales-b.csv; export all dates in one" in problem
+
+
+@pytest.mark.parametrize(
+    ("others", "decimal", "sums"),
+    [
+        ("12,50", ",", "3,579.00, or to 3.58"),
+        ("12.50", ".", "3.58, or to 3,579.00"),
+        ("1.234.567", ",", "3,579.00, or to 3.58"),
+    ],
+)
+def test_a_file_whose_amounts_no_value_decides_is_refused_if_the_money_differs(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    others: str,
+    decimal: str,
+    sums: str,
+) -> None:
+    n_others = 9 if "." in others[2:] or "," in others else 1
+    parts = {"a": sales(*[others] * n_others), "b": sales("1.234", "2.345")}
+    report = check_parts(connection, tmp_path, parts)
+    is_material = others != "1.234.567"
+    assert len(report.all_problems()) == is_material
+    note = column(report, "sales", "sales_amount").note
+    text = report.all_problems()[0] if is_material else note
+    assert f"{tmp_path}/sales-b.csv" in text
+    assert f"2 row(s) that add up to {sums} in the other way" in text
+    if is_material:
+        assert f'Set formats.sales.sales_amount to {{decimal: "{decimal}"}}' in text
+
+
+@pytest.mark.parametrize(
+    ("amounts", "unread"),
+    [
+        (["12.50"] * 99 + ["1.513"], "1.513"),
+        (["12,50"] * 99 + ["1.513"], "1.513"),
+        (["12.50"] * 99 + ["1,513"], "1,513"),
+        (["12.50"] * 98 + ["7.-", "$ 1,513"], "$ 1,513"),
+        (["12.5", "12.25", "12.125", "3", "1.513"], ""),
+        (["1.234,5", "12,5", "1.513"], ""),
+        (["12,50", "7", "1.513"], ""),
+        (["1,234.50", "1,513.00"], ""),
+    ],
+)
+def test_an_amount_with_three_digits_among_amounts_with_cents_is_not_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str], unread: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*amounts)})
+    amount = column(report, "sales", "sales_amount")
+    assert amount.examples == ((unread,) if unread else ())
+    if unread:
+        (problem,) = report.all_problems()
+        assert "1,513.00 of 2,7" in problem
+        assert "all other amounts have two decimals" in problem
+        mark = "." if amount.format.startswith("decimal point") else ","
+        given = {"sales": {"sales_amount": {"decimal": mark}}}
+        report = check(connection, tmp_path, {"sales": sales(*amounts)}, formats=given)
+        assert report.all_problems() == []
 
 
 def test_a_format_that_is_set_and_fits_nothing_is_named(
@@ -82,21 +177,24 @@ def test_a_file_that_decides_nothing_is_read_like_the_others_which_is_noted(
     assert (date.format, date.maximum) == ("day-month-year", "2025-06-07")
     assert date.note == (
         f"no value decides in {tmp_path}/sales-b.csv; read like the other files, where values "
-        "such as 31/01/2025 decide"
+        "such as 31/01/2025 decide: 2 row(s), 21.00 of the sales"
     )
 
 
+@pytest.mark.parametrize("ending", ["parquet", "xlsx"])
 def test_workbooks_and_parquet_files_speak_for_themselves_too(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, ending: str
 ) -> None:
     for name, amount in (("a", "12.50"), ("b", "12,50")):
         rows = f"select 's1' as store_id, 'p1' as product_id, '{amount}' as sales_amount"
-        connection.execute(f"copy ({rows}) to '{tmp_path}/sales-{name}.parquet'")
-        connection.sql(rows).pl().write_excel(tmp_path / f"sales-{name}.xlsx")
-    for ending in ("parquet", "xlsx"):
-        report = check_parts(connection, tmp_path, {}, place=f"sales-*.{ending}")
-        (problem,) = report.all_problems()
-        assert f"'12,50' in {tmp_path}/sales-b.{ending}" in problem
+        path = tmp_path / f"sales-{name}.{ending}"
+        if ending == "xlsx":
+            connection.sql(rows).pl().write_excel(path)
+        else:
+            connection.execute(f"copy ({rows}) to '{path}'")
+    report = check_parts(connection, tmp_path, {}, place=f"sales-*.{ending}")
+    assert report.all_problems() == []
+    assert total(connection, report) == "25.0000"
 
 
 def test_one_amount_does_not_decide_for_many(
