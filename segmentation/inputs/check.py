@@ -19,6 +19,7 @@ from segmentation.inputs.names import InputError, normalized, unknown_input
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 from segmentation.inputs.remarks import remarks_on, remarks_on_match
+from segmentation.inputs.totals import totals_problem
 
 INTERNAL: Final = ("sales", "products")
 PROFILE: Final = pl.Schema(
@@ -195,6 +196,13 @@ def _weigh(
             returns_are_netted=report.options.returns == "net",
         )
         report.losses[name] = losses
+        if not problems:
+            others = [
+                (report.plans[other], report.columns[other])
+                for other in report.plans
+                if other not in INTERNAL
+            ]
+            problems = list(filter(None, [totals_problem(connection, plan, columns, others)]))
         if not problems:
             by_name = {column.column: column for column in columns}
             problems = gate_problem(losses, report.options.max_rejected_share, by_name)
