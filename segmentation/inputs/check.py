@@ -20,6 +20,7 @@ from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 from segmentation.inputs.remarks import remarks_on, remarks_on_match
 from segmentation.inputs.totals import totals_problem
+from segmentation.inputs.twice import copies_problems, cut_amounts_problem
 
 INTERNAL: Final = ("sales", "products")
 PROFILE: Final = pl.Schema(
@@ -202,7 +203,11 @@ def _weigh(
                 for other in report.plans
                 if other not in INTERNAL
             ]
-            problems = list(filter(None, [totals_problem(connection, plan, columns, others)]))
+            problems = [
+                *copies_problems(connection, plan, columns),
+                *filter(None, [cut_amounts_problem(connection, plan, columns)]),
+                *filter(None, [totals_problem(connection, plan, columns, others)]),
+            ]
         if not problems:
             by_name = {column.column: column for column in columns}
             problems = gate_problem(losses, report.options.max_rejected_share, by_name)

@@ -1,0 +1,114 @@
+"""Money that is read twice or cut in two, as only the rows of an input show.
+
+Two files of a pattern can hold the same rows although their bytes differ. An amount with a decimal
+comma that is not in quotes fills two columns of a comma-separated file, which is not noticed where
+the header has a column to spare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+
+from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.sql_text import SET_BY_FORMATS
+from segmentation.warehouse.database import sql_name
+
+_FILES: Final = "_intake_files"
+#: Of so many amounts one in ten ends with less than ten cents, which are written `05`.
+_ENOUGH_FOR_A_ZERO: Final = 50
+
+
+def copies_problems(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> list[str]:
+    """Files of an input that hold the same rows, in whatever order and writing; one line each.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns
+        The input and how its columns are read.
+    """
+    if not plan.file_column:
+        return []
+    file = f"{sql_name(plan.file_column)}::varchar"
+    connection.execute(
+        f"create or replace temp table {_FILES} as "
+        f"select {file} as file, count(*) as n_rows from {plan.relation} group by 1 "
+        "qualify count(*) over (partition by count(*)) > 1"
+    )
+    values = ", ".join(column.sql for column in columns if column.read_as != "ignored")
+    found = connection.execute(
+        f"""
+        select list(file order by file) as files
+        from (
+            select {file} as file, count(*) as n_rows, sum(hash(({values}))) as content
+            from {plan.relation}
+            where {file} in (select file from {_FILES})
+            group by 1
+        )
+        group by n_rows, content
+        having count(*) > 1
+        order by files
+        """
+    ).fetchall()
+    return [
+        f"{' and '.join(files)} have the same rows, perhaps in another order or another writing; "
+        "remove all but one, or the rows count several times"
+        for (files,) in found
+    ]
+
+
+def cut_amounts_problem(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> str:
+    """Why the decimals of the amounts seem to be in the next column; empty if they are not.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns
+        The sales and how their columns are read.
+    """
+    names = [*plan.sources]
+    amount = next((column for column in columns if column.column == "sales_amount"), None)
+    if plan.delimiter != "," or amount is None or amount.evidence == SET_BY_FORMATS:
+        return ""
+    place = names.index("sales_amount") + 1
+    if place == len(names) or names[place] in ("store_id", "product_id"):
+        return ""
+    n_amounts, n_whole, n_short, n_two, n_three, n_zeros, example = connection.execute(
+        f"""
+        select
+            count(*) filter (amount <> ''),
+            count(*) filter (regexp_full_match(amount, '-?\\d+')),
+            count(*) filter (regexp_full_match(amount || more, '-?\\d+') and more <> ''),
+            count(*) filter (regexp_full_match(more, '\\d\\d')),
+            count(*) filter (regexp_full_match(more, '\\d\\d\\d')),
+            count(*) filter (starts_with(more, '0')),
+            min([amount, more]) filter (regexp_full_match(more, '\\d+'))
+        from (
+            select trim(sales_amount) as amount, trim({sql_name(names[place])}) as more
+            from {plan.relation}
+        )
+        """
+    ).fetchall()[0]
+    spare = plan.sources[names[place]]
+    has_no_name = spare == f"column_{place + 1}"
+    are_cents = n_two == n_amounts and (n_zeros > 0 or n_amounts < _ENOUGH_FOR_A_ZERO)
+    are_hundreds = n_three == n_amounts and n_zeros > 0
+    is_cut = n_whole == n_amounts and (are_cents or are_hundreds)
+    if not n_short or not (is_cut or has_no_name):
+        return ""
+    return (
+        f"{n_short:,} row(s) of sales have amounts such as {example[0]!r} with {example[1]!r} in "
+        f"the next column, {spare!r}: an amount such as {','.join(example)} without quotes fills two "
+        "columns. Export the file with semicolons between the values, or set "
+        'formats.sales.sales_amount to {decimal: "."} if the amounts are whole'
+    )
