@@ -116,7 +116,6 @@ def _show(report: IntakeReport) -> None:
         for file in plan.files[:5]:
             lines.append(f"{name}: {file.path} is {file.read_as}")
             lines += [f"{name}:   above the header: {text}" for text in file.above[:3]]
-            lines += [f"{name}:   {text}" for text in file.beside]
         if len(plan.files) > 5:  # noqa: PLR2004
             lines.append(f"{name}: and {len(plan.files) - 5} more files")
     if problems := report.all_problems():

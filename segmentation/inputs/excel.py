@@ -1,7 +1,8 @@
 """Excel workbooks (`.xlsx`): the rows of one sheet as texts.
 
 openpyxl reads workbooks without Excel and without a download at run time. Cells keep their value,
-not their appearance: whole numbers lose `.0`, dates become ISO dates.
+not their appearance: whole numbers lose `.0`, dates become ISO dates. Only currencies and percent
+signs are taken from the format of a number, so that they are read as in a text file.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 import datetime as dt
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from decimal import Decimal
+from functools import cache
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile, ZipFile
 
 from segmentation.inputs.names import (
     InputError,
     did_you_mean,
+    normalized,
     number_of_known_columns,
     required_columns,
 )
+from segmentation.inputs.number_formats import is_currency
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -32,6 +37,12 @@ _TOP: Final = 50
 _LARGEST_EXACT: Final = 2**53
 _BREAK: Final = re.compile(r"\s*[\r\n]\s*")
 _FORMULA: Final = re.compile(rb"<(\w+:)?f[ >/]")
+#: What programs write that leave the computing of formulas to Excel.
+_NOT_COMPUTED: Final = re.compile(rb"fullCalcOnLoad=\"(1|true)\"")
+_NUMBER: Final = re.compile(r"[-+]?\d+([.,]\d+)?(E[+-]?\d+)?")
+#: In a number format: a currency in brackets or quotes, after a backslash, or as it is.
+_CURRENCY: Final = re.compile(r"\[\$([^\]-]+)|\"([^\"]*)\"|\\(.)|([$€£¥])")
+_IN_QUOTES: Final = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _Row = Sequence[str | None]
 
 
@@ -49,6 +60,8 @@ class Sheet:
         Rows above the header.
     beside
         What else the workbook has, for people.
+    counts_from_1904
+        Whether day 0 is in 1904 and not in 1899.
     """
 
     name: str
@@ -56,6 +69,7 @@ class Sheet:
     rows: list[list[str | None]]
     above: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    counts_from_1904: bool = False
 
 
 def read_sheet(
@@ -82,6 +96,7 @@ def read_sheet(
         or has formulas without their values.
     """
     from openpyxl import load_workbook  # noqa: PLC0415 (only for workbooks)
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904  # noqa: PLC0415
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
@@ -89,18 +104,19 @@ def read_sheet(
             warnings.simplefilter("ignore")  # of styles and validations that values do not need
             book = load_workbook(path, read_only=True, data_only=True)
             name, others = _chosen(path, book, input_name, columns, sheet)
-            rows = [[_text(cell) for cell in row] for row in _cells(book, name)]
+            rows = _rows(book, name, columns)
+            counts_from_1904 = book.epoch == CALENDAR_MAC_1904
             book.close()
+            if _has_formulas(path):
+                _check_formulas(path, name)
             n_known = [_n_known(input_name, columns, row) for row in rows[:_TOP]]
             found = _table(path, name, rows, n_known)
-            if any(None in row for row in found.rows) and _has_formulas(path):
-                _check_formulas(path, name)
     except (BadZipFile, InvalidFileException, KeyError, OSError, ValueError, EOFError) as error:
         raise InputError(
             [f"{path} is not a complete .xlsx workbook; save it again as .xlsx or as CSV"]
         ) from error
     also = (f"other sheets are not read: {', '.join(others)}",) if others else ()
-    return replace(found, beside=(*also, *found.beside))
+    return replace(found, beside=(*also, *found.beside), counts_from_1904=counts_from_1904)
 
 
 def _chosen(
@@ -110,7 +126,13 @@ def _chosen(
     columns: Mapping[str, str],
     sheet: str | None,
 ) -> tuple[str, list[str]]:
-    """Name of the sheet to read, and those of the other sheets that have values."""
+    """Name of the sheet to read, and those of the other sheets that have values.
+
+    Raises
+    ------
+    InputError
+        If there is no such sheet, several could be meant, or another one goes on without a header.
+    """
     names = [page.title for page in book.worksheets]
     visible = [page.title for page in book.worksheets if page.sheet_state == "visible"] or names
     if sheet is not None and sheet not in names:
@@ -124,12 +146,16 @@ def _chosen(
         return sheet, []
     known: dict[str, int] = {}
     widths: dict[str, int] = {}
-    for name in visible:
-        top = [[_text(cell) for cell in row] for row in islice(_cells(book, name), _TOP)]
-        if any(map(any, top)):
-            known[name] = max(_n_known(input_name, columns, row) for row in top)
-            widths[name] = max(sum(map(bool, row)) for row in top)
-    filled, n_required = [*known], len(required_columns(input_name))
+    has_numbers: dict[str, bool] = {}
+    for name in names:
+        top = [[_text(cell.value) for cell in row] for row in islice(_cells(book, name), _TOP)]
+        filled_rows = [row for row in top if any(row)]
+        if filled_rows:
+            known[name] = max(_n_known(input_name, columns, row) for row in filled_rows)
+            widths[name] = max(sum(map(bool, row)) for row in filled_rows)
+            has_numbers[name] = any(_NUMBER.fullmatch(cell or "") for cell in filled_rows[0])
+    filled = [name for name in known if name in visible]
+    n_required = len(required_columns(input_name))
     complete = [name for name in filled if known[name] == n_required]
     tables = [name for name in filled if widths[name] >= max(n_required, 2)]
     candidates = complete or tables or filled or visible[:1]
@@ -142,13 +168,61 @@ def _chosen(
                 "rows into one sheet"
             ]
         )
-    return candidates[0], [name for name in filled if name != candidates[0]]
+    chosen = candidates[0]
+    others = [name for name in known if name != chosen]
+    for name in others:
+        if has_numbers[name] and widths[name] == widths[chosen] and not known[name]:
+            raise InputError(
+                [
+                    f"{path}: the sheet {name!r} has rows like those of {chosen!r} and no header; "
+                    f"put all rows into one sheet, or set sheets: {{{input_name}: {chosen}}} to "
+                    "read that one only"
+                ]
+            )
+    return chosen, [name if name in visible else f"{name} (hidden)" for name in others]
 
 
-def _cells(book: Workbook, name: str) -> Iterable[Sequence[object]]:
+def _cells(book: Workbook, name: str) -> Iterator[Sequence[Any]]:
     page = book[name]
     page.reset_dimensions()  # some programs write a wrong size
-    return page.iter_rows(values_only=True)  # type: ignore[no-any-return]
+    return iter(page.iter_rows())
+
+
+def _rows(book: Workbook, name: str, columns: Mapping[str, str]) -> list[list[str | None]]:
+    """All rows of a sheet as texts; ids without what their format shows."""
+    cells = _cells(book, name)
+    top = list(islice(cells, _TOP))
+    ids = {normalized(columns.get(column, column)) for column in ("store_id", "product_id")}
+    texts = [[_text(cell.value) for cell in row] for row in top]
+    places = {
+        place for row in texts for place, text in enumerate(row) if text and normalized(text) in ids
+    }
+    return [
+        [_text(cell.value) if place in places else _shown(cell) for place, cell in enumerate(row)]
+        for row in chain(top, cells)
+    ]
+
+
+def _shown(cell: Any) -> str | None:
+    """A cell as text, a number with the currency or the percent sign of its format."""
+    text = _text(cell.value)
+    if not isinstance(cell.value, int | float) or isinstance(cell.value, bool):
+        return text
+    before, is_percent = _signs(cell.number_format)
+    if is_percent and text:
+        return f"{Decimal(text) * 100:f}%"
+    return f"{before} {text}" if before else text
+
+
+@cache
+def _signs(number_format: str) -> tuple[str, bool]:
+    """The currency that a number format shows, and whether it shows percentages."""
+    positive = number_format.partition(";")[0]
+    texts = [
+        next(filter(None, found)).strip() for found in _CURRENCY.findall(positive) if any(found)
+    ]
+    sign = next((text for text in texts if is_currency(text)), "")
+    return sign, "%" in _IN_QUOTES.sub("", positive)
 
 
 def _n_known(input_name: str, columns: Mapping[str, str], row: _Row) -> int:
@@ -230,30 +304,38 @@ def _has_formulas(path: Path) -> bool:
 def _check_formulas(path: Path, name: str) -> None:
     """Find formulas whose value was never computed.
 
+    Some programs write no value, and some write 0 for each formula and ask Excel to compute them.
+
     Raises
     ------
     InputError
-        If there is one; its cell would count as empty.
+        If there is one; its cell would count as empty or as 0.
     """
     from openpyxl import load_workbook  # noqa: PLC0415 (only for workbooks)
 
     books = [load_workbook(path, read_only=True, data_only=only) for only in (True, False)]
     for book in books:
         book[name].reset_dimensions()
-    missing = [
-        f"{formula.value} in {formula.coordinate}"
+    pairs = [
+        (cell, formula)
         for row, written in zip(*(book[name].iter_rows() for book in books), strict=True)
         for cell, formula in zip(row, written, strict=True)
-        # a formula can give a text without characters, whose cell has the type of a text
-        if cell.value is None and formula.value is not None and cell.data_type != "str"
+        if formula.data_type == "f" or (cell.value is None and formula.value is not None)
     ]
+    # a formula can give a text without characters, whose cell has the type of a text
+    missing = [pair for pair in pairs if pair[0].value is None and pair[0].data_type != "str"]
+    with ZipFile(path) as archive:
+        is_left_to_excel = _NOT_COMPUTED.search(archive.read("xl/workbook.xml"))
+    if is_left_to_excel and pairs and all(cell.value == 0 for cell, _ in pairs):
+        missing = pairs
+    listed = [f"{formula.value} in {formula.coordinate}" for _, formula in missing]
     for book in books:
         book.close()
     if missing:
         raise InputError(
             [
                 f"{path}, sheet {name!r}: {len(missing):,} formula(s) without a value, such as "
-                f"{missing[0]}; open the workbook in Excel or LibreOffice and save it"
+                f"{listed[0]}; open the workbook in Excel or LibreOffice and save it"
             ]
         )
 

@@ -360,6 +360,11 @@ def decide_number_format(
     return NumberDecision(final, evidence, left_over, ruling)
 
 
+def is_currency(text: str) -> bool:
+    """Whether a text is a sign or a code of a currency."""
+    return re.fullmatch(_CURRENCY, text) is not None
+
+
 def several_currencies(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
     """A shape of each currency, where the values have signs or codes of several ones."""
     found: dict[str, Shape] = {}

@@ -22,7 +22,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from segmentation.inputs.excel import read_sheet
+from segmentation.inputs.excel import Sheet, read_sheet
 from segmentation.inputs.names import (
     InputError,
     match_columns,
@@ -55,6 +55,8 @@ _LONGEST_LINE: Final = 2_000_000
 _FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
+#: A day as spreadsheets count them.
+_DAYS: Final = re.compile(r"\d{5}(\.\d+)?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 #: Why DuckDB leaves out a line.
 _REASONS: Final = {
@@ -753,6 +755,8 @@ def _excel(
         ours, missing = match_columns(name, sheet.header, given)
         twice = [column for column, n in Counter(sheet.header).items() if n > 1]
         wrong = [*missing, *(f"several columns are called {column!r}" for column in twice)]
+        if days := _days_as_numbers(sheet, ours):
+            wrong.append(days)
         problems += [f"{shown}, sheet {sheet.name!r}: {problem}" for problem in wrong]
         if wrong:
             continue
@@ -784,6 +788,23 @@ def _excel(
         rows_of_all.height,
         tuple(files),
         file_column=file_column,
+    )
+
+
+def _days_as_numbers(sheet: Sheet, ours: Mapping[str, str]) -> str:
+    """Why the dates of a sheet are four years off; empty if they are not.
+
+    A cell with the format of a date is read in the system of its workbook, a plain number is not.
+    """
+    if not sheet.counts_from_1904 or "sold_on" not in ours:
+        return ""
+    place = sheet.header.index(ours["sold_on"])
+    days = [row[place] for row in sheet.rows if _DAYS.fullmatch(row[place] or "")]
+    if not days:
+        return ""
+    return (
+        f"the workbook counts days from 1904, and {len(days):,} dates in {ours['sold_on']!r} are "
+        f"numbers such as {days[0]}; give the column the format of a date in Excel, and save"
     )
 
 

@@ -39,7 +39,8 @@ def remarks_on(
     -------
     list of str
         Each loss that is no problem; for the sales the returns and the rows that repeat another
-        one; for the products those with several need states; and what `columns` say.
+        one; for the products those with several need states; what `columns` say; and what else
+        workbooks have.
     """
     notes = [f"{column.column}: {column.note}" for column in columns if column.note]
     found = [
@@ -52,7 +53,8 @@ def remarks_on(
         found += [*_returns(losses), *_repeats(connection, plan, columns, losses, options)]
     elif plan.name == "products":
         found += _several_need_states(connection, plan, columns)
-    return [*found, *notes]
+    beside = [f"{file.path}: {text}" for file in plan.files for text in file.beside]
+    return [*found, *notes, *beside]
 
 
 def remarks_on_match(match: IdMatch) -> list[str]:

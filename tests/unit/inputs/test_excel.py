@@ -9,21 +9,22 @@ from pathlib import Path
 import duckdb
 import openpyxl
 import pytest
+import xlsxwriter
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from segmentation.inputs.check import check_data
 from segmentation.inputs.excel import Sheet, read_sheet
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions
 
-from .helpers import TODAY, column
+from .helpers import PRODUCTS, TODAY, column, listed
 
 HEADER = ("Store ID", "product_id", "sales_amount")
 ROW = (101, "p1", 12.5)
+Sheets = Mapping[str, Sequence[Sequence[object]]]
 
 
-def read(
-    folder: Path, sheets: Mapping[str, Sequence[Sequence[object]]], sheet: str | None = None
-) -> Sheet:
+def read(folder: Path, sheets: Sheets, sheet: str | None = None) -> Sheet:
     """Read a workbook as sales, from its rows by sheet."""
     book = openpyxl.Workbook()
     book.remove(book.active)
@@ -77,6 +78,131 @@ def test_formulas_without_values_are_refused_and_empty_cells_are_not(tmp_path: P
     with pytest.raises(InputError, match=r"1 formula\(s\) without a value, such as =A2\*2 in C2"):
         read(tmp_path, {"Sales": [HEADER, (1, "p1", "=A2*2"), ROW]})
     assert read(tmp_path, {"Sales": [HEADER, (1, None, 2.5), ROW]}).rows[0] == ["1", None, "2.5"]
+
+
+def test_a_row_of_formulas_without_values_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    rows = [HEADER, (1, "p1", 2.5), ("=A2", "=B2", "=C2")]
+    with pytest.raises(InputError, match=r"3 formula\(s\) without a value"):
+        read(tmp_path, {"Sales": rows})
+
+
+@pytest.mark.parametrize(("values", "is_refused"), [((0, 0), True), ((5, 0), False)])
+def test_formulas_that_a_program_left_to_excel_are_refused(
+    tmp_path: Path, values: tuple[float, float], *, is_refused: bool
+) -> None:
+    book = xlsxwriter.Workbook(tmp_path / "book.xlsx")
+    page = book.add_worksheet("Sales")
+    page.write_row("A1", HEADER)
+    for place, value in enumerate(values, start=2):
+        page.write_row(f"A{place}", (1, "p1"))
+        page.write_formula(f"C{place}", "=2+3", value=value)
+    page.write_row("A4", (1, "p1", 7.5))
+    book.close()
+    if is_refused:
+        with pytest.raises(
+            InputError, match=r"2 formula\(s\) without a value, such as =2\+3 in C2"
+        ):
+            read_sheet(tmp_path / "book.xlsx", "sales", {})
+    else:
+        found = read_sheet(tmp_path / "book.xlsx", "sales", {})
+        assert [row[2] for row in found.rows] == ["5", "0", "7.5"]
+
+
+def test_sheets_that_are_not_read_are_shown_by_the_check(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    notes = [["Notes"], ["from the till", 5, None, "x"]]
+    sheets: Sheets = {"Sales": [HEADER, ROW], "Notes": notes, "Old": [("a",), (1,)]}
+    read(tmp_path, sheets)
+    book = openpyxl.load_workbook(tmp_path / "book.xlsx")
+    book["Old"].sheet_state = "hidden"
+    book.save(tmp_path / "book.xlsx")
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    inputs = {"sales": str(tmp_path / "book.xlsx"), "products": str(tmp_path / "products.csv")}
+    report = check_data(connection, inputs, InputOptions(), TODAY)
+    assert report.all_problems() == []
+    assert report.remarks["sales"] == [
+        f"{tmp_path}/book.xlsx: other sheets are not read: Notes, Old (hidden)"
+    ]
+
+
+def test_a_sheet_that_goes_on_without_a_header_is_refused(tmp_path: Path) -> None:
+    sheets: Sheets = {"Sales": [HEADER, ROW], "Sales (2)": [ROW, ROW]}
+    with pytest.raises(InputError, match=r"the sheet 'Sales \(2\)' has rows like those of 'Sales'"):
+        read(tmp_path, sheets)
+    assert read(tmp_path, sheets, "Sales").rows == [["101", "p1", "12.5"]]
+
+
+@pytest.mark.parametrize(
+    ("number_format", "text"),
+    [
+        ("General", "12.5"),
+        ("#,##0.00", "12.5"),
+        ("0.0000%", "1250.0%"),
+        ('"$"#,##0.00', "$ 12.5"),
+        ("[$\u20ac-407] #,##0.00", "\u20ac 12.5"),
+        ('_-* #,##0.00\\ "\u20ac"_-;-* #,##0.00\\ "\u20ac"_-', "\u20ac 12.5"),
+        ("[$CHF] 0.00;[Red]-0.00", "CHF 12.5"),
+        ('0.0 "kg"', "12.5"),
+        ('0.0 "%"', "12.5"),
+        ("[Red]0.00", "12.5"),
+    ],
+)
+def test_currencies_and_percent_signs_of_cells_are_read_as_in_texts(
+    tmp_path: Path, number_format: str, text: str
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(HEADER)
+    book.active.append((12.5, "p1", 12.5))
+    for name in ("A2", "C2"):
+        book.active[name].number_format = number_format
+    book.save(tmp_path / "book.xlsx")
+    assert read_sheet(tmp_path / "book.xlsx", "sales", {}).rows == [["12.5", "p1", text]]
+
+
+@pytest.mark.parametrize(
+    ("formats", "problem"),
+    [
+        (["$#,##0.00", "[$\u20ac-407]0.00"], "has several currencies, such as"),
+        (["0.00", "0%"], "has percentages such as '1250.0%', which are no amounts"),
+        (["$#,##0.00", "0.00"], ""),
+    ],
+)
+def test_amounts_of_cells_are_judged_as_in_texts(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, formats: list[str], problem: str
+) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(HEADER)
+    for place, number_format in enumerate(formats, start=2):
+        book.active.append((place, "p1", 12.5))
+        book.active[f"C{place}"].number_format = number_format
+    book.save(tmp_path / "book.xlsx")
+    inputs = {"sales": str(tmp_path / "book.xlsx")}
+    report = check_data(connection, inputs, InputOptions(), TODAY, judges_joins=False)
+    found = "\n".join(report.all_problems())
+    assert problem in found if problem else not found
+
+
+@pytest.mark.parametrize(
+    ("number_format", "expected"), [("yyyy-mm-dd", "2025-01-31"), ("General", "")]
+)
+def test_a_workbook_that_counts_from_1904_is_read_right_or_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, number_format: str, expected: str
+) -> None:
+    book = openpyxl.Workbook()
+    book.epoch = CALENDAR_MAC_1904
+    book.active.append((*HEADER, "sold_on"))
+    book.active.append((*ROW, 45688 - 1462))
+    book.active["D2"].number_format = number_format
+    book.save(tmp_path / "book.xlsx")
+    inputs = {"sales": str(tmp_path / "book.xlsx")}
+    report = check_data(connection, inputs, InputOptions(), TODAY, judges_joins=False)
+    if expected:
+        assert report.all_problems() == []
+        assert column(report, "sales", "sold_on").minimum == expected
+    else:
+        (text,) = listed(report).all_problems()
+        assert "the workbook counts days from 1904, and 1 dates in 'sold_on'" in text
 
 
 def test_line_breaks_in_a_header_are_blanks(tmp_path: Path) -> None:
