@@ -237,8 +237,11 @@ def _verdict(report: IntakeReport, name: str) -> str:
     if losses.money is not None:
         lost = sum(loss.money or 0.0 for loss in losses.by_reason if loss.is_rejected)
         accepted += f", {amounts(losses.money - lost, losses.money)} of the money"
-        if losses.returns:
-            accepted += f", returns {percent(losses.returns / max(losses.money, 1e-9))}"
+        if losses.returns > losses.money:
+            accepted += f" before returns of {losses.returns:,.2f}, which are more"
+        elif losses.returns:
+            share = percent(losses.returns / losses.money)
+            accepted += f" before returns of {losses.returns:,.2f} ({share})"
     for match in report.matches:
         if match.left == "sales" and match.right == name and match.column == "store_id":
             accepted += f", facts for {match.n_both:,} of {match.n_left:,} stores with sales"

@@ -7,6 +7,7 @@ result is a `ColumnFormat`: an expression for staging, the evidence, and what it
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,11 @@ _MOST_LEVELS_OF_A_CODE: Final = 20
 _NAMES_OF_CODES: Final = re.compile(
     r"(?i)(code|region|zip|plz|postal|postcode|cluster|(^|[_ ])id$)"
 )
+#: Names of coordinates by the largest value that they have.
+_COORDINATES: Final = {
+    90.0: re.compile("(.*(geo|store|gps))?(lat|latitude|breitengrad)"),
+    180.0: re.compile("(.*(geo|store|gps))?(lon|lng|long|longitude|längengrad|laengengrad)"),
+}
 _WITH_UNIT: Final = sql_literal(r"^[-+]?\d[\d.,]* ?(\pL[\pL\d/²³]{0,7})$")
 #: Numbers that some programs write for a missing value.
 _STAND_FOR_NOTHING: Final = (-1, -9, -99, -999, -9999, -99999)
@@ -246,7 +252,7 @@ class _Column:
 
     def decide(self) -> _Decided:
         """Decide how the column is read."""
-        if problem := self._impossible():
+        if problem := self._impossible() or self._nested():
             found = self._format("ignored", "ignored", SET_BY_FORMATS, "null")
             return _Decided(replace(found, problem=problem))
         if self.given.read_as == "ignore":
@@ -268,6 +274,17 @@ class _Column:
         return (
             f"{self.setting}: {wrong[0]} is not possible there; possible are: {', '.join(possible)}"
         )
+
+    def _nested(self) -> str:
+        """Why the values are no single ones; empty if they are, or if nothing reads them."""
+        is_nested = re.search(r"(?i)^(struct|map|union)|\[\d*\]$", self.type)
+        if not is_nested or self.given.read_as == "ignore" or self.role == "text":
+            return ""
+        kind = "lists" if self.type.endswith("]") else "nested values"
+        advice = "export one value per row"
+        if self.column not in required_columns(self.plan.name):
+            advice += f", or set {self.setting} to ignore"
+        return f"{self._shown()} has {kind} ({self.type.lower()}); {advice}"
 
     def _decide_from_values(self) -> _Decided:
         if self.role == "id":
@@ -641,7 +658,9 @@ class _Column:
                 problem, note = self._followers(decision, sql_type)
             found = replace(found, problem=problem, note=note)
         remedy = self._remedy(found, decision)
-        return _Decided(replace(found, remedy=remedy), None if by_file else decision)
+        # coordinates are often copied from elsewhere and prove nothing about other columns
+        speaks_for_others = by_file is None and math.isinf(self._largest())
+        return _Decided(replace(found, remedy=remedy), decision if speaks_for_others else None)
 
     def _number_decision(self, shapes: Sequence[Shape]) -> NumberDecision:
         return decide_number_format(
@@ -650,7 +669,15 @@ class _Column:
             thousands=self.given.thousands,
             like=self.like,
             are_amounts=self.column == "sales_amount" and self.role == "money",
+            largest=self._largest(),
         )
+
+    def _largest(self) -> float:
+        """The largest value that the column can have: coordinates are degrees."""
+        if self.role != "external":
+            return math.inf
+        name = normalized(self.column)
+        return next((top for top, names in _COORDINATES.items() if names.fullmatch(name)), math.inf)
 
     def _number_sql(self, number_format: NumberFormat, sql_type: str) -> str:
         sql = number_format.sql(self.name, sql_type)

@@ -1,7 +1,8 @@
 """The date format of a text column, decided over all of its values.
 
 The order of day and month is decided by values above 12, in every file by its own. A column in
-which no value is above 12 at either place is ambiguous. A date lies between 1970-01-01 and
+which no value is above 12 at either place is ambiguous, unless points are between the parts: the
+day is first in `05.06.2025`. A date lies between 1970-01-01 and
 tomorrow. A two-digit year is not one.
 """
 
@@ -29,10 +30,12 @@ _TIME: Final = (
 )
 _SEPARATOR: Final = r"(?:[-/.]| |\. )"
 _NUMERIC: Final = rf"(\d{{1,2}}){_SEPARATOR}(\d{{1,2}}){_SEPARATOR}(\d{{4}}){_TIME}"
+#: Points between the parts mean that the day is first.
+_WITHOUT_POINTS: Final = _NUMERIC.replace(_SEPARATOR, "[-/ ]")
 _PATTERNS: Final[dict[Order, str]] = {
     "year_month_day": rf"(\d{{4}}){_SEPARATOR}(\d{{1,2}}){_SEPARATOR}(\d{{1,2}}){_TIME}",
     "day_month_year": _NUMERIC,
-    "month_day_year": _NUMERIC,
+    "month_day_year": _WITHOUT_POINTS,
     "compact": r"(\d{4})(\d{2})(\d{2})(?:\.0+)?",
     "excel": r"(\d{5})(?:[.,]\d+)?",
     "name": (

@@ -8,6 +8,7 @@ point two. The module `evidence` says how many proofs it takes.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -292,6 +293,7 @@ def decide_number_format(
     thousands: Thousands | None = None,
     like: Ruling | None = None,
     are_amounts: bool = False,
+    largest: float = math.inf,
 ) -> NumberDecision:
     """Decide the number format of a column.
 
@@ -306,6 +308,8 @@ def decide_number_format(
         this column do.
     are_amounts
         Whether the values are money, which has two decimals or none.
+    largest
+        The largest number that a value can be, such as 90 for a latitude.
 
     Returns
     -------
@@ -327,7 +331,7 @@ def decide_number_format(
     ruling, evidence = None, SET_BY_FORMATS
     either: list[Shape] = []
     if not decimal:
-        point, comma, either = _readings(shapes, understood)
+        point, comma, either = _readings(shapes, understood, largest)
         ruling = rule(_votes(point, comma, either))
         evidence = "every format gives the same values"
         mark = None if ruling.winner is None else _DECIMALS[ruling.winner]
@@ -392,15 +396,18 @@ def _all_have_cents(
 
 
 def _readings(
-    shapes: Sequence[Shape], understood: Mapping[NumberFormat, Collection[str]]
+    shapes: Sequence[Shape],
+    understood: Mapping[NumberFormat, Collection[str]],
+    largest: float,
 ) -> tuple[list[Shape], list[Shape], list[Shape]]:
     """Shapes that need a decimal point, those that need a comma, and those that can have either."""
     point, comma, either = [], [], []
     for shape in shapes:
         values: dict[str, set[str]] = {".": set(), ",": set()}
         for candidate, texts in understood.items():
-            if shape.example in texts:
-                values[candidate.decimal].add(_canonical(candidate, shape.example))
+            text = shape.example
+            if text in texts and float(candidate.digits(text)) <= largest:
+                values[candidate.decimal].add(_canonical(candidate, text))
         if values["."] and not values[","]:
             point.append(shape)
         elif values[","] and not values["."]:

@@ -375,7 +375,10 @@ def _text(
         pl.lit(name).alias("input"),
         pl.col("file").replace({str(path): shown for path, shown in paths.items()}),
     )
-    ((n_rows,),) = connection.execute(f"select count(*) from {table}").fetchall()
+    # a line that has nothing but separators is as empty as one without them
+    values = ", ".join(f"nullif(trim({sql_name(column)}), '')" for column in sources)
+    connection.execute(f"delete from {table} where coalesce({values}, null) is null")
+    n_rows = _n_rows(connection, table)
     return InputPlan(
         name,
         location,
@@ -816,11 +819,13 @@ def _parquet(
     if "://" not in location:
         with _local_files(connection, location):
             pass  # refuses a missing file and the same content twice
-    schemas = connection.execute(
-        "select file_name, list(name) from parquet_schema(?) where num_children is null "
-        "group by file_name order by file_name",
-        [location],
+    elements = connection.execute(
+        "select file_name, name, coalesce(num_children, 0) from parquet_schema(?)", [location]
     ).fetchall()
+    schemas = [
+        (path, [*_top_level([(name, n) for file, name, n in elements if file == path])])
+        for path in sorted({file for file, _, _ in elements})
+    ]
     problems = [
         f"{path}: {problem}"
         for path, columns in schemas
@@ -835,6 +840,20 @@ def _parquet(
         filename = f", filename = {sql_literal(file_column)}"
     reader = f"read_parquet({sql_literal(location)}, union_by_name = true{filename})"
     return replace(_native(connection, name, location, reader, options, file_column), files=files)
+
+
+def _top_level(elements: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """Names of the columns in a Parquet schema, whose elements are listed from the root down."""
+    depths: list[int] = []
+    for name, n_children in elements:
+        if len(depths) == 1:
+            yield name
+        if depths:
+            depths[-1] -= 1
+        if n_children:
+            depths.append(n_children)
+        while len(depths) > 1 and depths[-1] == 0:
+            depths.pop()
 
 
 def _native(

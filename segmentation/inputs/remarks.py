@@ -89,14 +89,14 @@ def _returns(losses: Losses) -> Iterator[str]:
     money = losses.money or 0.0
     if losses.returns:
         yield (
-            f"{losses.n_returns:,} return(s) are subtracted, {_of(losses.returns, money)}; "
+            f"{losses.n_returns:,} return(s) are subtracted, {_against(losses.returns, money)}; "
             "segmentation.returns: reject would leave them out"
         )
     for loss in losses.by_reason:
         if loss.reason == RETURN:
             yield (
-                f"{loss.n_rows:,} return(s) are left out, {_of(abs(loss.money or 0.0), money)}, as "
-                "segmentation.returns says"
+                f"{loss.n_rows:,} return(s) are left out, "
+                f"{_against(abs(loss.money or 0.0), money)}, as segmentation.returns says"
             )
 
 
@@ -155,6 +155,13 @@ def _several_need_states(
             f"{n_products:,} product(s) have several need states, such as {example!r} "
             f"({', '.join(sorted(of_example)[:_MOST_SHOWN])}{more}); their sales are divided evenly"
         )
+
+
+def _against(returns: float, sales: float) -> str:
+    """Returns beside the sales before them; a share only where there are more sales."""
+    if returns > sales:
+        return f"{returns:,.2f}, which is more than the sales of {sales:,.2f} before returns"
+    return f"{amounts(returns, sales)} of the sales before returns ({percent(returns / sales)})"
 
 
 def _of(part: float, whole: float) -> str:

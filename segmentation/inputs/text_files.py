@@ -40,6 +40,8 @@ _CODECS: Final[dict[str, str]] = {
     "utf-16-be": "utf-16-be",
     "windows-1252": "cp1252",
 }
+#: Also the beginning of a mark of UTF-16.
+_UTF_32: Final = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _BYTE_ORDER_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe", "utf-16-le"),
@@ -61,6 +63,7 @@ _OTHER_KINDS: Final = {
 }
 #: Share of zero bytes at one parity above which text without a byte order mark is UTF-16.
 _ZERO_BYTES: Final = 0.3
+_ZERO_BYTES_OF_UTF_32: Final = 0.6
 #: Line breaks in the names of a header.
 _MOST_BREAKS: Final = 20
 _BREAK: Final = re.compile(r"\s*\n\s*")
@@ -307,6 +310,9 @@ def _open(path: Path, compression: Compression) -> IO[bytes]:
 
 
 def _encoding(path: Path, head: bytes) -> str:
+    # each ASCII character has three zero bytes there, and one of two in UTF-16
+    if head.startswith(_UTF_32) or head.count(0) > len(head) * _ZERO_BYTES_OF_UTF_32:
+        raise InputError([f"{path} is UTF-32 text, which is not read; export it as UTF-8"])
     for mark, encoding in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return encoding

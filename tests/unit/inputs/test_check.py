@@ -14,7 +14,7 @@ from segmentation.inputs.check import check_data
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions, misspelled_vars
 
-from .helpers import PRODUCTS, TODAY, check, dated, sales, total
+from .helpers import PRODUCTS, TODAY, check, column, dated, listed, sales, total
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,8 @@ def test_another_column_of_the_file_decides_the_decimal_mark(
         (["45688", "45689"], dt.date(2025, 1, 31)),
         (["31 Jan 2025", "1 Feb 2025"], dt.date(2025, 1, 31)),
         (["31-JAN-2025", "01-FEB-2025"], dt.date(2025, 1, 31)),
+        (["02.01.2025", "01.02.2025"], dt.date(2025, 1, 2)),
+        (["2. 1. 2025", "1. 2. 2025 09:00"], dt.date(2025, 1, 2)),
     ],
 )
 def test_dates_are_read_in_the_format_that_they_prove(
@@ -129,6 +131,91 @@ def test_dates_that_no_value_decides_ask_for_the_format(
     report = check(connection, tmp_path, {"sales": text}, formats=formats)
     column = next(c for c in report.columns["sales"] if c.column == "sold_on")
     assert (column.minimum, report.all_problems()) == ("2025-02-01", [])
+
+
+def test_dates_with_points_and_the_month_first_ask_for_the_format(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = dated("01.31.2025", "02.01.2025")
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "sold_on is not a date, such as `01.31.2025`" in problem
+    formats = {"sales": {"sold_on": "%m.%d.%Y"}}
+    report = check(connection, tmp_path, {"sales": text}, formats=formats)
+    assert report.all_problems() == []
+
+
+@pytest.mark.parametrize(("name", "other"), [("lat", "lng"), ("Latitude", "geo_longitude")])
+@pytest.mark.parametrize("mark", [".", ","])
+def test_coordinates_are_degrees_and_decide_nothing_else(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, other: str, mark: str
+) -> None:
+    text = f"store_id;{name};{other}\ns1;52.123;-113.456\ns2;-51.100;12.789\n"
+    report = check(connection, tmp_path, {"demographics": text.replace(".", mark)})
+    assert report.problems["demographics"] == []
+    assert column(report, "demographics", name).maximum == "52.123"
+    assert column(report, "demographics", other).minimum == "-113.456"
+    rent = text.replace(other, "rent").replace(".", mark)
+    (problem,) = check(connection, tmp_path, {"demographics": rent}).problems["demographics"]
+    assert problem.startswith("demographics.rent has numbers such as '")
+
+
+def test_lines_with_nothing_but_separators_are_blank(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = 'store_id,product_id,sales_amount\ns1,p1,1.5\n,,\ns2,p1,2\n , ,\n"",,\n,,\n'
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert (report.plans["sales"].n_rows, total(connection, report)) == (2, "3.5000")
+
+
+@pytest.mark.parametrize("codec", ["utf-32", "utf-32-le", "utf-32-be"])
+def test_utf_32_is_called_what_it_is(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, codec: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales("1.5").encode(codec)})
+    (problem,) = report.all_problems()
+    assert "is UTF-32 text, which is not read; export it as UTF-8" in problem
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("[1.5]", "lists (decimal(2,1)[])"), ("{'a': 1.5}", "nested values (struct(a decimal(2,1)))")],
+)
+def test_nested_columns_of_parquet_files_are_refused_by_name(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, value: str, kind: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    rows = f"select 's1' as store_id, [1] as tags, 'p1' as product_id, {value} as sales_amount"
+    connection.execute(f"copy ({rows}) to '{path}'")
+    inputs = {"sales": str(path)}
+    report = listed(check_data(connection, inputs, InputOptions(), TODAY, judges_joins=False))
+    assert report.all_problems() == [
+        f"inputs.sales: sales.sales_amount has {kind}; export one value per row"
+    ]
+    inputs = {"demographics": str(path)}
+    report = listed(check_data(connection, inputs, InputOptions(), TODAY))
+    assert len(report.problems["demographics"]) == 2
+    formats = {"demographics": {"tags": "ignore", "sales_amount": "ignore"}}
+    report = check_data(connection, inputs, InputOptions({"formats": formats}), TODAY)
+    assert report.all_problems() == []
+
+
+@pytest.mark.parametrize(
+    ("amounts", "advice"),
+    [
+        (["12,50"] * 9 + ["3x"] * 4, "correct the values in the export"),
+        (
+            ["12.50"] * 9 + ["7,25"],
+            "these have decimal comma, and the others decimal point; export all numbers in one "
+            "format",
+        ),
+    ],
+)
+def test_the_remedy_fits_the_amounts_that_are_not_understood(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str], advice: str
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": sales(*amounts)}).all_problems()
+    assert problem.endswith(f"; {advice}")
 
 
 @pytest.mark.parametrize(

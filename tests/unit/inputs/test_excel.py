@@ -111,7 +111,7 @@ def test_formulas_that_a_program_left_to_excel_are_refused(
 def test_sheets_that_are_not_read_are_shown_by_the_check(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    notes = [["Notes"], ["from the till", 5, None, "x"]]
+    notes: list[list[object]] = [["Notes"], ["from the till", 5, None, "x"]]
     sheets: Sheets = {"Sales": [HEADER, ROW], "Notes": notes, "Old": [("a",), (1,)]}
     read(tmp_path, sheets)
     book = openpyxl.load_workbook(tmp_path / "book.xlsx")

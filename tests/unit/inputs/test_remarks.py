@@ -25,13 +25,13 @@ def test_small_losses_are_shown_with_their_reason(
     [
         (
             "net",
-            "1 return(s) are subtracted, 5.00 of 100.00 of the money (5 %); segmentation.returns: "
-            "reject would leave them out",
+            "1 return(s) are subtracted, 5.00 of 100.00 of the sales before returns (5 %); "
+            "segmentation.returns: reject would leave them out",
         ),
         (
             "reject",
-            "1 return(s) are left out, 5.00 of 100.00 of the money (5 %), as segmentation.returns "
-            "says",
+            "1 return(s) are left out, 5.00 of 100.00 of the sales before returns (5 %), as "
+            "segmentation.returns says",
         ),
     ],
 )
@@ -41,6 +41,29 @@ def test_returns_are_shown_with_what_the_other_setting_would_do(
     text = sales("60.00", "40.00", "-5.00")
     report = check(connection, tmp_path, {"sales": text}, {"returns": setting})
     assert report.remarks["sales"] == [expected]
+
+
+def test_returns_of_more_than_the_sales_have_no_share(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales("60.00", "40.00", "-160.00")})
+    assert report.verdicts()[-1] == (
+        "sales: refused; 3 of 3 rows accepted, 100.00 of 100.00 of the money before returns of "
+        "160.00, which are more"
+    )
+    assert report.remarks["sales"][0].startswith(
+        "1 return(s) are subtracted, 160.00, which is more than the sales of 100.00 before returns"
+    )
+
+
+def test_a_verdict_says_that_its_money_is_before_returns(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales("60.00", "40.00", "-5.00")})
+    assert report.verdicts()[-1] == (
+        "sales: good; 3 of 3 rows accepted, 100.00 of 100.00 of the money before returns of 5.00 "
+        "(5 %)"
+    )
 
 
 @pytest.mark.parametrize(
