@@ -529,7 +529,9 @@ class _Column:
                 parts = {
                     file: (str(one.format), self._date_sql(one)) for file, one in by_file.items()
                 }
-                listed = " and ".join(in_file(*value) for value in decision.mixed)
+                ruling = decision.ruling
+                examples = (ruling.conflict if ruling else None) or decision.mixed
+                listed = " and ".join(in_file(*value) for value in examples)
                 return self._stats(self._by_file("date", parts, listed)), False
         found = self._stats(
             self._format("date", str(decision.format), decision.evidence, self._date_sql(decision))

@@ -209,13 +209,15 @@ def votes_sql(values: str, today: dt.date) -> str:
         Query with one row per file: the arguments of `Votes`, day first before month first.
     """
     first, second = (DateFormat(order).sql("text", today) for order in _EITHER_ORDER)
+    # points decide for their own date and say nothing about others
+    decides = r"(day(first) > 12 or not regexp_matches(text, '^\d+\. ?\d'))"
     return f"""
         select
             file,
-            coalesce(sum(n_rows) filter (second is null), 0)::bigint,
+            coalesce(sum(n_rows) filter (second is null and {decides}), 0)::bigint,
             coalesce(sum(n_rows) filter (first is null), 0)::bigint,
             coalesce(sum(n_rows) filter (first <> second), 0)::bigint,
-            coalesce(max(text) filter (second is null), ''),
+            coalesce(max(text) filter (second is null and {decides}), ''),
             coalesce(max(text) filter (first is null), ''),
             coalesce(max(text) filter (first <> second), '')
         from (

@@ -86,7 +86,7 @@ _NEGATIVE: Final = (
     r"|[Cc][Rr]$"
 )
 #: Zero in accounting: `$ -`.
-_DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}{_AFTER}")
+_DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}(?:{_BLANK}*{_CURRENCY})?")
 #: A number with one mark and three digits after it.
 _EITHER: Final = rf"{_BEFORE}[1-9]\d{{0,2}}[.,]\d{{3}}(?:[^\d.,].*)?$"
 _CENTS: Final = 2
@@ -212,7 +212,7 @@ class NumberFormat:
         body = rf"(?:{exact}|{whole}{mark}{_MINUS}{{0,2}})"
         sign = rf"(?:[+]|{_MINUS})?"
         return (
-            rf"{sign}{_BLANK}*{_MONEY}{sign}{body}{_AFTER}"
+            rf"(?:{sign}{_BLANK}*{_MONEY}|{_MONEY}{sign}{_BLANK}*){body}{_AFTER}"
             rf"|{_MONEY}(?:{exact})(?:{_AFTER}{_BLANK}*{_MINUS}|{_MINUS}{_AFTER})"
             rf"|{_MONEY}(?:{exact}){_AFTER}{_BLANK}*(?:[Cc][Rr]|[Dd][Rr])"
             rf"|{_MONEY}\({_BLANK}*{_MONEY}{body}{_AFTER}{_BLANK}*\){_AFTER}"

@@ -133,6 +133,25 @@ def test_dates_that_no_value_decides_ask_for_the_format(
     assert (column.minimum, report.all_problems()) == ("2025-02-01", [])
 
 
+def test_points_decide_for_their_own_dates_only(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = dated(*["05.06.2025"] * 50, "02/03/2025")
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "dates such as '02/03/2025'" in problem
+    assert "no value decides" in problem
+
+
+@pytest.mark.parametrize(
+    "amount", ["--5.50", "-$-5.50", "-(5.50)", "-5.50-", "-5.50 CR", "5.50-CR", "13. -", "- %"]
+)
+def test_amounts_with_two_signs_are_not_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amount: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales("$12.50", "(1.25)", amount)})
+    assert column(report, "sales", "sales_amount").examples == (amount,)
+
+
 def test_dates_with_points_and_the_month_first_ask_for_the_format(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_files_that_prove_their_own_order_or_format_of_dates_are_read_in_it(
     date = column(report, "sales", "sold_on")
     assert (date.minimum, date.maximum, date.n_not_understood) == ("2025-01-05", "2025-01-31", 0)
     assert date.format == "by file: day-month-year; month-day-year; year-month-day"
+    assert f"such as '31/01/2025' in {tmp_path}/sales-a.csv and '01/31/2025' in" in date.note
 
 
 def test_files_with_another_decimal_mark_are_refused_by_name_if_one_decides_nothing(
