@@ -376,8 +376,8 @@ def _text(
         pl.col("file").replace({str(path): shown for path, shown in paths.items()}),
     )
     # a line that has nothing but separators is as empty as one without them
-    values = ", ".join(f"nullif(trim({sql_name(column)}), '')" for column in sources)
-    connection.execute(f"delete from {table} where coalesce({values}, null) is null")
+    is_blank = " and ".join(f"trim(coalesce({sql_name(column)}, '')) = ''" for column in sources)
+    connection.execute(f"delete from {table} where {is_blank}")
     n_rows = _n_rows(connection, table)
     return InputPlan(
         name,

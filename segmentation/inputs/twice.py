@@ -83,28 +83,35 @@ def cut_amounts_problem(
     place = names.index("sales_amount") + 1
     if place == len(names) or names[place] in ("store_id", "product_id"):
         return ""
-    n_amounts, n_whole, n_short, n_two, n_three, n_zeros, example = connection.execute(
+    spare = plan.sources[names[place]]
+    has_no_name = spare == f"column_{place + 1}"
+    is_whole = "regexp_full_match(trim(sales_amount), '[^\\d.,]*\\d+')"
+    has_others = (
+        f"select 1 from {plan.relation} where sales_amount is not null and not {is_whole} limit 1"
+    )
+    if not has_no_name and connection.execute(has_others).fetchone():
+        return ""
+    n_amounts, n_short, n_two, n_three, n_zeros, example = connection.execute(
         f"""
         select
             count(*) filter (amount <> ''),
-            count(*) filter (regexp_full_match(amount, '-?\\d+')),
-            count(*) filter (regexp_full_match(amount || more, '-?\\d+') and more <> ''),
-            count(*) filter (regexp_full_match(more, '\\d\\d')),
-            count(*) filter (regexp_full_match(more, '\\d\\d\\d')),
+            count(*) filter (is_short),
+            count(*) filter (is_short and regexp_matches(more, '^\\d{{2}}($|\\D)')),
+            count(*) filter (is_short and regexp_matches(more, '^\\d{{3}}($|\\D)')),
             count(*) filter (starts_with(more, '0')),
-            min([amount, more]) filter (regexp_full_match(more, '\\d+'))
+            min([amount, more]) filter (is_short)
         from (
-            select trim(sales_amount) as amount, trim({sql_name(names[place])}) as more
+            select
+                trim(sales_amount) as amount,
+                trim({sql_name(names[place])}) as more,
+                {is_whole} and regexp_full_match(more, '\\d+[^\\d.,]*') as is_short
             from {plan.relation}
         )
         """
     ).fetchall()[0]
-    spare = plan.sources[names[place]]
-    has_no_name = spare == f"column_{place + 1}"
     are_cents = n_two == n_amounts and (n_zeros > 0 or n_amounts < _ENOUGH_FOR_A_ZERO)
     are_hundreds = n_three == n_amounts and n_zeros > 0
-    is_cut = n_whole == n_amounts and (are_cents or are_hundreds)
-    if not n_short or not (is_cut or has_no_name):
+    if not n_short or not (are_cents or are_hundreds or has_no_name):
         return ""
     return (
         f"{n_short:,} row(s) of sales have amounts such as {example[0]!r} with {example[1]!r} in "

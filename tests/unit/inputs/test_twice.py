@@ -88,6 +88,9 @@ def test_copies_in_workbooks_and_parquet_files_are_refused(
         (f"{HEADER},units", ["s1,p1,12,50", "s2,p1,7,25"]),
         (f"{HEADER},units", [f"s1,p1,{n},{n:02d}" for n in range(100)]),
         (f"{HEADER},units", ["s1,p1,1,050", "s2,p1,7,125"]),
+        (f"{HEADER},note", ["s1,p1,12,50-", "s2,p1,37,25", "s2,p1,-1,00"]),
+        (f"{HEADER},note", ["s1,p1,€ 12,50", "s2,p1,€ 7,05"]),
+        (f"{HEADER},note", ["s1,p1,12,50 EUR", "s2,p1,7,05 EUR"]),
         ("sales_amount,note,store_id,product_id", ["12,50,s1,p1", "-7,25,s2,p1", "100,00,s1,p2"]),
     ],
 )
