@@ -74,7 +74,7 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
     """
     orders = [
         (picture, Path(folder) / f"{picture.name}.{extension}", extension)
-        for picture in _pictures(tables)
+        for picture in pictures(tables)
         for extension in formats
     ]
     stale = [
@@ -115,7 +115,7 @@ def draw_all(tables: Tables, folder: str | Path, formats: Sequence[Format]) -> p
     return pl.DataFrame(rows, schema=PICTURES_SCHEMA, orient="row").sort("name", "format")
 
 
-def _pictures(tables: Tables) -> Iterator[Picture]:
+def pictures(tables: Tables) -> Iterator[Picture]:
     """For each kind the overview, then the pictures of the scopes."""
     scopes = tables["scopes"].select("lane", "scope").sort("lane", "scope").rows()
     categories = tables["segments"]["category"].unique().sort().to_list()

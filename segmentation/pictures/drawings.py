@@ -16,6 +16,7 @@ import polars as pl
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from sklearn.isotonic import isotonic_regression
 
 from segmentation.features.vectors import Matrix
 from segmentation.pictures.kinds import Kind
@@ -44,8 +45,10 @@ LABEL_WIDTH = 48
 SMALLEST_SHARE = 0.005
 #: Narrower parts of a bar have no room for their share.
 LEGIBLE_SHARE = 0.05
-#: Height of a label beside the silhouettes, as a share of all stores.
-LINE_OF_SILHOUETTES = 0.06
+#: Height of a label beside the silhouettes, as a share of the height of all bars.
+LINE_OF_SILHOUETTES = 0.07
+#: Numbers of clusters that have room below an axis of the search.
+MAX_TICKS = 12
 #: Differences beyond two standard deviations have the strongest colour.
 STRONGEST_SD = 2.0
 #: Where the scatter has more stores, a seeded sample of them is drawn.
@@ -84,7 +87,7 @@ def draw_search(figure: FigureBase, tables: Tables) -> None:
             )
         axes.set_title(label, fontsize=9, fontweight="normal")
         axes.set_xlabel(f"clusters{outcome}")
-        axes.set_xticks(search["k"].to_list())
+        axes.set_xticks(search["k"].to_list()[:: -(-search.height // MAX_TICKS)])
         axes.grid(axis="y")
         axes.margins(y=0.15)
 
@@ -95,28 +98,32 @@ def draw_silhouettes(figure: FigureBase, tables: Tables) -> None:
     axes = figure.subplots()
     bottom = 0
     gap = max(2, stores.height // 60)
-    line = stores.height * LINE_OF_SILHOUETTES
-    ticks: list[float] = []
+    middles: list[float] = []
     names = []
     for position, (label, part) in enumerate(_groups(stores, "label")):
         values = np.sort(part["silhouette"].to_numpy())
         axes.fill_betweenx(
             np.arange(bottom, bottom + len(values)), 0, values, color=colour(position), linewidth=0
         )
-        middle = bottom + len(values) / 2
-        # the label of a small cluster must not stand on the one before
-        ticks.append(max(middle, ticks[-1] + line) if ticks else middle)
+        middles.append(bottom + len(values) / 2)
         names.append(f"{label}: {len(values):,} stores")
         bottom += len(values) + gap
     mean = float(stores["silhouette"].mean())  # type: ignore[arg-type]
     axes.axvline(mean, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.text(mean, bottom, f" mean {mean:.2f}", fontsize=8.5, va="bottom")
     axes.axvline(0, color=FAINT, linewidth=0.8)
-    axes.set_yticks(ticks, names, fontsize=9)
+    axes.set_yticks(_apart(middles, LINE_OF_SILHOUETTES * bottom), names, fontsize=9)
     axes.set_ylabel("cluster")
     axes.set_xlabel("silhouette")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+
+
+def _apart(places: list[float], distance: float) -> Matrix:
+    """Places at least a distance apart, each as near as possible to the given one, in order."""
+    steps = distance * np.arange(len(places))
+    apart: Matrix = isotonic_regression(np.array(places) - steps) + steps
+    return apart
 
 
 def draw_components(figure: FigureBase, tables: Tables) -> None:
@@ -440,6 +447,7 @@ def draw_crosstab(figure: FigureBase, tables: Tables) -> None:
             column,
             row,
             segments[owner],
+            bbox={"facecolor": colour(int(owner)), "edgecolor": "none", "pad": 1.5},
             ha="center",
             va="center",
             fontsize=9,
@@ -520,7 +528,10 @@ def _segment_labels(segments: pl.DataFrame) -> list[str]:
 def _groups(frame: pl.DataFrame, column: str) -> list[tuple[str, pl.DataFrame]]:
     return [
         (str(key[0]), part)
-        for key, part in sorted(frame.partition_by(column, as_dict=True).items())
+        for key, part in sorted(
+            frame.partition_by(column, as_dict=True).items(),
+            key=lambda group: (len(str(group[0][0])), str(group[0][0])),  # 2 comes before 10
+        )
     ]
 
 
@@ -549,6 +560,8 @@ KINDS: Final = (
         of_segments=True,
         size=(9, 4.6),
         overview_columns=1,
+        rows=lambda tables: tables["segments"].height,
+        row_height=0.38,
     ),
     Kind(
         "mix",
@@ -561,6 +574,8 @@ KINDS: Final = (
         of_segments=True,
         size=(9, 4.4),
         overview_columns=1,
+        rows=lambda tables: tables["segments"].height,
+        row_height=0.27,
     ),
     Kind(
         "crosstab",
@@ -583,6 +598,9 @@ KINDS: Final = (
         "no store has moved since the previous run, or there is none",
         of_segments=True,
         size=(8, 4.4),
+        overview_columns=1,
+        rows=lambda tables: tables["movements"]["from_segment_id"].n_unique(),
+        row_height=0.27,
     ),
     Kind(
         "components",
@@ -617,6 +635,8 @@ KINDS: Final = (
         "the scope has a single cluster",
         of_segments=False,
         size=(8, 4.6),
+        rows=lambda tables: tables["silhouettes"]["label"].n_unique(),
+        row_height=0.3,
     ),
     Kind(
         "variance",

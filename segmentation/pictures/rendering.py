@@ -83,7 +83,7 @@ def draw(picture: Picture, path: Path, extension: Format) -> tuple[str, str]:
     try:
         # from the defaults: libraries that PyCaret imports change the style of the process
         with mpl_style.context(["default", style.RC]):
-            figure = _figure(picture)
+            figure = figure_of(picture)
             content = (
                 _svg(figure, picture.source) if extension == "svg" else _png(figure, picture.source)
             )
@@ -124,16 +124,16 @@ def _drawn_by() -> str:
     return " ".join([folder_sha256(Path(__file__).parent), *versions])
 
 
-def _figure(picture: Picture) -> Figure:
+def figure_of(picture: Picture) -> Figure:
     """The figure of one scope, or of several beside and below each other."""
     kind, n_parts = picture.kind, len(picture.parts)
-    width, height = kind.size
     columns = min(kind.overview_columns, n_parts)
-    rows = -(-n_parts // columns)
+    width = max(kind.size[0], 9) if columns > 1 else kind.size[0]
+    heights = [kind.height(tables) for _, tables in picture.parts]
+    rows = [max(heights[start : start + columns]) for start in range(0, n_parts, columns)]
     scale = 1.0 if n_parts == 1 else 0.78
-    width = max(width, 9) if columns > 1 else width
     figure = Figure(
-        figsize=(width, max(height * rows * scale, 2)),
+        figsize=(width, max(sum(rows) * scale, 2)),
         dpi=style.DOTS_PER_INCH,
         layout="constrained",
     )
@@ -142,7 +142,7 @@ def _figure(picture: Picture) -> Figure:
     if n_parts == 1:
         kind.draw(figure, picture.parts[0][1])
         return figure
-    places = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
+    places = np.atleast_1d(figure.subfigures(len(rows), columns, height_ratios=rows)).ravel()
     for place, (scope, tables) in zip(places, picture.parts, strict=False):
         place.suptitle(
             style.short(scope, 50), x=0.01 * columns, ha="left", fontsize=10, color=style.FAINT

@@ -13,11 +13,22 @@ import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib import style as mpl_style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
-from segmentation.pictures.catalog import PICTURES_SCHEMA, draw_all, scope_tables, slug
+from segmentation.pictures.catalog import (
+    PICTURES_SCHEMA,
+    draw_all,
+    pictures,
+    scope_tables,
+    slug,
+)
 from segmentation.pictures.drawings import KINDS, NUMBER_ROOM, frame, numbers_apart
-from segmentation.pictures.rendering import Format, placeholder
+from segmentation.pictures.rendering import Format, figure_of, placeholder
 from segmentation.pictures.style import PALETTE, RC, is_light
 from segmentation.pictures.tables import where_stores_moved
 
@@ -109,10 +120,134 @@ def tables(stores: int = 60, seed: int = 3) -> dict[str, pl.DataFrame]:
     }
 
 
+def many_groups(n: int, n_categories: int) -> dict[str, pl.DataFrame]:
+    """Tables of several categories with `n` segments of long names, and of `n` clusters.
+
+    One cluster has most of the stores, so that the others are close together where stores are
+    sorted, and all centroids are close together in the scatter.
+    """
+    frames = tables()
+    names = [f"{CATEGORY} {number}" for number in range(n_categories)]
+    categories = pl.DataFrame({"category": names})
+    lanes = ["external", *["internal"] * n_categories]
+    scopes = pl.DataFrame({"lane": lanes, "scope": ["external", *names]})
+    clusters = [1] * 300 + [cluster for cluster in range(2, n + 1) for _ in range(5)]
+    stores = pl.DataFrame({"cluster": clusters}).with_row_index("place")
+    scored = scopes.join(stores, how="cross").with_columns(
+        pl.format("S{}", "place").alias("store_id"),
+        (pl.col("place") * 7 % 20 / 10 - 1).alias("first"),
+        (pl.col("place") * 11 % 18 / 9 - 1).alias("second"),
+    )
+    segments = categories.join(
+        pl.DataFrame(
+            {"segment_id": [f"{number // 5 + 1}-{number % 5 + 1}" for number in range(n)]}
+        ),
+        how="cross",
+    )
+    numbers = pl.DataFrame({"number": range(n)})
+    features = frames["profiles"].select("feature_lane", "feature", "label", "effect_size").unique()
+    frames["scopes"] = scopes.with_columns(model_id=pl.lit("m"))
+    frames["search"] = scopes.join(numbers, how="cross").select(
+        "lane",
+        "scope",
+        k=pl.col("number") + 2,
+        silhouette=0.3 - pl.col("number") / 100,
+        calinski_harabasz=pl.col("number") * 10_000.0,
+        davies_bouldin=1 / (pl.col("number") + 1),
+        passed=True,
+        is_chosen=pl.col("number") == n - 2,
+    )
+    frames["silhouettes"] = scored.with_columns(
+        label=pl.col("cluster").cast(pl.String), silhouette=pl.col("first") / 2
+    )
+    frames["components"] = scored.with_columns(is_outlier=False, is_thin_history=False)
+    frames["centroids"] = scopes.join(numbers, how="cross").select(
+        "lane",
+        "scope",
+        cluster=pl.col("number") + 1,
+        first=pl.col("number") / 50,
+        second=pl.col("number") / 60,
+    )
+    frames["variance"] = scopes.join(
+        pl.DataFrame({"component": range(1, n + 1), "share": [0.9 / n] * n}), how="cross"
+    )
+    frames["profiles"] = segments.join(features, how="cross").with_columns(
+        difference_in_sd=pl.lit(-1.25), n_stores=pl.lit(10)
+    )
+    frames["mix"] = (
+        frames["profiles"]
+        .filter(feature_lane="internal")
+        .with_columns(mean_value=pl.lit(0.1), overall_mean=pl.lit(0.1))
+    )
+    frames["segments"] = segments.with_columns(
+        segment_name=pl.lit("Organic Food and Snacks, light on Drinks · many inhabitants nearby"),
+        n_stores=pl.lit(10),
+        share_of_stores=pl.lit(1 / n),
+        share_of_sales=pl.lit(1 / n),
+    )
+    frames["cells"] = segments.with_columns(
+        internal_cluster=pl.col("segment_id").str.head(1).cast(pl.Int64),
+        external_cluster=pl.col("segment_id").str.tail(1).cast(pl.Int64),
+        is_own=pl.lit(value=True),
+        n_stores=pl.lit(1000),
+    )
+    frames["movements"] = segments.rename({"segment_id": "from_segment_id"}).join(
+        segments.rename({"segment_id": "to_segment_id"}), on="category"
+    )
+    frames["movements"] = frames["movements"].with_columns(n_stores=pl.lit(1234))
+    return frames
+
+
+def overlapping_texts(figure: Figure) -> list[tuple[str, str]]:
+    """Texts of a figure that stand on each other."""
+    FigureCanvasAgg(figure).draw()
+    unseen = {
+        label
+        for axes in figure.findobj(Axes)
+        for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim()))
+        for tick in axis.get_major_ticks()
+        for label in (tick.label1, tick.label2)
+        if not min(low, high) <= tick.get_loc() <= max(low, high)
+    }
+    boxes = [
+        (text.get_text(), text.get_window_extent())
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and text not in unseen
+    ]
+    return [
+        (one, other)
+        for (one, first), (other, second) in combinations(boxes, 2)
+        if min(first.x1, second.x1) - max(first.x0, second.x0) > 1
+        and min(first.y1, second.y1) - max(first.y0, second.y0) > 1
+    ]
+
+
 def only(frames: dict[str, pl.DataFrame], *names: str) -> dict[str, pl.DataFrame]:
     """The tables with rows in those of these names alone, for the pictures that they make."""
     kept = {"scopes", *names}
     return {name: frame if name in kept else frame.clear() for name, frame in frames.items()}
+
+
+def test_no_label_of_thirteen_segments_or_clusters_stands_on_another() -> None:
+    seen = set()
+    for picture in pictures(many_groups(13, n_categories=2)):
+        if (picture.kind.name, picture.scope == "all") in seen:
+            continue
+        seen.add((picture.kind.name, picture.scope == "all"))
+        with mpl_style.context(["default", RC]):
+            found = overlapping_texts(figure_of(picture))
+        assert found == [], picture.name
+    assert len(seen) == 2 * len(KINDS)
+
+
+def test_clusters_stand_in_the_order_of_their_numbers() -> None:
+    (picture,) = (
+        picture
+        for picture in pictures(many_groups(13, 1))
+        if picture.name == f"silhouettes-{slug('external', 'external')}"
+    )
+    labels = [label.get_text() for label in figure_of(picture).axes[0].get_yticklabels()]
+    assert [int(label.partition(":")[0]) for label in labels] == list(range(1, 14))
 
 
 @pytest.fixture(scope="module")
