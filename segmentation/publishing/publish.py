@@ -41,7 +41,8 @@ class Table:
     """A table to publish: where it is, and what dbt says of it.
 
     `columns` are descriptions by name, `key` the columns that identify a row, where there are any.
-    `view` is the dbt model of a view; empty for a table.
+    `view` is the dbt model of a view; empty for a table. Where dbt enforces a contract, `types` are
+    the types of all columns, `required` those that are never null, and `labels` further properties.
     """
 
     schema: str
@@ -50,6 +51,9 @@ class Table:
     columns: Mapping[str, str] = field(default_factory=dict)
     key: Sequence[str] = ()
     view: str = ""
+    types: Mapping[str, str] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sql(self) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from segmentation.inputs.reading import drop_unused
+from segmentation.publishing.contract import contract_path, data_contract
 from segmentation.publishing.publish import publish, published_path
 from segmentation.run.checks import check_run
 from segmentation.run.invocation import Invocation, NodeResult, Outcome
@@ -25,6 +26,7 @@ from segmentation.run.summary import next_steps, segments_were_built, summary, w
 from segmentation.run.webhook import ADDRESS, delivery, failure_message, success_message
 from segmentation.settings import Settings
 from segmentation.warehouse.database import sql_literal
+from segmentation.warehouse.files import FileError, write_file
 from segmentation.warehouse.secrets import without_secrets
 
 
@@ -117,10 +119,15 @@ def end_run(
 def _problem_of_publishing(
     cursor: duckdb.DuckDBPyConnection, publication: Publication, path: Path
 ) -> str | None:
-    """Publish; what to say if the file could not be written."""
+    """Publish with the data contract; what to say if the files could not be written.
+
+    The contract comes first, so that there is no published file without it.
+    """
     try:
+        contract = data_contract(publication.tables, path)
+        write_file(contract_path(path), contract.encode())
         publish(cursor, publication.tables, publication.queries, path)
-    except (OSError, duckdb.Error) as error:
+    except (OSError, FileError, duckdb.Error) as error:
         cause = " ".join(str(error).split())
         problem = f"the build is complete and was not published: {path} could not be written"
         return f"{problem}: {cause}"

@@ -12,6 +12,8 @@ from segmentation.run.invocation import SUCCESSES, NodeResult
 
 #: Commands after which a complete build is published.
 COMMANDS = ("build", "run", "retry")
+#: Keys of `meta` that the data contract has as properties of a table.
+LABELS = ("owner", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def _table(node: Mapping[str, Any], name: str, grains: Sequence[Mapping[str, Any
         if node["unique_id"] in grain["depends_on"]["nodes"]
     )
     is_view = node["config"].get("materialized") == "view"
+    is_enforced = node["config"].get("contract", {}).get("enforced", False)
+    contracted = node["columns"].values() if is_enforced else ()
+    meta = node["config"].get("meta", {})
     return Table(
         schema=node["schema"],
         name=name,
@@ -72,4 +77,12 @@ def _table(node: Mapping[str, Any], name: str, grains: Sequence[Mapping[str, Any
         columns=columns,
         key=next((key for key in keys if columns.keys() >= set(key)), ()),
         view=node["raw_code"] if is_view else "",
+        types={column["name"]: column["data_type"] for column in contracted},
+        required=frozenset(column["name"] for column in contracted if _is_required(column)),
+        labels={name: meta[name] for name in LABELS if name in meta},
     )
+
+
+def _is_required(column: Mapping[str, Any]) -> bool:
+    """Whether the contract of dbt says that a column is never null."""
+    return any(constraint["type"] == "not_null" for constraint in column["constraints"])
