@@ -40,7 +40,7 @@ def read_ids(path: Path) -> list[str]:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise MatchingError(f"{path} cannot be read: {error}") from error
-    ids = [line for line in lines if line and line != "store_id"]
+    ids = [line for line in lines if line and line.lower() != "store_id"]
     if not ids:
         raise MatchingError(f"{path} has no store ids; give one per line")
     return sorted(set(ids))

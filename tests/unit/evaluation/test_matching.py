@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,6 +12,7 @@ from segmentation.evaluation.matching import (
     MATCHES_SCHEMA,
     MatchedStores,
     estimate,
+    expected_change,
     growth,
     matched_stores,
     nearest_controls,
@@ -121,14 +124,94 @@ def test_stores_that_are_said_to_be_chosen_by_their_past_get_the_warning() -> No
     assert "were chosen for their past sales" in found.effect["explanation"][0]
 
 
-def test_too_few_test_stores_are_explained() -> None:
+def noise(seed: int, n_stores: int = 160) -> Panel:
+    """Stores that are all the same: who sold little before the test did so by chance."""
+    whole, _ = simulated_chain(n_stores=n_stores, seed=seed)
+    generator = np.random.default_rng(seed)
+    whole.amounts[:] = generator.poisson(20.0, whole.amounts.shape)
+    return whole
+
+
+def chosen_by_past(whole: Panel, rule: str) -> list[str]:
+    before = whole.amounts[:, :N_BEFORE].sum(axis=2)
+    scores = {
+        "lowest level": before.mean(axis=1),
+        "highest level": -before.mean(axis=1),
+        "lowest growth": before[:, 7:].mean(axis=1) / before[:, :7].mean(axis=1),
+        "highest growth": -before[:, 7:].mean(axis=1) / before[:, :7].mean(axis=1),
+    }[rule]
+    return [whole.stores[row] for row in np.argsort(scores)[:26]]
+
+
+@pytest.mark.parametrize(
+    "rule", ["lowest level", "highest level", "lowest growth", "highest growth"]
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_stores_chosen_by_their_past_get_a_warning(rule: str, seed: int) -> None:
+    whole = noise(seed)
+    (row,) = measure(whole, chosen_by_past(whole, rule)).effect.to_dicts()
+    assert row["past_is_unusual"]
+    assert "regression to the mean" in row["explanation"]
+
+
+@pytest.mark.parametrize(("make", "most"), [(chain, 0.05), (noise, 0.1)])
+def test_stores_chosen_at_random_get_no_warning(make: Callable[[int], Panel], most: float) -> None:
+    warned = []
+    for seed in range(40):
+        whole = make(seed)
+        tests = np.random.default_rng(seed).permutation(whole.stores)[:24].tolist()
+        warned.append(measure(whole, tests).effect["past_is_unusual"].item())
+    assert np.mean(warned) <= most
+
+
+def test_the_expected_change_is_the_one_of_stores_with_the_same_past() -> None:
+    changes, expected = [], []
+    for seed in range(40):
+        whole = noise(seed)
+        before, after = whole.amounts[:, :N_BEFORE], whole.amounts[:, N_BEFORE:]
+        _, measures = past_coordinates(before)
+        rows = np.argsort(measures[:, 0])[:26]
+        mean = np.tile(np.delete(measures, rows, axis=0).mean(axis=0), (26, 1))
+        ratios = growth(before, after)
+        changes.append(ratios[rows].mean() - np.delete(ratios, rows).mean())
+        expected.append(expected_change(measures, ratios, rows, mean))
+    assert np.mean(changes) > 0.01
+    assert np.mean(expected) == pytest.approx(np.mean(changes), rel=0.2)
+
+
+@pytest.mark.parametrize("n_tests", [1, 5, 19])
+def test_a_few_test_stores_have_controls_and_no_effect(n_tests: int) -> None:
     whole = chain()
-    found = measure(whole, list(whole.stores[:5]))
+    found = measure(whole, list(whole.stores[:n_tests]))
+    assert found.matches.height == 10 * n_tests
+    assert found.balance["measure"][0] == "log sales per period"
+    (row,) = found.effect.to_dicts()
+    assert row["effect"] is None
+    assert row["explanation"] == (
+        f"Controls were found, but the effect cannot be measured: {n_tests} test stores that sold "
+        "regularly before the test; at least 20 are needed"
+    )
+
+
+def test_without_other_stores_nothing_is_matched() -> None:
+    whole = chain()
+    found = measure(whole, list(whole.stores))
     assert found.matches.is_empty()
     assert found.effect["explanation"].to_list() == [
-        "The test cannot be measured: 5 test stores that sold regularly before the test; "
-        "at least 20 are needed"
+        "The test cannot be measured: 0 other stores that sold regularly before the test; "
+        "at least 60 are needed"
     ]
+
+
+def test_test_stores_that_are_left_out_are_named() -> None:
+    whole = chain()
+    whole.amounts[:20:5, : N_BEFORE - 2] = 0
+    (row,) = measure(whole, list(whole.stores[::5])).effect.to_dicts()
+    assert row["n_tests"] == 28
+    assert (
+        "left out: 4 test stores that sold in less than 90% of the periods before the test "
+        "(S00000, S00005, S00010 and others)" in row["explanation"]
+    )
 
 
 def test_an_unknown_test_store_is_an_error() -> None:

@@ -37,7 +37,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ids(tmp_path: Path) -> Path:
     path = tmp_path / "ids.txt"
-    path.write_text("store_id\n" + "\n".join(f"S{number:05d}" for number in range(25)))
+    path.write_text("Store_ID\n" + "\n".join(f"S{number:05d}" for number in range(25)))
     return path
 
 
@@ -75,7 +75,7 @@ def test_stores_chosen_by_their_past_get_a_warning(
         (
             "S00001\nno such store",
             [],
-            "1 of 2 test stores have no sales, for example no such store",
+            "1 of 2 test stores have no sales, for example no such store, while ids look like",
         ),
         ("store_id\n\n", [], "has no store ids; give one per line"),
         ("S00001", ["--category", "Coffee"], "'Coffee' is not a category with dated sales"),
