@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
@@ -17,6 +18,8 @@ from segmentation.features.vectors import Labels, Matrix, closure
 MIN_PERIODS: Final = 8
 #: Draws behind the null bound.
 _RESAMPLES: Final = 40
+#: Draws behind the intervals.
+_DRAWS: Final = 100
 #: How many standard deviations of chance the dispersion of the stores must exceed.
 _GATE: Final = 6.0
 _MONEY: Final = pl.Decimal(18, 2)
@@ -61,8 +64,9 @@ class Room:
         Shrunken share of each store, and the upper quartile of its segment.
     amount, low, high
         Room and the ends of its interval, in money.
-    deviation
-        Standard deviation of the room, in money.
+    draws
+        Draws x stores: room of each store, in money, if shares and targets are drawn from what the
+        sales leave possible. Sums of stores share the errors of their target.
     """
 
     shrunken: Matrix
@@ -70,7 +74,7 @@ class Room:
     amount: Matrix
     low: Matrix
     high: Matrix
-    deviation: Matrix
+    draws: Matrix
 
 
 def sampling_variance(amounts: Matrix) -> Matrix:
@@ -103,6 +107,27 @@ def sampling_variance(amounts: Matrix) -> Matrix:
     squares = ((amounts - shares * per_period) ** 2).sum(axis=-2)
     variance: Matrix = n_periods / (n_periods - 1) * squares / total[..., 0] ** 2
     return variance
+
+
+def without_season(amounts: Matrix) -> Matrix:
+    """Sales as they would be if the mix of the chain were the same in all periods.
+
+    ``a_bn - a_b (c_bn - c_n)`` with the chain's share c_bn of need state n in period b and c_n in
+    all periods. Sales of a period stay the same. What all stores share, such as Christmas, is then
+    no sampling variance of each, and a store that was open for a part of the year does not differ
+    from the others by its season.
+
+    Parameters
+    ----------
+    amounts
+        Stores x periods x need states.
+    """
+    chain = amounts.sum(axis=0)
+    sales = chain.sum(axis=1, keepdims=True)
+    shares = np.divide(chain, sales, out=np.zeros_like(chain), where=sales > 0)
+    change = np.where(sales > 0, shares - chain.sum(axis=0) / chain.sum(), 0.0)
+    steady: Matrix = amounts - amounts.sum(axis=2, keepdims=True) * change
+    return steady
 
 
 def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Matrix, Matrix]:
@@ -152,12 +177,37 @@ def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Ma
     return mean + weight * (shares - mean), weight * own
 
 
-def room(amounts: Matrix, labels: Labels) -> Room:
+def evenly_spread(shrunken: Matrix, variance: Matrix) -> Matrix:
+    """Spread shrunken shares of one segment as far apart as the true shares are.
+
+    Shrunken shares are the best guess for each store, and too close to each other for a quantile:
+    ``mu + a (theta - mu)`` with ``a^2 = 1 + mean(variance) / var(theta)`` restores their variance.
+
+    Parameters
+    ----------
+    shrunken, variance
+        Result of `shrunken_shares`.
+
+    References
+    ----------
+    Louis (1984), Estimating a population of parameter values using Bayes and empirical Bayes
+    methods, Journal of the American Statistical Association 79. Ghosh (1992), Constrained Bayes
+    estimation with applications, same journal, 87.
+    """
+    mean = shrunken.mean(axis=-2, keepdims=True)
+    between = shrunken.var(axis=-2, keepdims=True)
+    lost = variance.mean(axis=-2, keepdims=True)
+    ratio = np.divide(lost, between, out=np.zeros_like(lost), where=between > 0)
+    spread: Matrix = mean + np.sqrt(1 + ratio) * (shrunken - mean)
+    return spread
+
+
+def room(amounts: Matrix, labels: Labels, seed: int = 0) -> Room:
     """Gap of each store to the upper quartile of its segment, both sides shrunken.
 
-    ``A max(0, Q75(theta) - theta)``: room within the category's sales. Shares sum to one, so more
-    of one need state is less of another: this is a ceiling for a change of mix, neither
-    incremental nor causal.
+    ``A max(0, Q75(theta) - theta)`` with the shares of `evenly_spread`: room within the category's
+    sales. Shares sum to one, so more of one need state is less of another: this is a ceiling for a
+    change of mix, neither incremental nor causal.
 
     Parameters
     ----------
@@ -165,10 +215,45 @@ def room(amounts: Matrix, labels: Labels) -> Room:
         Stores x periods x need states, in money; a positive total for each store.
     labels
         Segment of each store. Segments with fewer than 8 stores have no room.
+    seed
+        Of the draws behind the intervals.
     """
-    sales = amounts.sum(axis=(1, 2))
-    shares = closure(np.maximum(amounts.sum(axis=1), 0.0))
-    return _room(shares, sampling_variance(amounts), sales, labels)
+    shares, variance, sales = _steady(amounts)
+    generator = np.random.default_rng(seed)
+    draws = np.zeros((_DRAWS, len(sales)))
+    margin = np.zeros_like(shares)
+    for rows in _segments(labels):
+        theta, posterior = shrunken_shares(shares[rows], variance[rows], sales[rows])
+        some = np.flatnonzero(posterior.any(axis=0))
+        noise = generator.standard_normal((_DRAWS, len(rows), len(some)))
+        drawn = theta[:, some] + np.sqrt(posterior[:, some]) * noise
+        # the variance between stores, tau2, is an estimate, too; the weight is tau2 / (tau2 + V)
+        mean, variation = theta[:, some].mean(axis=0), theta[:, some].var(axis=0)
+        weight = variation / (variation + posterior[:, some].mean(axis=0))
+        relative = np.sqrt(2 * (1 / weight**2 - 1) / (len(rows) - 1))
+        tau2 = 1 + relative * generator.standard_normal((_DRAWS, 1, len(some)))
+        drawn = mean + np.sqrt(np.maximum(tau2, 0.0)) * (drawn - mean)
+        targets = np.quantile(drawn, 0.75, axis=1, keepdims=True)
+        draws[:, rows] = sales[rows] * np.maximum(targets - drawn, 0.0).sum(axis=2)
+        margin[np.ix_(rows, some)] = Z95 * np.sqrt(posterior[:, some] + targets.var(axis=0, ddof=1))
+    shrunken, target = _targets(shares, variance, sales, labels)
+    gap = target - shrunken
+    money = sales[:, np.newaxis]
+    return Room(
+        shrunken=shrunken,
+        target=target,
+        amount=money * np.maximum(gap, 0.0),
+        low=money * np.maximum(gap - margin, 0.0),
+        high=money * np.maximum(gap + margin, 0.0),
+        draws=draws,
+    )
+
+
+def total_room(amounts: Matrix, labels: Labels) -> float:
+    """Sum of the room of all stores, without intervals; parameters as for `room`."""
+    shares, variance, sales = _steady(amounts)
+    shrunken, target = _targets(shares, variance, sales, labels)
+    return float(sales @ np.maximum(target - shrunken, 0.0).sum(axis=1))
 
 
 def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMPLES) -> Matrix:
@@ -187,6 +272,7 @@ def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMP
     Liu (1988), Bootstrap procedures under some non-i.i.d. models, Annals of Statistics 16.
     """
     generator = np.random.default_rng(seed)
+    amounts = without_season(amounts)
     per_period = amounts.sum(axis=2, keepdims=True)
     sales = per_period.sum(axis=1, keepdims=True)
     residuals = amounts - amounts.sum(axis=1, keepdims=True) / sales * per_period
@@ -207,8 +293,8 @@ def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMP
         moved = (signs @ residuals)[:, 0] / total
         variance = scale * (squares - 2 * moved * (signs @ weighted)[:, 0] + moved**2 * periods)
         shares = closure(np.maximum(pooled + moved, 0.0))
-        found = _room(shares, variance, total[:, 0], labels)
-        results[draw] = found.amount.sum(axis=1)
+        shrunken, target = _targets(shares, variance, total[:, 0], labels)
+        results[draw] = total[:, 0] * np.maximum(target - shrunken, 0.0).sum(axis=1)
     return results
 
 
@@ -241,9 +327,14 @@ def segment_opportunity(
     stores = [s for s, on in zip(whole.stores, active, strict=True) if on and s in segments]
     n_periods = len(whole.starts)
     if n_periods < MIN_PERIODS or not stores:
+        periods = "1 period" if n_periods == 1 else f"{n_periods} periods"
+        reason = (
+            f"the sales have {periods}; at least {MIN_PERIODS} are needed to tell differences "
+            "between stores from chance"
+        )
         text = (
-            f"{category}: room cannot be estimated: the sales have {n_periods} periods; "
-            f"at least {MIN_PERIODS} are needed to tell differences between stores from chance"
+            f"{category}: room cannot be estimated: "
+            f"{reason if stores else 'there are no sales with dates'}"
         )
         row = (category, None, len(stores), None, None, None, None, None, text)
         return pl.DataFrame(schema=OPPORTUNITY_SCHEMA), pl.DataFrame(
@@ -252,7 +343,7 @@ def segment_opportunity(
     part = whole.take(stores)
     names = np.array([segments[store] for store in stores])
     known, labels = np.unique(names, return_inverse=True)
-    found = room(part.amounts, labels)
+    found = room(part.amounts, labels, seed)
     nulls = null_room(part.amounts, labels, seed)
     width = len(part.need_states)
     totals = part.amounts.sum(axis=1)
@@ -278,13 +369,15 @@ def segment_opportunity(
         cells = detail if name is None else detail.filter(pl.col("segment_id") == name)
         total = cells["room"].sum()
         sales = cells["sales_amount"].sum()
-        margin = Z95 * float(np.sqrt((found.deviation[chosen] ** 2).sum()))
+        margin = Z95 * float(found.draws[:, chosen].sum(axis=1).std(ddof=1))
         bound = float(np.quantile(nulls[:, chosen].sum(axis=1), 0.95))
         part_of = 100 / float(sales) if sales else 0.0
         text = (
-            f"{category}: room of {float(total) * part_of:.1f}% of sales; "
+            f"room of {float(total) * part_of:.1f}% of sales; "
             f"chance alone gives up to {bound * part_of:.1f}%"
         )
+        where = category if name is None else f"{category} {name}"
+        text = f"{where}: {_not_estimated(labels[chosen], width) or text}"
         rows.append(
             (
                 category,
@@ -301,26 +394,43 @@ def segment_opportunity(
     return detail, pl.DataFrame(rows, schema=ROOM_SCHEMA, orient="row")
 
 
-def _room(shares: Matrix, variance: Matrix, sales: Matrix, labels: Labels) -> Room:
-    shrunken, target = shares.copy(), shares.copy()
-    posterior = np.zeros_like(shares)
+def _steady(amounts: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Shares without the season, their sampling variance, and sales of each store."""
+    steady = without_season(amounts)
+    shares = closure(np.maximum(steady.sum(axis=1), 0.0))
+    return shares, sampling_variance(steady), amounts.sum(axis=(1, 2))
+
+
+def _not_estimated(labels: Labels, n_need_states: int) -> str | None:
+    """Why room of zero is no finding, None if it is one."""
+    if n_need_states < 2:  # noqa: PLR2004
+        return "no room for another mix, as there is only one need state"
+    counts = np.unique(labels, return_counts=True)[1]
+    if (counts < MIN_GROUP).all():
+        return (
+            f"room cannot be estimated: {counts.max()} stores in a segment; at least {MIN_GROUP} "
+            "are needed"
+        )
+    return None
+
+
+def _segments(labels: Labels) -> Iterator[Labels]:
+    """Rows of each segment that is large enough."""
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        if len(rows) < MIN_GROUP:
-            continue
-        shrunken[rows], posterior[rows] = shrunken_shares(shares[rows], variance[rows], sales[rows])
+        if len(rows) >= MIN_GROUP:
+            yield rows
+
+
+def _targets(
+    shares: Matrix, variance: Matrix, sales: Matrix, labels: Labels
+) -> tuple[Matrix, Matrix]:
+    """Shrunken shares and their upper quartile in the segment; small segments keep their shares."""
+    shrunken, target = shares.copy(), shares.copy()
+    for rows in _segments(labels):
+        shrunken[rows] = evenly_spread(*shrunken_shares(shares[rows], variance[rows], sales[rows]))
         target[rows] = np.quantile(shrunken[rows], 0.75, axis=0)
-    money = sales[:, np.newaxis]
-    margin = Z95 * np.sqrt(posterior)
-    gap = target - shrunken
-    return Room(
-        shrunken=shrunken,
-        target=target,
-        amount=money * np.maximum(gap, 0.0),
-        low=money * np.maximum(gap - margin, 0.0),
-        high=money * np.maximum(gap + margin, 0.0),
-        deviation=money * np.sqrt(posterior),
-    )
+    return shrunken, target
 
 
 def _cent(amount: float) -> Decimal:

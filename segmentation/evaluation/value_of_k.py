@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from segmentation.evaluation.opportunity import MIN_PERIODS, room
+from segmentation.evaluation.opportunity import MIN_PERIODS, total_room
 from segmentation.evaluation.periods import MIN_GROUP, Panel, halves, seen_in_both, too_little
 from segmentation.evaluation.validity import (
     group_mean_of_others,
@@ -97,7 +97,7 @@ def value_of_k(
         found = skill(errors, chain_errors)
         placed = float(((chain_errors - errors) * per_year).sum())
         upkeep = k * cost_per_segment
-        amount = float(room(both.amounts, labels).amount.sum()) if has_room else None
+        amount = total_room(both.amounts, labels) if has_room else None
         rows.append(
             (
                 category,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,13 +9,15 @@ import pytest
 from segmentation.evaluation.opportunity import (
     OPPORTUNITY_SCHEMA,
     ROOM_SCHEMA,
+    evenly_spread,
     null_room,
     room,
     sampling_variance,
     segment_opportunity,
     shrunken_shares,
+    without_season,
 )
-from segmentation.evaluation.periods import Panel
+from segmentation.evaluation.periods import ORIGIN, Panel
 from segmentation.evaluation.simulation import simulated_chain
 from segmentation.features.vectors import Labels, closure
 
@@ -114,11 +118,122 @@ def test_sums_agree_to_the_cent() -> None:
     assert "chance alone gives up to" in category["explanation"]
 
 
-def test_too_few_periods_are_explained() -> None:
-    whole, labels = simulated_chain(n_periods=2)
+@dataclass(frozen=True)
+class Planted:
+    """A chain, and the room that its true mixes leave."""
+
+    whole: Panel
+    labels: Labels
+    true_room: float
+
+
+def planted(seed: int, store_spread: float, baskets: float, *, season: float = 0.1) -> Planted:
+    """A chain whose stores have a mix of their own, and the same chain with a thousand baskets."""
+    options = {"store_spread": store_spread, "group_spread": 0.3, "season": season, "seed": seed}
+    whole, labels = simulated_chain(baskets_per_period=baskets, **options)  # type: ignore[arg-type]
+    certain, _ = simulated_chain(baskets_per_period=1e6, **options)  # type: ignore[arg-type]
+    mix = (certain.amounts / certain.amounts.sum(axis=2, keepdims=True)).mean(axis=1)
+    gaps = [
+        np.maximum(np.quantile(mix[labels == own], 0.75, axis=0) - row, 0.0).sum()
+        for row, own in zip(mix, labels, strict=True)
+    ]
+    return Planted(whole, labels, float(whole.amounts.sum(axis=(1, 2)) @ np.array(gaps)))
+
+
+@pytest.mark.parametrize(
+    ("store_spread", "baskets", "season"),
+    [(0.3, 60.0, 0.1), (0.15, 200.0, 0.1), (0.3, 60.0, 0.6)],
+)
+def test_room_is_the_planted_one_and_its_interval_covers_it(
+    store_spread: float, baskets: float, season: float
+) -> None:
+    ratios, covered = [], []
+    for seed in range(20):
+        chain = planted(seed, store_spread, baskets, season=season)
+        _, sums = segment_opportunity(
+            chain.whole, "Tea", segments(chain.whole, chain.labels), seed=seed
+        )
+        (row,) = sums.filter(pl.col("segment_id").is_null()).to_dicts()
+        ratios.append(float(row["room"]) / chain.true_room)
+        covered.append(float(row["room_low"]) <= chain.true_room <= float(row["room_high"]))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.03)
+    assert np.mean(covered) >= 0.8
+
+
+def test_shares_that_are_evenly_spread_differ_as_much_as_the_true_ones() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.normal(0.3, 0.02, (2000, 1))
+    seen = true + generator.normal(0, 0.02, true.shape)
+    variance = np.full(true.shape, 0.02**2)
+    shrunken, posterior = shrunken_shares(seen, variance, np.ones(2000))
+    spread = evenly_spread(shrunken, posterior)
+    assert shrunken.std() < 0.8 * true.std()
+    assert spread.std() == pytest.approx(true.std(), rel=0.05)
+    assert np.quantile(spread, 0.75) == pytest.approx(np.quantile(true, 0.75), rel=0.01)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stores_that_opened_late_have_no_room_because_of_the_season(seed: int) -> None:
+    whole, labels = simulated_chain(n_stores=120, baskets_per_period=60, season=1.0, seed=seed)
+    whole.amounts[::4, :13] = 0
+    assert room(whole.amounts, labels).amount.sum() <= 0.005 * whole.amounts.sum()
+
+
+def test_a_season_that_all_stores_share_hides_no_room() -> None:
+    found = []
+    for season in (0.0, 1.0):
+        whole, labels = simulated_chain(
+            n_stores=120, store_spread=0.15, baskets_per_period=200, season=season, seed=1
+        )
+        found.append(room(whole.amounts, labels).amount.sum() / whole.amounts.sum())
+    assert found[1] > 0.8 * found[0] > 0
+
+
+def test_without_season_every_period_keeps_its_sales_and_the_chain_its_mix() -> None:
+    whole, _ = simulated_chain(n_stores=30, season=1.0, seed=2)
+    steady = without_season(whole.amounts)
+    np.testing.assert_allclose(steady.sum(axis=2), whole.amounts.sum(axis=2))
+    chain = closure(whole.amounts.sum(axis=0))
+    assert np.ptp(chain, axis=0).max() > 0.1
+    assert np.ptp(closure(steady.sum(axis=0)), axis=0).max() < 1e-12
+
+
+def test_room_that_is_not_estimated_is_not_called_zero() -> None:
+    whole, labels = simulated_chain(n_stores=38, n_groups=4, store_spread=0.5, seed=4)
+    few = {
+        s: "g0" if label == 0 and n < 20 else "g1"
+        for n, (s, label) in enumerate(zip(whole.stores, labels, strict=True))
+    }
+    _, sums = segment_opportunity(whole, "Tea", few, seed=0)
+    texts = dict(sums.select("segment_id", "explanation").iter_rows())
+    assert texts["g0"] == (
+        "Tea g0: room cannot be estimated: 5 stores in a segment; at least 8 are needed"
+    )
+    assert texts["g1"].startswith("Tea g1: room of ")
+    assert texts[None].startswith("Tea: room of ")
+    _, sums = segment_opportunity(whole.take(list(whole.stores[:3])), "Tea", few, seed=0)
+    assert all("room cannot be estimated" in text for text in sums["explanation"])
+    single = Panel(
+        whole.stores, ("tea",), whole.starts, whole.end, whole.amounts.sum(axis=2, keepdims=True)
+    )
+    _, sums = segment_opportunity(single, "Tea", few, seed=0)
+    assert all("only one need state" in text for text in sums["explanation"][1:])
+
+
+@pytest.mark.parametrize(
+    ("n_periods", "known"), [(2, "the sales have 2 periods"), (1, "the sales have 1 period")]
+)
+def test_too_few_periods_are_explained(n_periods: int, known: str) -> None:
+    whole, labels = simulated_chain(n_periods=n_periods)
     detail, sums = segment_opportunity(whole, "Tea", segments(whole, labels), seed=0)
     assert detail.is_empty()
     assert sums["explanation"].to_list() == [
-        "Tea: room cannot be estimated: the sales have 2 periods; "
+        f"Tea: room cannot be estimated: {known}; "
         "at least 8 are needed to tell differences between stores from chance"
     ]
+
+
+def test_sales_without_dates_are_explained() -> None:
+    nothing = Panel((), (), (), ORIGIN, np.zeros((0, 0, 0)))
+    _, sums = segment_opportunity(nothing, "Tea", {}, seed=0)
+    assert "there are no sales with dates" in sums["explanation"].item()
