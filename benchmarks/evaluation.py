@@ -31,7 +31,7 @@ from segmentation.evaluation.opportunity import room, segment_opportunity
 from segmentation.evaluation.periods import ORIGIN, Panel, halves, panel, period_start, too_little
 from segmentation.evaluation.products import product_ranking
 from segmentation.evaluation.simulation import simulated_chain
-from segmentation.evaluation.store_groups import merged_steps, segment_budget, store_groups
+from segmentation.evaluation.store_groups import Plans, merged_steps, segment_budget, store_groups
 from segmentation.evaluation.validity import (
     Grouping,
     expected_share,
@@ -186,7 +186,7 @@ def costs() -> None:
             whole, "c", {k: labels % k for k in (2, 3, 4, 5, 6, 8)}, 1.0
         ),
         "product_ranking": lambda: product_ranking(whole, "c", names),
-        "merged_steps": lambda: merged_steps(shares, sales, labels),
+        "merged_steps": lambda: merged_steps(Plans(shares, shares, sales), labels),
         "store_groups (12 categories)": lambda: store_groups(
             segments, {f"c{c}": 1.0 for c in range(12)}, 8, seed=0
         ),

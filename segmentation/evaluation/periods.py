@@ -198,8 +198,10 @@ def too_little(first: Panel, second: Panel) -> str | None:
     Each half needs at least 13 weeks and the halves need at least 30 stores in common.
     """
     shortest = min(first.weeks, second.weeks)
-    if not first.starts or not second.starts:
-        return "the sales have no dates or all fall into one period"
+    if not first.starts:
+        return "there are no sales with dates"
+    if not second.starts:
+        return "all sales fall into one period"
     if shortest < MIN_WEEKS:
         return (
             f"the sales cover two halves of {shortest:.0f} weeks; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,12 @@ import polars as pl
 from sklearn.cluster import KMeans
 
 from segmentation.evaluation.periods import Panel
-from segmentation.evaluation.validity import group_mean_of_others, mean_of_others, mix_error
+from segmentation.evaluation.validity import (
+    group_mean_of_others,
+    mean_of_others,
+    mix_error,
+    predict,
+)
 from segmentation.features.vectors import Labels, Matrix, closure
 
 #: Restarts of K-means.
@@ -105,24 +111,38 @@ def store_groups(
     )
 
 
-def misplaced_sales(shares: Matrix, sales: Matrix, labels: Labels, minimum: int = 2) -> float:
-    """Sales that a plan per group puts into the wrong need state.
+@dataclass(frozen=True)
+class Plans:
+    """Mixes that plans are made from, and those that they have to meet; one row per store.
 
-    Each store is planned with the mean mix of the other stores of its group.
-
-    Parameters
+    Attributes
     ----------
-    shares
-        Stores x need states, every row sums to 1.
+    known, actual
+        Stores x need states, every row sums to 1: mix of the first and of the second half, or
+        twice the same mix if there are no later sales.
     sales
-        Stores, in money.
-    labels
-        Group of each store.
-    minimum
-        Least size of a group; stores of smaller ones are planned with the mean of the chain.
+        Stores, in money: what a mix error is a share of.
     """
-    plan = group_mean_of_others(shares, labels, minimum)
-    return float((sales * mix_error(plan, shares)).sum())
+
+    known: Matrix
+    actual: Matrix
+    sales: Matrix
+
+    def misplaced_sales(self, labels: Labels, minimum: int = 2) -> float:
+        """Sales that a plan per group puts into the wrong need state.
+
+        Each store is planned with the mean known mix of the other stores of its group, carried over
+        by the change of the chain (`validity.predict`).
+
+        Parameters
+        ----------
+        labels
+            Group of each store.
+        minimum
+            Least size of a group; stores of smaller ones are planned with the mean of the chain.
+        """
+        plan = predict(group_mean_of_others(self.known, labels, minimum), self.known, self.actual)
+        return float((self.sales * mix_error(plan, self.actual)).sum())
 
 
 def group_loss(
@@ -158,12 +178,13 @@ def group_loss(
         if len(kept) < 2:  # noqa: PLR2004
             continue
         shares, sales = closure(totals[kept]), totals[kept].sum(axis=1)
+        plans = Plans(shares, shares, sales)
         names = [whole.stores[row] for row in kept]
         own, own_labels = np.unique([segment_of[store] for store in names], return_inverse=True)
         _, group_labels = np.unique([group_of[store] for store in names], return_inverse=True)
         chain = float((sales * mix_error(mean_of_others(shares), shares)).sum())
-        by_segment = misplaced_sales(shares, sales, own_labels)
-        by_group = misplaced_sales(shares, sales, group_labels)
+        by_segment = plans.misplaced_sales(own_labels)
+        by_group = plans.misplaced_sales(group_labels)
         total = float(sales.sum())
         rows.append(
             (
@@ -180,13 +201,15 @@ def group_loss(
     return pl.DataFrame(rows, schema=GROUP_LOSS_SCHEMA, orient="row")
 
 
-def merged_steps(shares: Matrix, sales: Matrix, labels: Labels) -> dict[int, tuple[float, Labels]]:
+def merged_steps(plans: Plans, labels: Labels) -> dict[int, tuple[float, Labels]]:
     """Merge segments pair by pair, each time the pair that costs least.
 
     Parameters
     ----------
-    shares, sales, labels
-        As in `misplaced_sales`; labels from 0.
+    plans
+        What is planned.
+    labels
+        Segment of each store.
 
     Returns
     -------
@@ -197,14 +220,14 @@ def merged_steps(shares: Matrix, sales: Matrix, labels: Labels) -> dict[int, tup
     steps = {}
     n_segments = int(current.max()) + 1
     while True:
-        steps[n_segments] = (misplaced_sales(shares, sales, current), current)
+        steps[n_segments] = (plans.misplaced_sales(current), current)
         if n_segments == 1:
             return steps
         candidates = []
         for kept in range(n_segments):
             for gone in range(kept + 1, n_segments):
                 merged = np.where(current == gone, kept, current)
-                candidates.append((misplaced_sales(shares, sales, merged), kept, gone))
+                candidates.append((plans.misplaced_sales(merged), kept, gone))
         _, kept, gone = min(candidates)
         current = np.where(current == gone, kept, current)
         current = np.unique(current, return_inverse=True)[1].astype(np.intp)

@@ -29,10 +29,19 @@ from segmentation.evaluation.opportunity import (
     ROOM_SCHEMA,
     segment_opportunity,
 )
-from segmentation.evaluation.periods import MIN_GROUP, ORIGIN, Panel, halves, panels
+from segmentation.evaluation.periods import (
+    MIN_GROUP,
+    ORIGIN,
+    Panel,
+    halves,
+    panels,
+    seen_in_both,
+    too_little,
+)
 from segmentation.evaluation.store_groups import (
     GROUP_LOSS_SCHEMA,
     STORE_GROUPS_SCHEMA,
+    Plans,
     group_loss,
     merged_steps,
     segment_budget,
@@ -66,6 +75,7 @@ SEGMENT_BUDGET_SCHEMA: Final = pl.Schema(
         "n_segments_in_budget": pl.Int64(),
         "misplaced_sales": pl.Float64(),
         "misplaced_sales_in_budget": pl.Float64(),
+        "explanation": pl.String(),
     }
 )
 #: Restarts of K-means for numbers of clusters that no model was fitted with.
@@ -250,17 +260,24 @@ def store_groups_table(
 
 
 def budget_table(
-    sales: duckdb.DuckDBPyRelation, segments: pl.DataFrame, settings: Settings
+    sales: duckdb.DuckDBPyRelation,
+    dated: duckdb.DuckDBPyRelation,
+    segments: pl.DataFrame,
+    settings: Settings,
 ) -> pl.DataFrame:
     """Which segments to join so that all categories together have `max_segments_total`.
 
     In each category the pair of segments that costs least is joined, again and again; the number
-    of segments per category is then chosen so that the misplaced sales are least.
+    of segments per category is then chosen so that the misplaced sales are least. Plans are made
+    from the first half of the sales and meet the second, as in `validity_table`, so that segments
+    whose mix does not last are joined first. The segments themselves are those of today.
 
     Parameters
     ----------
     sales
         `int_sales_by_need_state`.
+    dated
+        `int_sales_by_period`.
     segments
         category, store_id, segment_id.
     settings
@@ -269,41 +286,74 @@ def budget_table(
     Returns
     -------
     polars.DataFrame
-        Schema `SEGMENT_BUDGET_SCHEMA`, sorted; no rows without a budget or without sales.
+        Schema `SEGMENT_BUDGET_SCHEMA`, sorted; no rows without a budget or without sales. Where two
+        halves cannot be compared, plans meet the sales that they are made from, and `explanation`
+        says so; it also says if there are more categories than the budget has segments.
     """
     budget = settings.project.max_segments_total
     if budget is None:
         return pl.DataFrame(schema=SEGMENT_BUDGET_SCHEMA)
-    known, steps, amounts = {}, {}, {}
-    for category, whole in _undated_panels(sales, segments, settings):
-        segment_of, totals = _segment_of(segments, category), whole.totals()
-        rows = [
-            row
-            for row, store in enumerate(whole.stores)
-            if store in segment_of and totals[row].sum() > 0
-        ]
-        if len(rows) < 2:  # noqa: PLR2004
+    known, steps, amounts, tests = {}, {}, {}, {}
+    wholes = _undated_panels(sales, segments, settings)
+    periods = panels(dated, _categories(segments), settings.project.period)
+    for (category, every), (_, over_time) in zip(wholes, periods, strict=True):
+        segment_of = _segment_of(segments, category)
+        active = zip(every.stores, every.totals().sum(axis=1) > 0, strict=True)
+        whole = every.take([store for store, sold in active if sold and store in segment_of])
+        if len(whole.stores) < 2:  # noqa: PLR2004
             continue
         names, labels = np.unique(
-            [segment_of[whole.stores[row]] for row in rows], return_inverse=True
+            [segment_of[store] for store in whole.stores], return_inverse=True
         )
-        amounts[category] = np.bincount(labels, weights=totals[rows].sum(axis=1))
-        steps[category] = merged_steps(closure(totals[rows]), totals[rows].sum(axis=1), labels)
-        known[category] = (names, labels)
+        totals = whole.totals()
+        stores, plans, tests[category] = _plans(whole, over_time, segment_of)
+        amounts[category] = np.bincount(labels, weights=totals.sum(axis=1))
+        _, tested = np.unique([segment_of[store] for store in stores], return_inverse=True)
+        steps[category] = merged_steps(plans, tested)
+        known[category] = (names, tested)
     losses = {name: [(n, loss) for n, (loss, _) in own.items()] for name, own in steps.items()}
     chosen = segment_budget(losses, max(budget, len(losses)))
+    beyond = (
+        f"; the budget of {budget} is exceeded, as each of {len(losses)} categories keeps a segment"
+        if budget < len(losses)
+        else ""
+    )
     found = []
     for category, n_chosen, loss in chosen.iter_rows():
         names, labels = known[category]
         joined = steps[category][n_chosen][1]
         groups = [joined[labels == number][0] for number in range(len(names))]
+        text = f"{category}: {n_chosen} of {len(names)} segments remain; {tests[category]}{beyond}"
         for number, name in enumerate(names):
             members = [other for other, group in enumerate(groups) if group == groups[number]]
             largest = max(members, key=lambda other: (amounts[category][other], -other))
             before = steps[category][len(names)][0]
-            row = (category, name, names[largest], len(names), n_chosen, before, loss)
+            row = (category, name, names[largest], len(names), n_chosen, before, loss, text)
             found.append(row)
     return pl.DataFrame(found, schema=SEGMENT_BUDGET_SCHEMA, orient="row")
+
+
+def _plans(
+    whole: Panel, over_time: Panel, segment_of: Mapping[str, str]
+) -> tuple[tuple[str, ...], Plans, str]:
+    """Stores that are planned, their plans, and which sales these are tested with."""
+    first, second = halves(over_time)
+    reason = too_little(first, second)
+    both = set(seen_in_both(first, second)) if reason is None else set()
+    stores = [store for store in whole.stores if store in both]
+    missing = {segment_of[store] for store in whole.stores} - {segment_of[s] for s in stores}
+    if reason is None and missing:
+        reason = f"no store of segment {min(missing)} sold in both halves"
+    if reason is not None:
+        shares = closure(whole.totals())
+        plans = Plans(shares, shares, whole.totals().sum(axis=1))
+        return whole.stores, plans, f"not tested on later sales, as {reason}"
+    plans = Plans(
+        closure(first.take(stores).totals()),
+        closure(second.take(stores).totals()),
+        whole.take(stores).totals().sum(axis=1),
+    )
+    return tuple(stores), plans, f"tested on sales from {second.starts[0]}"
 
 
 def new_stores_table(

@@ -302,6 +302,8 @@ def segment_validity(
     """
     first, second = halves(whole)
     reason = too_little(first, second)
+    if reason is None and len(whole.need_states) < 2:  # noqa: PLR2004
+        reason = "there is only one need state"
     rows: list[tuple[object, ...]] = []
     if reason is not None:
         names = [*(each.name for each in groupings), "own mix", "own mix, shrunken"]

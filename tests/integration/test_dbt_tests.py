@@ -77,6 +77,10 @@ DAMAGES = {
             }
         )
     """,
+    "budget_is_met": """
+        insert into segments.segment_budget
+        values ('Snacks', '1-1', '1-1', 1, 1, 0, 0, 'the budget of 1 is exceeded')
+    """,
     "more_clusters_may_fit_better": f"""
         update lanes.internal_cluster_models set k = 10;
         {HASHED_AGAIN}

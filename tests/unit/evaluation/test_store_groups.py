@@ -13,9 +13,9 @@ from segmentation.evaluation.store_groups import (
     BUDGET_SCHEMA,
     GROUP_LOSS_SCHEMA,
     STORE_GROUPS_SCHEMA,
+    Plans,
     group_loss,
     merged_steps,
-    misplaced_sales,
     segment_budget,
     store_groups,
 )
@@ -106,12 +106,13 @@ def test_the_budget_is_as_good_as_trying_everything(
 def test_merging_follows_the_planted_groups() -> None:
     whole, labels = simulated_chain(n_stores=60, group_spread=0.8, store_spread=0.05, seed=3)
     halved = labels * 2 + (np.arange(60) // 4) % 2
-    shares, sales = closure(whole.totals()), whole.totals().sum(axis=1)
-    steps = merged_steps(shares, sales, halved)
+    shares = closure(whole.totals())
+    plans = Plans(shares, shares, whole.totals().sum(axis=1))
+    steps = merged_steps(plans, halved)
     assert sorted(steps) == list(range(1, 9))
     loss, found = steps[4]
     assert len(set(zip(found.tolist(), labels.tolist(), strict=True))) == 4
-    assert loss == pytest.approx(misplaced_sales(shares, sales, labels))
+    assert loss == pytest.approx(plans.misplaced_sales(labels))
     assert steps[1][0] > 2 * steps[4][0]
 
 
@@ -119,11 +120,12 @@ def test_merging_is_near_the_best_of_all_mergers() -> None:
     whole, labels = simulated_chain(
         n_stores=50, n_groups=5, group_spread=0.4, store_spread=0.1, seed=4
     )
-    shares, sales = closure(whole.totals()), whole.totals().sum(axis=1)
-    steps = merged_steps(shares, sales, labels)
+    shares = closure(whole.totals())
+    plans = Plans(shares, shares, whole.totals().sum(axis=1))
+    steps = merged_steps(plans, labels)
     for n_segments in (2, 3, 4):
         best = min(
-            misplaced_sales(shares, sales, np.array(plan, dtype=np.intp)[labels])
+            plans.misplaced_sales(np.array(plan, dtype=np.intp)[labels])
             for plan in itertools.product(range(n_segments), repeat=5)
             if len(set(plan)) == n_segments
         )

@@ -155,11 +155,11 @@ def test_sales_without_dates_are_not_tested_and_have_no_other_rows(
         SETTINGS,
     )
     assert set(found["verdict"]) == {"not possible"}
-    assert "the sales have no dates" in explanation(found, "Tea", "segments")
+    assert "there are no sales with dates" in explanation(found, "Tea", "segments")
     assert expected_shares_table(sales, segments, SETTINGS).is_empty()
     room = room_table(sales, segments, SETTINGS)
     assert room["store_id"].null_count() == len(room) == 3
-    assert all("the sales have 0 periods" in text for text in room["explanation"])
+    assert all("there are no sales with dates" in text for text in room["explanation"])
 
 
 def test_expected_shares_sum_to_one(
@@ -229,8 +229,8 @@ def test_a_budget_joins_segments_where_it_costs_least(
     chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
 ) -> None:
     sales = sales_of(chains, connection)
-    assert budget_table(sales, segments, SETTINGS).is_empty()
-    found = budget_table(sales, segments, Settings({"max_segments_total": 5}))
+    assert budget_table(sales, sales, segments, SETTINGS).is_empty()
+    found = budget_table(sales, sales, segments, Settings({"max_segments_total": 5}))
     # only in Tea do the segments differ
     chosen = found.select("category", "n_segments_in_budget").unique().sort("category")
     assert chosen.rows() == [("Bread", 1), ("Honey", 1), ("Tea", 3)]
@@ -238,9 +238,60 @@ def test_a_budget_joins_segments_where_it_costs_least(
     assert tea["segment_id"].to_list() == tea["joined_segment_id"].to_list()
     bread = found.filter(pl.col("category") == "Bread")
     assert bread["joined_segment_id"].n_unique() == 1
-    least = budget_table(sales, segments, Settings({"max_segments_total": 1}))
+    texts = dict(found.select("category", "explanation").iter_rows())
+    assert texts["Tea"] == "Tea: 3 of 3 segments remain; tested on sales from 2000-07-03"
+    assert texts["Honey"] == (
+        "Honey: 1 of 3 segments remain; not tested on later sales, as the sales cover two halves "
+        "of 6 weeks; at least 13 weeks each are needed"
+    )
+    least = budget_table(sales, sales, segments, Settings({"max_segments_total": 1}))
+    assert all(
+        "; the budget of 1 is exceeded, as each of 3 categories keeps a segment" in text
+        for text in least["explanation"]
+    )
     assert set(least["n_segments_in_budget"]) == {1}
     assert (least["misplaced_sales_in_budget"] > 0).all()
+
+
+def test_a_budget_goes_to_segments_that_last(connection: duckdb.DuckDBPyConnection) -> None:
+    """Segments that differ twice as much, but deal their mixes anew, get nothing of the budget."""
+    lasting, labels = simulated_chain(n_stores=60, n_groups=3, group_spread=0.3, seed=4)
+    fleeting, _ = simulated_chain(n_stores=60, n_groups=3, group_spread=0.8, seed=5)
+    order = np.argsort((labels + 1) % 3, kind="stable")[np.argsort(np.argsort(labels))]
+    fleeting.amounts[:, 13:] = fleeting.amounts[order][:, 13:]
+    sales = sales_of({"Bread": fleeting, "Tea": lasting}, connection)
+    segments = pl.DataFrame(
+        [
+            (category, store, f"{label + 1}-1")
+            for category in ("Bread", "Tea")
+            for store, label in zip(lasting.stores, labels.tolist(), strict=True)
+        ],
+        schema=["category", "store_id", "segment_id"],
+        orient="row",
+    )
+    found = budget_table(sales, sales, segments, Settings({"max_segments_total": 4}))
+    chosen = found.select("category", "n_segments_in_budget").unique().sort("category")
+    assert chosen.rows() == [("Bread", 1), ("Tea", 3)]
+    undated = sales.filter("false")
+    found = budget_table(sales, undated, segments, Settings({"max_segments_total": 4}))
+    assert all("not tested on later sales, as there are no" in one for one in found["explanation"])
+
+
+def test_a_segment_of_new_stores_has_no_later_sales_to_be_tested_on(
+    chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
+) -> None:
+    tea = chains["Tea"]
+    amounts = tea.amounts.copy()
+    amounts[2::3, :13] = 0
+    opened = Panel(tea.stores, tea.need_states, tea.starts, tea.end, amounts)
+    sales = sales_of({"Tea": opened}, connection)
+    own = segments.filter(pl.col("category") == "Tea")
+    found = budget_table(sales, sales, own, Settings({"max_segments_total": 2}))
+    assert found["segment_id"].to_list() == ["1-1", "2-1", "3-1"]
+    assert all(
+        "not tested on later sales, as no store of segment 3-1 sold in both halves" in text
+        for text in found["explanation"]
+    )
 
 
 def test_a_new_store_gets_the_segment_that_its_surroundings_tell(

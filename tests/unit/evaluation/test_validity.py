@@ -188,3 +188,16 @@ def test_too_little_data_gives_rows_that_say_so() -> None:
         "Tea: segments cannot be tested: the sales cover two halves of 6 weeks; "
         "at least 13 weeks each are needed"
     )
+
+
+def test_a_single_need_state_leaves_nothing_to_predict() -> None:
+    whole, labels = simulated_chain(n_stores=60, seed=1)
+    single = Panel(
+        whole.stores, ("tea",), whole.starts, whole.end, whole.amounts.sum(axis=2, keepdims=True)
+    )
+    groups = dict(zip(whole.stores, map(str, labels), strict=True))
+    found = segment_validity(single, "Tea", [Grouping("segments", groups, dt.date.min)])
+    assert set(found["verdict"]) == {"not possible"}
+    assert found["explanation"][0] == (
+        "Tea: segments cannot be tested: there is only one need state"
+    )
