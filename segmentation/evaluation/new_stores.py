@@ -28,6 +28,8 @@ N_LIKE_STORES: Final = 5
 #: Ends of the 95 % interval of the mix.
 _TAIL: Final = 0.025
 _SMALLEST: Final = 1e-12
+#: Stores of the history that lend a new store the values that it lacks.
+_DONORS: Final = 50
 #: The coverage is measured on as many stores, in chunks that bound memory.
 _MEASURED: Final = 1000
 _CHUNK: Final = 100
@@ -166,7 +168,10 @@ def new_stores(
 ) -> NewStores:
     """Segments and mix of stores that have no sales yet.
 
-    Multinomial logistic regression of the segment on standardized surroundings. Each store of the
+    Multinomial logistic regression of the segment on standardized surroundings. Values that a new
+    store lacks are taken from the most similar stores of the history in turn, and the probabilities
+    averaged, so that what is not known makes them more cautious. A value beyond those of the
+    history counts as the nearest of them. Each store of the
     history is predicted by a model without it (ten folds); the penalty and a power of the
     probabilities are chosen by the log-loss of these predictions. If they do not beat the plain
     shares of the segments by 1.96 standard errors, the shares are used instead and `explanation`
@@ -203,11 +208,14 @@ def new_stores(
     rows = np.flatnonzero(np.isin(history.segments, known))
     n_features = history.surroundings.shape[1]
     if len(known) < 2 or len(rows) < MIN_STORES or n_features == 0:  # noqa: PLR2004
-        text = (
-            f"{category}: new stores cannot be placed: {len(rows)} stores in {len(known)} segments "
-            f"of at least {MIN_GROUP}, {n_features} features of their surroundings; at least "
-            f"{MIN_STORES} stores, two segments and one feature are needed"
+        reason = (
+            f"{len(rows)} stores in {len(known)} segments of at least {MIN_GROUP}, {n_features} "
+            f"features of their surroundings; at least {MIN_STORES} stores, two segments and one "
+            "feature are needed"
+            if history.stores
+            else "no store has both sales and surroundings"
         )
+        text = f"{category}: new stores cannot be placed: {reason}"
         nothing = (category, len(rows), *[None] * 6, text)
         return NewStores(
             pl.DataFrame(schema=NEW_STORES_SCHEMA),
@@ -224,7 +232,7 @@ def new_stores(
     informed = bool(gains.mean() > Z95 * gains.std(ddof=1) / np.sqrt(len(gains)))
     if informed:
         fitted = _model(penalty).fit(X, labels)
-        probabilities = sharpened(fitted.predict_proba(surroundings), power)
+        probabilities = _probabilities(fitted, power, X, surroundings)
     else:
         left_out = np.tile(base, (len(labels), 1))
         probabilities = np.tile(base, (len(names), 1))
@@ -306,15 +314,64 @@ def _coverage(probabilities: Matrix, labels: Labels, shares: Matrix) -> float:
     return float(np.concatenate(inside).mean())
 
 
+def _probabilities(model: Pipeline, power: float, X: Matrix, new: Matrix) -> Matrix:
+    """Probabilities of new stores, averaged over what their missing values may be.
+
+    References
+    ----------
+    Andridge and Little (2010), A review of hot deck imputation for survey non-response,
+    International Statistical Review 78.
+    """
+    within = np.clip(new, *_range(X))
+    missing = np.isnan(within)
+    found = sharpened(model.predict_proba(within), power)
+    for row in np.flatnonzero(missing.any(axis=1)):
+        lacks = missing[row]
+        distances = _distances(X, within[[row]])[0]
+        nearest = np.argsort(distances, kind="stable")
+        donors = nearest if lacks.all() else nearest[:_DONORS]
+        filled = np.where(lacks, X[donors], within[row])
+        found[row] = sharpened(model.predict_proba(filled), power).mean(axis=0)
+    return found
+
+
+def _range(X: Matrix) -> tuple[Matrix, Matrix]:
+    """Smallest and largest value of each feature; no limit for one that is always missing."""
+    known = ~np.isnan(X)
+    empty = ~known.any(axis=0)
+    least, most = (
+        np.where(known, X, np.inf).min(axis=0),
+        np.where(known, X, -np.inf).max(axis=0),
+    )
+    return np.where(empty, -np.inf, least), np.where(empty, np.inf, most)
+
+
+def _distances(X: Matrix, new: Matrix) -> Matrix:
+    """Distances of new stores (rows) to those of the history by the features that a store has."""
+    scaler = _model(1.0)[:-1].fit(X)
+    scaled, known = scaler.transform(new), ~np.isnan(new)
+    history = scaler.transform(X)
+    return np.stack(
+        [
+            cdist(row[np.newaxis, has], history[:, has])[0] if has.any() else np.zeros(len(X))
+            for row, has in zip(scaled, known, strict=True)
+        ]
+    )
+
+
 def _like_stores(
     X: Matrix, new: Matrix, labels: Labels, stores: np.typing.NDArray[np.str_], n_segments: int
 ) -> list[list[list[str]]]:
-    """For each new store and segment the nearest stores by standardized surroundings."""
-    scaler = _model(1.0)[:-1].fit(X)
-    distances = cdist(scaler.transform(new), scaler.transform(X))
-    found = []
-    for row in distances:
-        per_segment = []
+    """For each new store and segment the nearest stores by standardized surroundings.
+
+    A store whose surroundings are not known is like no other.
+    """
+    found: list[list[list[str]]] = []
+    for row, known in zip(_distances(X, new), ~np.isnan(new), strict=True):
+        per_segment: list[list[str]] = []
+        if not known.any():
+            found.append([[]] * n_segments)
+            continue
         for segment in range(n_segments):
             members = np.flatnonzero(labels == segment)
             order = members[np.argsort(row[members], kind="stable")][:N_LIKE_STORES]

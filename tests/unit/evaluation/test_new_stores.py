@@ -105,6 +105,56 @@ def test_a_power_below_one_makes_probabilities_more_cautious() -> None:
     np.testing.assert_allclose(sharpened(np.array([[0.9, 0.1]]), 1.0), [[0.9, 0.1]])
 
 
+def probabilities(found: pl.DataFrame, store: str) -> list[float]:
+    return found.filter(pl.col("store_id") == store)["probability"].to_list()
+
+
+def test_a_store_of_which_nothing_is_known_gets_the_shares_of_the_segments() -> None:
+    known, centers = history(pull=4.0)
+    kept = [row for row, segment in enumerate(known.segments) if segment != "segment 2" or row < 60]
+    uneven = History(
+        tuple(known.stores[row] for row in kept),
+        known.surroundings[kept],
+        tuple(known.segments[row] for row in kept),
+        known.shares[kept],
+        known.need_states,
+    )
+    new = np.vstack([np.full(4, np.nan), centers[0]])
+    found = new_stores(uneven, "Tea", ["unknown", "new"], new, seed=0).segments
+    shares = found.filter(pl.col("store_id") == "unknown")["share_of_stores"].to_list()
+    assert min(shares) < 0.2
+    assert probabilities(found, "unknown") == pytest.approx(shares, abs=0.03)
+    assert max(probabilities(found, "new")) > 0.9
+    like = dict(found.group_by("store_id").agg(pl.col("like_stores").list.len().max()).iter_rows())
+    assert like == {"unknown": 0, "new": 5}
+
+
+def test_a_missing_value_makes_probabilities_more_cautious() -> None:
+    known, centers = history(pull=4.0)
+    partly = np.vstack([centers[0], centers[0]])
+    partly[1, 0] = np.nan
+    found = new_stores(known, "Tea", ["full", "partly"], partly, seed=0).segments
+    assert max(probabilities(found, "partly")) < max(probabilities(found, "full")) - 0.1
+
+
+def test_a_value_beyond_the_history_counts_as_the_nearest_known_one() -> None:
+    known, centers = history(pull=2.0)
+    largest = centers[:1].copy()
+    largest[0, 0] = np.nanmax(known.surroundings[:, 0])
+    wrong = largest.copy()
+    wrong[0, 0] = 1e9
+    found = new_stores(known, "Tea", ["a", "b"], np.vstack([largest, wrong]), seed=0).segments
+    assert probabilities(found, "a") == pytest.approx(probabilities(found, "b"))
+
+
+def test_a_chain_without_sales_places_no_new_store() -> None:
+    nothing = History((), np.zeros((0, 4)), (), np.zeros((0, 0)), ())
+    found = new_stores(nothing, "All stores", ["a"], np.zeros((1, 4)), seed=0)
+    assert found.calibration["explanation"].to_list() == [
+        "All stores: new stores cannot be placed: no store has both sales and surroundings"
+    ]
+
+
 def test_too_little_history_is_explained() -> None:
     known, centers = history(pull=1.0, n_stores=21)
     few = new_stores(known, "Tea", ["a"], centers[:1], seed=0)
