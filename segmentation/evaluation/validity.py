@@ -252,15 +252,17 @@ def expected_share(whole: Panel, category: str) -> pl.DataFrame:
     -------
     polars.DataFrame
         Schema `EXPECTED_SHARE_SCHEMA`, one row per store with sales and need state, sorted.
-        `own_weight` is 0 where the chain's mean is the best guess and 1 where the own mix is; all
-        shares are the store's own if there is only one period to learn from.
+        `own_weight` is 0 where the chain's mean is the best guess and 1 where the own mix is. No
+        rows if `prior_sales` has nothing to learn from, such as a single period.
     """
     totals = whole.totals()
     rows = np.flatnonzero(totals.sum(axis=1) > 0)
     if len(rows) < 2:  # noqa: PLR2004
         return pl.DataFrame(schema=EXPECTED_SHARE_SCHEMA)
     sales, shares = totals[rows].sum(axis=1), closure(totals[rows])
-    strength = prior_sales(whole.amounts[rows]) or 0.0
+    strength = prior_sales(whole.amounts[rows])
+    if strength is None:
+        return pl.DataFrame(schema=EXPECTED_SHARE_SCHEMA)
     weight = np.zeros(len(rows)) if np.isinf(strength) else sales / (sales + strength)
     width = len(whole.need_states)
     return pl.DataFrame(

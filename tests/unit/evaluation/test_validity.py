@@ -169,6 +169,7 @@ def test_shrinkage_lies_between_the_own_mix_and_the_chain() -> None:
 def test_one_period_cannot_say_how_much_to_shrink() -> None:
     whole, _ = simulated_chain(n_periods=1)
     assert prior_sales(whole.amounts) is None
+    assert expected_share(whole, "Tea").is_empty()
 
 
 def test_expected_shares_sum_to_one() -> None:
