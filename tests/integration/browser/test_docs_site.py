@@ -10,9 +10,7 @@ from .conftest import visit
 PICTURES = "document.querySelectorAll(\"img[src*='assets/pictures']\")"
 
 #: The graph of the lineage, as Cytoscape keeps it beside its canvas.
-GRAPH = (
-    "() => [...document.querySelectorAll('*')].find((element) => element._cyreg)?._cyreg.cy"
-)
+GRAPH = "() => [...document.querySelectorAll('*')].find((element) => element._cyreg)?._cyreg.cy"
 
 
 def widths(page: Page) -> list[int]:
