@@ -97,6 +97,18 @@ def test_every_dialect_has_the_same_money(
     assert [str(day) for day in days] == ["2025-01-31"]
 
 
+def test_files_of_two_countries_have_the_same_money(tmp_path: Path) -> None:
+    sales = small_inputs().sales
+    half = len(sales) // 2
+    (tmp_path / "sales-de.csv").write_bytes(german(sales.head(half)))
+    us = sales.tail(-half).with_columns(pl.lit("1/31/2025").alias("sold_on"))
+    us.write_csv(tmp_path / "sales-us.csv")
+    project = accepted(tmp_path, tmp_path / "sales-*.csv")
+    assert_all_money_counts(project)
+    days = project.query("select distinct sold_on from staging.stg_internal__sales")["sold_on"]
+    assert [str(day) for day in days] == ["2025-01-31"]
+
+
 def test_a_rejected_row_is_shown_as_it_stands_in_the_file(tmp_path: Path) -> None:
     lines = ["Sales of January;;", "Store ID;product_id;sales_amount"]
     lines += [f"S{n % 40:03d};1-1;1.234,{n:02d} €" for n in range(60)]
