@@ -51,6 +51,7 @@ CALLS: Final = {
     "int_expected_shares": ("segmentation.evaluation.tables", "expected_shares_table"),
     "int_segment_room": ("segmentation.evaluation.tables", "room_table"),
     "int_segment_products": ("segmentation.evaluation.products", "segment_products"),
+    "int_product_rankings": ("segmentation.evaluation.tables", "ranking_table"),
     "int_value_of_k": ("segmentation.evaluation.tables", "value_table"),
     "int_segment_budget": ("segmentation.evaluation.tables", "budget_table"),
     "int_store_groups": ("segmentation.evaluation.tables", "store_groups_table"),

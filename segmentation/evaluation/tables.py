@@ -31,13 +31,17 @@ from segmentation.evaluation.opportunity import (
 )
 from segmentation.evaluation.periods import (
     MIN_GROUP,
+    MIN_WEEKS,
     ORIGIN,
     Panel,
     halves,
+    of_category,
+    panel,
     panels,
     seen_in_both,
     too_little,
 )
+from segmentation.evaluation.products import RANKING_SCHEMA, product_ranking
 from segmentation.evaluation.store_groups import (
     GROUP_LOSS_SCHEMA,
     STORE_GROUPS_SCHEMA,
@@ -184,6 +188,60 @@ def room_table(
         segment_of = _segment_of(segments, category)
         frames.extend(segment_opportunity(whole, category, segment_of, seed))
     return pl.concat(frames, how="diagonal")
+
+
+def ranking_table(
+    sales: duckdb.DuckDBPyRelation,
+    products: duckdb.DuckDBPyRelation,
+    validity: pl.DataFrame,
+    models: pl.DataFrame,
+    settings: Settings,
+) -> pl.DataFrame:
+    """Test in every category whether the products of a cluster keep their order.
+
+    Parameters
+    ----------
+    sales
+        `int_sales_by_period`.
+    products
+        `int_product_halves`: category, store_id, product_id, first_half, second_half.
+    validity
+        category, verdict, split_on, explanation of the internal clusters in `segment_validity`.
+    models
+        `first_half_models`.
+    settings
+        Parsed settings.
+
+    Returns
+    -------
+    polars.DataFrame
+        Schema `RANKING_SCHEMA`, one row per category, sorted.
+    """
+    frames = [pl.DataFrame(schema=RANKING_SCHEMA)]
+    for category, verdict, split_on, reason in validity.sort("category").iter_rows():
+        if verdict == "not possible":
+            row = (category, 0, *[None] * 4, verdict, reason)
+            frames.append(pl.DataFrame([row], schema=RANKING_SCHEMA, orient="row"))
+            continue
+        known = first_half(sales, category, settings)
+        clusters = first_clusters(known, category, models, settings)
+        labels = {store: clusters.labels[store] for store in known.learned_from()}
+        amounts = of_category(products, category).pl()
+        frames.append(product_ranking(_two_halves(amounts, split_on), category, labels))
+    return pl.concat(frames)
+
+
+def _two_halves(amounts: pl.DataFrame, split_on: dt.date) -> Panel:
+    """Sales of products in two periods, as long as the halves have to be at least."""
+    first = split_on - dt.timedelta(weeks=MIN_WEEKS)
+    starts = {"first_half": first, "second_half": split_on}
+    sales = amounts.unpivot(
+        list(starts), index=["store_id", "product_id"], value_name="sales_amount"
+    ).with_columns(
+        period_start=pl.col("variable").replace_strict(starts, return_dtype=pl.Date),
+        category=pl.lit(""),
+    )
+    return panel(sales.rename({"product_id": "need_state"}), "", "day")
 
 
 def value_table(

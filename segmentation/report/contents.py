@@ -80,6 +80,7 @@ class Section:
     validity: list[Row] = field(default_factory=list)
     room: list[Row] = field(default_factory=list)
     products: list[Row] = field(default_factory=list)
+    ranking: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,10 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
     moves = rows("select * from segments.segment_moves order by category, step, into_cell")
     validity = rows(_VALIDITY)
     products = rows(_PRODUCTS, MAX_PRODUCTS)
+    rankings = {
+        row["category"]: row["explanation"]
+        for row in rows("select category, explanation from segments.product_rankings")
+    }
     room = rows("select * from segments.segment_room order by category, segment_id nulls last")
     pictures = rows(
         "select * from segments.segment_plots where format = 'png' order by kind, scope"
@@ -199,6 +204,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
             moves=[row for row in moves if lane == "internal" and row["category"] == scope],
             validity=[row for row in validity if lane == "internal" and row["category"] == scope],
             products=[row for row in products if lane == "internal" and row["category"] == scope],
+            ranking=rankings.get(scope, "") if lane == "internal" else "",
             room=[row for row in room if lane == "internal" and row["category"] == scope],
         )
 

@@ -10,11 +10,13 @@ import pytest
 
 from segmentation.evaluation.first_half import first_half_models
 from segmentation.evaluation.periods import Panel, halves
+from segmentation.evaluation.products import RANKING_SCHEMA
 from segmentation.evaluation.simulation import simulated_chain
 from segmentation.evaluation.tables import (
     budget_table,
     expected_shares_table,
     new_stores_table,
+    ranking_table,
     room_table,
     store_groups_table,
     validity_table,
@@ -223,6 +225,45 @@ def test_stores_that_share_their_segments_are_one_group_without_loss(
     coarser = store_groups_table(sales_of(chains, connection), segments, two)
     assert coarser["store_group"].n_unique() == 3  # two groups, and null in the rows of losses
     assert coarser.filter(pl.col("category") == "Tea")["loss"].item() > 0
+
+
+def test_the_order_of_products_is_tested_where_there_are_clusters(
+    chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
+) -> None:
+    sales = sales_of(chains, connection)
+    models = first_half_models(sales, list(chains), SETTINGS, existing=None)
+    validity = validity_table(
+        sales,
+        segments,
+        NO_ATTRIBUTES,
+        history_of(segments, dt.date(2030, 1, 1), connection),
+        models,
+        SETTINGS,
+    ).filter(pl.col("predictor") == "internal clusters")
+    tea = halves(chains["Tea"])
+    products = pl.DataFrame(
+        [
+            ("Tea", store, f"{need_state} {size}", float(first), float(second))
+            for row, store in enumerate(chains["Tea"].stores)
+            for column, need_state in enumerate(chains["Tea"].need_states)
+            for size in (1, 2)
+            for first, second in [[half.totals()[row, column] / size for half in tea]]
+        ],
+        schema=["category", "store_id", "product_id", "first_half", "second_half"],
+        orient="row",
+    )
+    connection.register("products", products.to_arrow())
+    given = validity.select("category", "verdict", "split_on", "explanation")
+    found = ranking_table(sales, connection.table("products"), given, models, SETTINGS)
+    assert found.schema == RANKING_SCHEMA
+    verdicts = dict(found.select("category", "verdict").iter_rows())
+    assert verdicts == {"Bread": "not possible", "Honey": "not possible", "Tea": "holds"}
+    assert "does not fall into groups" in explanations(found)["Bread"]
+    assert explanations(found)["Tea"].startswith("Tea: the brief ranks the products of the next")
+
+
+def explanations(found: pl.DataFrame) -> dict[str, str]:
+    return dict(found.select("category", "explanation").iter_rows())
 
 
 def test_a_budget_joins_segments_where_it_costs_least(

@@ -1,0 +1,3 @@
+select *
+from {{ ref('int_product_rankings') }}
+order by category
