@@ -50,6 +50,10 @@ class SettingsError(ValueError):
     """A setting that cannot be used; the message is one line per problem, written for people."""
 
 
+#: Currencies that stand before a number begin with one of these; others stand behind it.
+LEADING_SIGNS: Final = "$€£¥"
+#: Where a run says its currency, in SQL on `governance.runs`.
+CURRENCY_OF_RUN: Final = "json_extract_string(vars, '$.segmentation.currency')"
 #: Longest texts of `labels` and `currency`, in characters.
 LONGEST_LABEL: Final = 60
 LONGEST_UNIT: Final = 20
@@ -96,6 +100,16 @@ def _currency(value: object) -> object:
     if any(character.isdigit() for character in str(text)):
         raise ValueError(f"{_shown(value)} is not allowed; give a sign or code such as $ or EUR")
     return text
+
+
+def money_pattern(currency: str | None) -> str:
+    """Text of an amount with `{}` in the place of its number, as in `€{}` or `{} EUR`.
+
+    The macro `readable_money` writes the amounts of descriptions in the same way.
+    """
+    if not currency:
+        return "{}"
+    return f"{currency}{{}}" if currency[0] in LEADING_SIGNS else f"{{}} {currency}"
 
 
 def _shown(value: object) -> str:

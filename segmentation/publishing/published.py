@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 
+from segmentation.settings import CURRENCY_OF_RUN
 from segmentation.warehouse.database import sql_literal, sql_name
 from segmentation.warehouse.fingerprints import Fingerprint, relation_fingerprint
 
@@ -120,6 +121,15 @@ def published_tables(connection: duckdb.DuckDBPyConnection) -> list[PublishedTab
         content = tuple(columns[schema, name])
         found.append(PublishedTable(schema, name, description, tuple(key), content, row[0]))
     return found
+
+
+def currency_of(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Currency of the amounts, if the run that made the published file was given one."""
+    row = connection.execute(
+        f"select {CURRENCY_OF_RUN} from {SOURCE}.governance.runs"
+        " order by started_at desc, run_id desc limit 1"
+    ).fetchone()
+    return row[0] if row else None
 
 
 def last_run(connection: duckdb.DuckDBPyConnection) -> Run:

@@ -16,9 +16,11 @@ from segmentation.publishing.published import (
     Column,
     PublishedTable,
     PublishingError,
+    currency_of,
     published_file,
     published_tables,
 )
+from segmentation.settings import money_pattern
 from segmentation.warehouse.database import sql_literal, sql_name
 from segmentation.warehouse.extensions import MissingPackageError
 
@@ -43,6 +45,8 @@ _FIRST: Final = ("segment_summary", "store_segments", "segment_profiles", "segme
 _PARTS: Final = frozenset(
     {"share", "retention", "precision", "coverage", "fidelity", "probability"}
 )
+#: What the description of an amount says. Exact amounts are DECIMAL, estimates are not.
+_MONEY: Final = "in the currency of the input"
 _INTEGERS: Final = frozenset({"INTEGER", "BIGINT", "HUGEINT"})
 #: A spreadsheet takes a text that begins like this for a formula
 #: (https://owasp.org/www-community/attacks/CSV_Injection).
@@ -118,7 +122,7 @@ def _write_workbook(
     with Workbook(str(file), {"constant_memory": True}) as book:
         # the same tables give the same file
         book.set_properties({"created": datetime.datetime(2000, 1, 1)})
-        formats = _Formats(book)
+        formats = _Formats(book, currency_of(connection))
         for table in business:
             _write_sheet(connection, table, book.add_worksheet(_sheet_name(table)), formats)
         _write_contents(book.add_worksheet(_CONTENTS), [*business, *others], formats)
@@ -134,7 +138,13 @@ def _place(table: PublishedTable) -> int:
 class _Formats:
     """Formats of the workbook."""
 
-    def __init__(self, book: Workbook) -> None:
+    def __init__(self, book: Workbook, currency: str | None) -> None:
+        before, _, after = (
+            f'"{text}"' if text else ""
+            for text in money_pattern(currency).replace('"', "").partition("{}")
+        )
+        large, small = (f"{before}{digits}{after}" for digits in ("#,##0", "0.00"))
+        self.money: Format = book.add_format({"num_format": f"[>=1000]{large};{small}"})
         self.header: Format = book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
         self.count: Format = book.add_format({"num_format": "#,##0"})
         self.part: Format = book.add_format({"num_format": "0.0%"})
@@ -147,6 +157,8 @@ class _Formats:
         """Format of the numbers of a column."""
         if column.type == "DOUBLE" and _PARTS & set(column.name.split("_")):
             return self.part
+        if column.type.startswith("DECIMAL") or _MONEY in column.description:
+            return self.money
         return self.count if column.type in _INTEGERS else self.number
 
 

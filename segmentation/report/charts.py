@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from segmentation.pictures.style import FAINT, GRID, INK, colour
 
 #: Digits of a coordinate: more cannot be seen.
 DIGITS = 3
+#: Of a title.
+CHARACTERS_ON_A_PHONE = 38
 
 
 def library() -> str:
@@ -98,15 +101,21 @@ def components_chart(tables: Mapping[str, pl.DataFrame], title: str) -> str:
         )
     )
     across, up = axis_titles(tables["variance"])
+    lines = textwrap.wrap(title, CHARACTERS_ON_A_PHONE)
     axis = {"zeroline": False, "gridcolor": GRID, "linecolor": FAINT}
     layout = go.Layout(
         template="none",
-        title={"text": f"<b>{html.escape(title)}</b>", "x": 0.01, "xanchor": "left"},
+        title={
+            "text": "<br>".join(f"<b>{html.escape(line)}</b>" for line in lines),
+            "x": 0.01,
+            "xanchor": "left",
+            "font": {"size": 15},
+        },
         font={"color": INK, "family": "system-ui, Segoe UI, Roboto, DejaVu Sans, sans-serif"},
         hoverlabel={"align": "left"},
         xaxis={**axis, "title": {"text": across}},
         yaxis={**axis, "title": {"text": up}},
-        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        margin={"l": 60, "r": 20, "t": 30 + 20 * len(lines), "b": 50},
         hovermode="closest",
     )
     figure: dict[str, Any] = json.loads(go.Figure(traces, layout).to_json())

@@ -22,7 +22,7 @@ from segmentation.report.maps import coordinates, store_map
 from segmentation.report.steps import next_steps
 from segmentation.report.verdicts import input_verdicts
 from segmentation.segments.wording import TRAITS_DESCRIBED, Trait, clause
-from segmentation.settings import LANES
+from segmentation.settings import CURRENCY_OF_RUN, LANES, money_pattern
 from segmentation.warehouse.database import opened_to_read
 
 #: The file stays below ten megabytes: what is shown is cut in this order.
@@ -75,6 +75,7 @@ class Section:
     segments: list[Row] = field(default_factory=list)
     groups: list[Row] = field(default_factory=list)
     map: str = ""
+    has_groups: bool = False
     min_segment_size: int = 0
     moves: list[Row] = field(default_factory=list)
     validity: list[Row] = field(default_factory=list)
@@ -101,6 +102,7 @@ class Contents:
     dropped: list[Row]
     drifted: list[Row]
     changes: list[Row]
+    moved: list[Row]
     has_pictures: bool
     failed_pictures: list[Row]
     lookup: str
@@ -142,6 +144,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                 and trait["place"] > TRAITS_DESCRIBED
             ]
     models = rows(_MODELS)
+    grouped = {(row["lane"], row["scope"]) for row in models if row["k"] and row["k"] > 1}
     rules = rows("select * from segments.segment_rules order by lane, scope, rule")
     moves = rows("select * from segments.segment_moves order by category, step, into_cell")
     validity = rows(_VALIDITY)
@@ -193,6 +196,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
                 connection.execute(_SEGMENTS_OF_CATEGORY, [scope]).pl(),
                 {row["segment_id"]: row["colour"] for row in own_segments},
             ),
+            has_groups=(lane, scope) in grouped,
             min_segment_size=max(
                 (
                     row["min_segment_size"]
@@ -210,6 +214,11 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
 
     lookup, lookup_note = _lookup(rows(_STORES))
     facts = rows(_FACTS)[0]
+    facts["money"] = money_pattern(facts["currency"])
+    facts["n_without_groups"] = 0
+    if facts["sales_amount"] is not None:
+        categories = {("internal", row["category"]) for row in segments}
+        facts["n_without_groups"] = len(categories - grouped)
     return Contents(
         facts=facts,
         steps=next_steps(facts),
@@ -237,6 +246,7 @@ def _read(connection: duckdb.DuckDBPyConnection) -> Contents:
         dropped=rows(_DROPPED),
         drifted=rows("select * from governance.drift where has_drifted order by all"),
         changes=changes,
+        moved=rows(_MOVED),
         has_pictures=bool(pictures),
         failed_pictures=[row for row in pictures if row["status"] == "failed"],
         lookup=lookup,
@@ -386,7 +396,7 @@ def _embeddable(value: object) -> str:
     return text.replace("<", "\\u003c")
 
 
-_FACTS: Final = """
+_FACTS: Final = f"""
 select
     (select count(distinct store_id) from segments.store_segments) as n_stores,
     (select count(distinct store_id) from segments.store_segments where has_external) as n_external,
@@ -396,6 +406,17 @@ select
     (select count(*) from governance.rejected_rows) as n_rejected,
     (select count(*) filter (where is_outlier) from segments.store_segments) as n_outliers,
     (select count(*) filter (where is_thin_history) from segments.store_segments) as n_thin,
+    (
+        select count(distinct store_id) from segments.store_segments where is_thin_history
+    ) as n_thin_stores,
+    (
+        select minimum from governance.input_profile
+        where input = 'sales' and column_name = 'sold_on'
+    ) as sold_from,
+    (
+        select maximum from governance.input_profile
+        where input = 'sales' and column_name = 'sold_on'
+    ) as sold_to,
     (select count(*) filter (where was_reassigned) from segments.store_segments) as n_reassigned,
     (select count(*) from segments.store_segments) as n_rows,
     (select count(*) filter (where is_given) from segments.segment_names) as n_given_names,
@@ -409,10 +430,11 @@ select
     started_at,
     status,
     git_revision,
-    is_clean
+    is_clean,
+    {CURRENCY_OF_RUN} as currency
 from governance.runs
 where run_id = (select arg_max(run_id, run_started_at) from segments.segment_changes)
-"""
+"""  # noqa: S608 (a constant)
 
 _SEGMENTS: Final = """
 select
@@ -501,6 +523,22 @@ select *
 from segments.segment_changes
 qualify run_started_at = max(run_started_at) over ()
 order by category
+"""
+
+_MOVED: Final = """
+select
+    today.store_id,
+    today.category,
+    before.segment_id as from_segment_id,
+    today.segment_id as to_segment_id
+from segments.store_segments as today
+inner join segments.store_segments_history as before
+    on today.category = before.category and today.store_id = before.store_id
+where
+    today.segment_id <> before.segment_id
+    and before.dbt_valid_from < (select max(run_started_at) from segments.segment_changes)
+    and before.dbt_valid_to >= (select max(run_started_at) from segments.segment_changes)
+order by all
 """
 
 _SEGMENT_OF_STORES: Final = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -24,8 +25,9 @@ def report_html(contents: Contents) -> str:
     environment = Environment(
         loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": _number, "percent": _percent, "money": _money, "line": _line}
-    environment.filters["reading"] = reading
+    environment.filters |= {"number": _number, "percent": _percent, "line": _line}
+    environment.filters["money"] = partial(_money, pattern=contents.facts["money"])
+    environment.filters |= {"reading": reading, "word": word}
     template = environment.get_template("report.html.jinja")
     colours = "".join(
         f".c{place}{{--segment:{shade};fill:{shade}}}" for place, shade in enumerate(PALETTE)
@@ -54,8 +56,9 @@ def _percent(value: Any) -> str:
     return NO_VALUE if value is None else f"{value:.1%}".replace("%", " %")
 
 
-def _money(value: Any) -> str:
-    return NO_VALUE if value is None else f"{value:,.0f}"
+def _money(value: Any, pattern: str) -> str:
+    """An amount without decimals in its currency, in which `{}` is the place of the number."""
+    return NO_VALUE if value is None else pattern.replace("{}", f"{value:,.0f}")
 
 
 def _line(value: str) -> str:
@@ -82,7 +85,11 @@ def reading(value: float | None, index: str) -> str:
     index
         `cohesion`, `silhouette` or `stability`.
     """
+    return NO_VALUE if value is None else f"{_number(value)} ({word(value, index)})"
+
+
+def word(value: float | None, index: str) -> str:
+    """The word alone; the parameters are those of `reading`."""
     if value is None:
-        return NO_VALUE
-    word = next(word for least, word in _READINGS[index] if value >= least)
-    return f"{_number(value)} ({word})"
+        return "not computed"
+    return next(said for least, said in _READINGS[index] if value >= least)

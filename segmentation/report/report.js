@@ -136,16 +136,17 @@ const cell = (value) => {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 for (const button of document.querySelectorAll("button.download")) {
+  button.hidden = stores.length === 0;
   button.addEventListener("click", () => {
     const { category, segment } = button.dataset;
-    const own = stores.filter((row) => row.category === category && row.segment_id === segment);
+    const own = category ? stores.filter((row) => row.category === category && row.segment_id === segment) : stores;
     const names = ["store_id", "category", "segment_id", "segment_name", "second_segment_id", "margin", "flags"];
-    const name = segmentOf.get(keyOf(category, segment))?.segment_name;
-    const lines = [names, ...own.map((row) => names.map((one) => (one === "segment_name" ? name : row[one])))];
+    const nameOf = (row) => segmentOf.get(keyOf(row.category, row.segment_id))?.segment_name;
+    const lines = [names, ...own.map((row) => names.map((one) => (one === "segment_name" ? nameOf(row) : row[one])))];
     const text = lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
-    link.download = `${category} ${segment}.csv`.replace(/[^\p{L}\p{N}. _-]+/gu, " ");
+    link.download = `${category ? `${category} ${segment}` : "store segments"}.csv`.replace(/[^\p{L}\p{N}. _-]+/gu, " ");
     link.click();
     URL.revokeObjectURL(link.href);
   });
@@ -156,6 +157,7 @@ const category = document.getElementById("compare-category");
 if (category && segments.length) {
   const [first, second] = ["compare-first", "compare-second"].map((id) => document.getElementById(id));
   const compared = document.getElementById("compared");
+  const { money } = compared.closest("section").dataset;
   const MOST_ROWS = 12;
   const MOST_STORES = 20;
   const option = (value, text) => {
@@ -191,7 +193,7 @@ if (category && segments.length) {
     row("Description", pair.map((one) => one.description));
     row("Stores", pair.map((one) => one.n_stores.toLocaleString("en")));
     row("Share of sales", pair.map((one) => figure("internal", one.share_of_sales)));
-    row("Sales per store", pair.map((one) => one.sales_per_store === null ? "–" : Math.round(one.sales_per_store).toLocaleString("en")));
+    row("Sales per store", pair.map((one) => one.sales_per_store === null ? "–" : money.replace("{}", Math.round(one.sales_per_store).toLocaleString("en"))));
     const other = new Map(pair[1].profile.map((line) => [keyOf(line[0], line[1]), line]));
     const traits = pair[0].profile
       .map((line) => [line, other.get(keyOf(line[0], line[1]))])

@@ -11,8 +11,8 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
     Parameters
     ----------
     facts
-        One row with the counts of the build: n_rejected, n_moved, n_drifted, n_thin, n_reassigned,
-        n_given_names, n_segments.
+        One row with the counts of the build: n_rejected, n_moved, n_drifted, n_thin_stores,
+        n_given_names, n_segments, n_categories, n_without_groups.
 
     Returns
     -------
@@ -24,6 +24,13 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
     def step(text: str, anchor: str) -> None:
         steps.append({"text": text, "anchor": anchor})
 
+    if facts["n_without_groups"]:
+        step(
+            f"In {facts['n_without_groups']:,} of {_counted(facts['n_categories'], 'category')} the"
+            " stores do not fall into groups by what they sell: plan those for all stores alike, or"
+            " from the mix of each store (table segments.expected_shares).",
+            "overview",
+        )
     if facts["n_drifted"]:
         step(
             f"{_counted(facts['n_drifted'], 'distribution')} changed since the models were fitted:"
@@ -43,10 +50,10 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
             " name: agree on names and enter them in the seed segment_name_overrides.",
             "all-segments",
         )
-    if facts["n_thin"]:
+    if facts["n_thin_stores"]:
         step(
-            f"{_counted(facts['n_thin'], 'store')} with few sales: treat their segments as"
-            " provisional.",
+            f"{_counted(facts['n_thin_stores'], 'store')} with few sales in a category or in all:"
+            " treat their segments as provisional. The list of all stores marks them.",
             "find",
         )
     if facts["n_rejected"]:
@@ -59,4 +66,6 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"

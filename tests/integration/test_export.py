@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,32 @@ def test_numbers_are_shown_as_people_read_them(odd: Path, tmp_path: Path) -> Non
     summary = book["Segment summary"]
     place = [cell.value for cell in summary[1]].index("Share of sales")
     assert summary[2][place].number_format == "0.0%"
+
+
+@pytest.mark.parametrize(
+    ("currency", "number_format"),
+    [
+        ("€", '[>=1000]"€"#,##0;"€"0.00'),
+        ("EUR", '[>=1000]#,##0" EUR";0.00" EUR"'),
+        ('x"y', '[>=1000]#,##0" xy";0.00" xy"'),
+    ],
+)
+def test_amounts_have_the_currency_that_the_build_was_given(
+    odd: Path, tmp_path: Path, currency: str, number_format: str
+) -> None:
+    with duckdb.connect(str(odd)) as connection:
+        connection.execute(
+            "update governance.runs set vars = ?",
+            [json.dumps({"segmentation": {"currency": currency}})],
+        )
+    file, _ = export(odd, tmp_path)
+    book = openpyxl.load_workbook(file)
+    assert book["Odd"][2][5].number_format == number_format
+    summary = book["Segment summary"]
+    heads = [cell.value for cell in summary[1]]
+    for head in ("Sales amount", "Sales per store"):
+        assert summary[2][heads.index(head)].number_format == number_format
+    assert summary[2][heads.index("Cohesion")].number_format == "[>=1000]#,##0;0.00"
 
 
 def test_a_csv_file_carries_no_formula_into_a_spreadsheet(odd: Path, tmp_path: Path) -> None:

@@ -96,6 +96,43 @@ def test_the_methods_name_settings_and_no_values_that_may_be_others(
     assert not re.search(r"\d", said)
 
 
+def test_stores_that_moved_since_the_run_before_are_listed(copied: Project) -> None:
+    assert read_contents(copied.database).moved == []
+    copied.execute(
+        """
+        insert into segments.store_segments_history by name
+        select * replace (
+            '9-9' as segment_id,
+            dbt_valid_from - interval 1 day as dbt_valid_from,
+            dbt_valid_from as dbt_valid_to
+        )
+        from segments.store_segments_history
+        where store_id = 'T0042' and category = 'Snacks'
+        """
+    )
+    contents = read_contents(copied.database)
+    (moved,) = contents.moved
+    assert [moved["store_id"], moved["category"], moved["from_segment_id"]] == [
+        "T0042",
+        "Snacks",
+        "9-9",
+    ]
+    assert "T0042 Snacks 9-9 " in text_of(contents)
+
+
+def test_categories_without_groups_are_not_said_to_follow_surroundings_without_groups(
+    copied: Project,
+) -> None:
+    copied.execute(
+        "update governance.model_registry set k = 1, status = 'no_structure'"
+        " where scope in ('Snacks', 'external')"
+    )
+    said = text_of(read_contents(copied.database))
+    assert "In 1 of 4 categories the stores do not fall into groups by what they sell" in said
+    assert "The surroundings have no groups either" in said
+    assert "follow the surroundings of the stores" not in said
+
+
 def test_a_card_says_each_trait_once(seeds_build: SeedsBuild) -> None:
     contents = read_contents(seeds_build.project.database)
     for segment in contents.segments:

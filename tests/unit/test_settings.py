@@ -15,13 +15,16 @@ from segmentation.settings import (
     EXTERNAL_SCOPE,
     LANE_DEFAULTS,
     LANES,
+    LEADING_SIGNS,
     Lane,
     ScopeSettings,
     Settings,
     SettingsError,
+    money_pattern,
 )
 
-PROJECT_FILE = Path(__file__).parents[2] / "dbt_project.yml"
+REPOSITORY = Path(__file__).parents[2]
+PROJECT_FILE = REPOSITORY / "dbt_project.yml"
 
 
 def problems(given_settings: Any) -> list[str]:
@@ -342,3 +345,17 @@ def test_parsed_settings_cannot_change() -> None:
 def test_possible_settings_arrive_as_given(given_settings: dict[str, Any]) -> None:
     chosen = Settings(given_settings).for_scope("internal", "Snacks").model_dump(mode="json")
     assert {name: chosen[name] for name in given_settings} == given_settings
+
+
+@pytest.mark.parametrize(
+    ("currency", "pattern"), [(None, "{}"), ("€", "€{}"), ("$ ", "$ {}"), ("EUR", "{} EUR")]
+)
+def test_an_amount_has_its_currency_before_or_behind_the_number(
+    currency: str | None, pattern: str
+) -> None:
+    assert money_pattern(currency) == pattern
+
+
+def test_descriptions_put_the_same_currencies_before_the_number() -> None:
+    macro = (REPOSITORY / "macros" / "words.sql").read_text(encoding="utf-8")
+    assert f"currency[0] in '{LEADING_SIGNS}'" in macro

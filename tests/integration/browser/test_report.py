@@ -221,7 +221,7 @@ def test_two_segments_stand_side_by_side(opened: Visit, built: Project) -> None:
 
 
 def test_the_stores_of_a_segment_are_a_file(opened: Visit, built: Project, tmp_path: Path) -> None:
-    button = opened.page.get_by_role("button", name="Stores as CSV").first
+    button = opened.page.get_by_role("button", name="Stores as CSV", exact=True).first
     category, segment = (button.get_attribute(f"data-{name}") for name in ("category", "segment"))
     with opened.page.expect_download() as download:
         button.click()
@@ -234,6 +234,59 @@ def test_the_stores_of_a_segment_are_a_file(opened: Visit, built: Project, tmp_p
     )
     assert found["store_id"].to_list() == wanted["store_id"].to_list()
     assert found["segment_id"].unique().to_list() == [segment]
+
+
+def test_all_stores_are_a_file_with_their_names_and_flags(
+    opened: Visit, built: Project, tmp_path: Path
+) -> None:
+    with opened.page.expect_download() as download:
+        opened.page.get_by_role("button", name="All stores as CSV").click()
+    assert download.value.suggested_filename == "store segments.csv"
+    download.value.save_as(tmp_path / "stores.csv")
+    found = pl.read_csv(tmp_path / "stores.csv", infer_schema=False)
+    wanted = built.query(
+        "select store_id, category, segment_id, segment_name from segments.store_segments"
+        " order by store_id, category"
+    )
+    assert found.select(wanted.columns).equals(wanted)
+    n_thin = built.value("select count(*) from segments.store_segments where is_thin_history")
+    assert found["flags"].str.contains("few sales").sum() == n_thin
+
+
+def test_a_report_without_room_for_the_stores_offers_no_empty_file(
+    offline: BrowserContext, built: Project, tmp_path: Path
+) -> None:
+    contents = replace(read_contents(built.database), lookup='{"columns":[],"stores":[]}')
+    path = tmp_path / "report.html"
+    path.write_text(report_html(contents), encoding="utf-8")
+    page = visit(offline, path.as_uri()).page
+    assert page.locator("button.download").count() > 1
+    assert not any(button.is_visible() for button in page.locator("button.download").all())
+
+
+def test_the_overview_says_how_good_the_groups_of_each_category_are(opened: Visit) -> None:
+    said = opened.page.locator(".mix p").all_inner_texts()
+    assert len(said) == 4
+    for text in said:
+        assert re.search(
+            r"; groups by sales mix: \w+, very stable, they predict later sales$", text
+        )
+
+
+def test_a_link_leads_to_a_heading_below_the_navigation(opened: Visit) -> None:
+    link = opened.page.get_by_role("link", name="room for more sales").first
+    link.click()
+    head = opened.page.locator((link.get_attribute("href") or "").replace("#", "h3#"))
+    expect(head).to_be_in_viewport(ratio=1)
+    below = opened.page.locator("nav").evaluate("(nav) => nav.getBoundingClientRect().bottom")
+    assert head.evaluate("(head) => head.getBoundingClientRect().top") >= below
+
+
+def test_every_link_of_the_page_has_a_place_to_lead_to(report: Path) -> None:
+    text = report.read_text(encoding="utf-8").replace(library(), "")
+    wanted = set(re.findall(r'href="#([^"]+)"', text))
+    assert len(wanted) > 40
+    assert wanted <= set(re.findall(r'\bid="([^"]+)"', text))
 
 
 def test_a_file_of_stores_carries_no_formula(
