@@ -12,8 +12,21 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 
-from .helpers import OWN_INPUTS, THREE_CLUSTERS, Built, DbtRun, Project, small_inputs
+from .helpers import (
+    OWN_INPUTS,
+    REPOSITORY,
+    THREE_CLUSTERS,
+    WITHOUT_TESTS,
+    Built,
+    DbtRun,
+    Project,
+    small_inputs,
+)
+
+#: Vars of the worked example, from the repository.
+CHAIN_VARS: Final = "demo/chain/vars.yml"
 
 #: The files that take longest. The first of them needs no build that another process makes.
 LONGEST: Final = ("test_bad_files.py", "test_promises.py", "test_crashes.py")
@@ -66,6 +79,21 @@ def seeds_build(tmp_path_factory: pytest.TempPathFactory) -> SeedsBuild:
         tmp_path_factory, "seeds", lambda project: project.dbt("build")
     )
     return SeedsBuild(project, run, original.folder / "pictures")
+
+
+@pytest.fixture(scope="session")
+def chain_build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """Build the chain of `docs/worked-example.md` once; its project, and what dbt said."""
+
+    def build(project: Project) -> DbtRun:
+        variables = yaml.safe_load((REPOSITORY / CHAIN_VARS).read_text(encoding="utf-8"))
+        for name, location in variables["inputs"].items():
+            variables["inputs"][name] = str(REPOSITORY / location)
+        variables["segmentation"]["picture_formats"] = []
+        return project.build(*WITHOUT_TESTS, variables=variables)
+
+    project, run, _ = built_once(tmp_path_factory, "chain", build)
+    return project, run.shown
 
 
 @pytest.fixture(scope="session")

@@ -8,24 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from .helpers import REPOSITORY, WITHOUT_TESTS, Project
+from segmentation.report.contents import read_contents
+from segmentation.report.page import report_html
+
+from .conftest import CHAIN_VARS
+from .helpers import REPOSITORY, Project
 from .test_queries import ANSWERED, OF_THESE_LIBRARIES, command_line
 
 PAGE = REPOSITORY / "docs" / "worked-example.md"
-VARS = REPOSITORY / "demo" / "chain" / "vars.yml"
+VARS = REPOSITORY / CHAIN_VARS
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+@pytest.fixture
+def chain(chain_build: tuple[Project, str]) -> tuple[Project, str]:
     """The chain's build, and what it printed."""
-    project = Project(tmp_path_factory.mktemp("chain") / "build")
-    variables = yaml.safe_load(VARS.read_text(encoding="utf-8"))
-    for name, location in variables["inputs"].items():
-        variables["inputs"][name] = str(REPOSITORY / location)
-    variables["segmentation"]["picture_formats"] = []
-    return project, project.build(*WITHOUT_TESTS, variables=variables).shown
+    return chain_build
 
 
 def checked() -> str:
@@ -78,6 +76,20 @@ def test_three_kinds_of_shops_are_found(chain: tuple[Project, str]) -> None:
         "select scope, k from governance.model_registry where is_in_force order by scope"
     )
     assert dict(found.iter_rows()) == {"Coffee": 3, "Snacks": 3, "external": 2}
+
+
+def test_every_amount_of_the_report_has_the_currency_and_the_sales_their_period(
+    chain: tuple[Project, str],
+) -> None:
+    project, _ = chain
+    html = report_html(read_contents(project.database))
+    tables = project.query("select sales_amount, sales_per_store from segments.segment_summary")
+    total = tables["sales_amount"].sum()
+    for amount in (total, *tables["sales_amount"], *tables["sales_per_store"]):
+        assert f"€{amount:,.0f}<" in html
+        assert f">{amount:,.0f}<" not in html
+    assert 'data-money="€{}"' in html
+    assert "2,420 rows, all used; from 2025-07-31 to 2025-10-31" in html
 
 
 def test_the_workbooks_are_those_that_their_script_writes() -> None:
