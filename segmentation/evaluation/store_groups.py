@@ -204,6 +204,9 @@ def group_loss(
 def merged_steps(plans: Plans, labels: Labels) -> dict[int, tuple[float, Labels]]:
     """Merge segments pair by pair, each time the pair that costs least.
 
+    Pairs are compared by the known mixes alone. Of many pairs, the best one on later sales would be
+    a lucky one, and what is tested on these sales would look better than it is.
+
     Parameters
     ----------
     plans
@@ -217,6 +220,7 @@ def merged_steps(plans: Plans, labels: Labels) -> dict[int, tuple[float, Labels]
         For each number of segments from the given one down to 1: misplaced sales and labels.
     """
     current = np.unique(labels, return_inverse=True)[1].astype(np.intp)
+    before = Plans(plans.known, plans.known, plans.sales)
     steps = {}
     n_segments = int(current.max()) + 1
     while True:
@@ -227,7 +231,7 @@ def merged_steps(plans: Plans, labels: Labels) -> dict[int, tuple[float, Labels]
         for kept in range(n_segments):
             for gone in range(kept + 1, n_segments):
                 merged = np.where(current == gone, kept, current)
-                candidates.append((plans.misplaced_sales(merged), kept, gone))
+                candidates.append((before.misplaced_sales(merged), kept, gone))
         _, kept, gone = min(candidates)
         current = np.where(current == gone, kept, current)
         current = np.unique(current, return_inverse=True)[1].astype(np.intp)

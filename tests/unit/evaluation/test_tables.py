@@ -318,6 +318,29 @@ def test_a_budget_goes_to_segments_that_last(connection: duckdb.DuckDBPyConnecti
     assert all("not tested on later sales, as there are no" in one for one in found["explanation"])
 
 
+def test_joining_does_not_look_at_the_sales_that_test_it(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    """Segments by the mix of both halves, where the mix of the second says nothing of the first."""
+    fleeting, labels = simulated_chain(n_stores=90, n_groups=3, group_spread=0.8, seed=5)
+    generator = np.random.default_rng(5)
+    order = generator.permutation(90)
+    fleeting.amounts[:, 13:] = fleeting.amounts[order][:, 13:]
+    lasting, _ = simulated_chain(n_stores=90, n_groups=3, group_spread=0.1, seed=4)
+    pairs = [f"{one}-{other}" for one, other in zip(labels, labels[order], strict=True)]
+    segments = pl.DataFrame(
+        {
+            "category": ["Bread"] * 90 + ["Tea"] * 90,
+            "store_id": [*fleeting.stores, *lasting.stores],
+            "segment_id": [*pairs, *map(str, labels)],
+        }
+    )
+    sales = sales_of({"Bread": fleeting, "Tea": lasting}, connection)
+    found = budget_table(sales, sales, segments, Settings({"max_segments_total": 4}))
+    chosen = found.select("category", "n_segments_in_budget").unique().sort("category")
+    assert chosen.rows() == [("Bread", 1), ("Tea", 3)]
+
+
 def test_a_segment_of_new_stores_has_no_later_sales_to_be_tested_on(
     chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
 ) -> None:
