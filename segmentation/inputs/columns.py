@@ -193,7 +193,9 @@ def decide_columns(
     formats = []
     for found in decided:
         ruling = found.number.ruling if found.number else None
-        again = ruling is not None and like is not None and ruling.is_settled_by(like)
+        is_money = plan.name == "sales" and found.format.column == "sales_amount"
+        follows = ruling is not None and like is not None and ruling.is_settled_by(like)
+        again = follows and not is_money
         is_weighed = found.format.n_not_understood > 0 or found.follows
         with_money = found.format.read_as == "date" and is_weighed and money
         if again or with_money:
@@ -713,7 +715,7 @@ class _Column:
         """
         assert decision.ruling is not None  # noqa: S101 (it names the files)
         files = decision.ruling.followers
-        lenient = replace(decision.format, needs_cents=False)
+        lenient = replace(decision.format, unsure="")
         here = self._number_sql(lenient, sql_type)
         there = self._number_sql(lenient.other_reading(), sql_type)
         n_rows, ours, other = self._in_files(
@@ -750,11 +752,14 @@ class _Column:
         if not found.examples:
             return ""
         example, mark = found.examples[0], decision.format.decimal
-        if decision.format.needs_cents:
-            loose = replace(decision.format, needs_cents=False)
+        if unsure := decision.format.unsure:
+            loose = replace(decision.format, unsure="")
             if loose.understands(example):
+                others = "all other amounts have two decimals"
+                if unsure == mark:
+                    others = "hardly any other amount has three decimals, and many have fewer"
                 return (
-                    "all other amounts have two decimals, so the value may be a thousand times as "
+                    f"{others}, so the value may be a thousand times as "
                     f'large; correct it, or set {self.setting} to {{decimal: "{mark}"}} to read '
                     f"it as {loose.digits(example)}"
                 )

@@ -76,7 +76,7 @@ class Ruling:
 
     def is_settled_by(self, other: Ruling) -> bool:
         """Whether enough rows of another column decide what this one leaves open."""
-        return self.is_open and other.n_deciding >= _FEWEST * self.n_either
+        return self.is_open and has_enough(other.n_deciding, self.n_either)
 
     @property
     def reason(self) -> str:
@@ -127,7 +127,7 @@ def rule(votes: Sequence[Votes]) -> Ruling:
     n_deciding = sum((vote.n_first, vote.n_second)[winner] for vote in votes)
     deciding = max(votes, key=lambda vote: (vote.n_first, vote.n_second)[winner], default=None)
     example = (deciding.first, deciding.second)[winner] if deciding else ""
-    is_proven = conflict is None and n_deciding > 0 and n_deciding >= _FEWEST * n_either
+    is_proven = conflict is None and n_deciding > 0 and has_enough(n_deciding, n_either)
     followers = [
         vote.file
         for vote in votes
@@ -142,6 +142,11 @@ def rule(votes: Sequence[Votes]) -> Ruling:
         conflict,
         tuple(followers),
     )
+
+
+def has_enough(n_deciding: int, n_either: int) -> bool:
+    """Whether deciding rows are too many to be typing errors among those that can be either."""
+    return n_deciding >= _FEWEST * n_either
 
 
 def in_file(value: str, file: str) -> str:

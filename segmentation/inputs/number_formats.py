@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from segmentation.inputs.evidence import Ruling, Votes, rule
+from segmentation.inputs.evidence import Ruling, Votes, has_enough, rule
 from segmentation.inputs.sql_text import (
     NOTHING,
     SET_BY_FORMATS,
@@ -87,8 +87,8 @@ _NEGATIVE: Final = (
 )
 #: Zero in accounting: `$ -`.
 _DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}(?:{_BLANK}*{_CURRENCY})?")
-#: A number with one mark and three digits after it.
-_EITHER: Final = rf"{_BEFORE}[1-9]\d{{0,2}}[.,]\d{{3}}(?:[^\d.,].*)?$"
+#: What stands before and after the mark of a number with one mark and three digits after it.
+_EITHER: Final = (rf"{_BEFORE}[1-9]\d{{0,2}}[", r"]\d{3}(?:[^\d.,].*)?$")
 _CENTS: Final = 2
 #: Share of the amounts that have cents where all have them but for typing errors.
 _NEARLY_ALL: Final = 0.99
@@ -123,15 +123,16 @@ class NumberFormat:
 
     `thousands` is empty where no value has a thousands mark. `is_plain` is true when every value
     is written as SQL writes numbers, so that a cast is enough. `has_dashes` is true for a column
-    of accounting, in which a dash is zero. `needs_cents` is true for amounts that have two decimals
-    each: `1.513` is then neither 1.513 nor 1513.
+    of accounting, in which a dash is zero. `unsure` has the marks that are neither a decimal nor a
+    thousands mark before three digits: among amounts that have at most two decimals, `1.513` is
+    neither 1.513 nor 1513.
     """
 
     decimal: Decimal = "."
     thousands: Thousands = ""
     is_plain: bool = False
     has_dashes: bool = False
-    needs_cents: bool = False
+    unsure: str = ""
 
     def understands(self, text: str) -> bool:
         """Whether a tidy text is a number in this format."""
@@ -139,7 +140,7 @@ class NumberFormat:
             return True
         if re.fullmatch(self._pattern(), text) is None:
             return False
-        if self.needs_cents and re.search(_EITHER, text):
+        if self.unsure and re.search(self.unsure.join(_EITHER), text):
             return False
         decimals = self.digits(text).partition(".")[2]
         # 1,200 yen are never 1.2 yen
@@ -179,8 +180,9 @@ class NumberFormat:
         cases = ""
         if self.has_dashes:
             cases += f"when regexp_full_match({text}, {sql_literal(_DASH.pattern)}) then 0 "
-        if self.needs_cents:
-            cases += f"when regexp_matches({text}, {sql_literal(_EITHER)}) then null "
+        if self.unsure:
+            either = sql_literal(self.unsure.join(_EITHER))
+            cases += f"when regexp_matches({text}, {either}) then null "
         return f"case {cases}when {matches} then ({signed})::{sql_type} end"
 
     def other_reading(self) -> NumberFormat:
@@ -351,10 +353,10 @@ def decide_number_format(
         default=NumberFormat(),
     )
     if are_amounts and ruling is not None and ruling.winner is not None and either:
-        chosen = replace(chosen, needs_cents=_all_have_cents(chosen, shapes, either))
+        chosen = replace(chosen, unsure=_unsure_marks(chosen, shapes, either))
     left_over = tuple(shape for shape in shapes if not chosen.understands(shape.example))
     is_plain = (
-        not chosen.needs_cents
+        not chosen.unsure
         and (chosen.decimal, chosen.thousands) == (".", "")
         and all(_PLAIN.fullmatch(shape.example) for shape in shapes if shape not in left_over)
         and not any(_CASTS_ALL_THE_SAME.fullmatch(shape.example) for shape in left_over)
@@ -377,6 +379,28 @@ def several_currencies(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
             found.setdefault(sign[0].rstrip("."), shape)
     codes = [_CODES_OF_SIGNS.get(sign, frozenset({sign})) for sign in found]
     return () if not codes or frozenset.intersection(*codes) else tuple(found.values())
+
+
+def _unsure_marks(
+    number_format: NumberFormat, shapes: Sequence[Shape], either: Sequence[Shape]
+) -> str:
+    """Marks that tell neither decimals nor thousands before three digits.
+
+    Values such as `12.5` prove a decimal point, and do not prove that `1.513` has three decimals.
+    Values such as `0.513` or `1513.250` do.
+    """
+    if _all_have_cents(number_format, shapes, either):
+        return ".,"
+    mark = number_format.decimal
+    n_either = sum(shape.n_rows for shape in either if re.search(mark.join(_EITHER), shape.example))
+    n_with_three = sum(
+        shape.n_rows
+        for shape in shapes
+        if shape not in either
+        and number_format.understands(shape.example)
+        and len(number_format.digits(shape.example).partition(".")[2]) >= _THOUSAND
+    )
+    return mark if n_either and not has_enough(n_with_three, n_either) else ""
 
 
 def _all_have_cents(

@@ -137,7 +137,7 @@ def test_a_file_whose_amounts_no_value_decides_is_refused_if_the_money_differs(
         (["12,50"] * 99 + ["1.513"], "1.513"),
         (["12.50"] * 99 + ["1,513"], "1,513"),
         (["12.50"] * 98 + ["7.-", "$ 1,513"], "$ 1,513"),
-        (["12.5", "12.25", "12.125", "3", "1.513"], ""),
+        (["12.5", "12.25", "0.125", "3", "1.513"], ""),
         (["1.234,5", "12,5", "1.513"], ""),
         (["12,50", "7", "1.513"], ""),
         (["1,234.50", "1,513.00"], ""),
@@ -255,3 +255,69 @@ def test_a_column_of_any_name_is_weighed_like_another(
     report = check(connection, tmp_path, {"demographics": text})
     assert report.problems["demographics"] == []
     assert column(report, "demographics", name).maximum == "1234.5"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store_id,product_id,sales_amount,units\n"
+        "s1,p1,1.006,2\ns1,p1,988,1\ns1,p1,2.375,0.5\ns1,p1,12,1\n",
+        "store_id;product_id;sales_amount;units\ns1;p1;1,006;2\ns1;p1;988;1\ns1;p1;12;0,5\n",
+        "store_id;product_id;sales_amount;units\n" + "s1;p1;1,006;0.25\n" * 50,
+    ],
+)
+def test_units_do_not_decide_the_decimal_mark_of_the_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, text: str
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "sales.sales_amount has numbers such as '1" in problem
+    assert "can be the decimal or the thousands mark, and no value decides" in problem
+
+
+def test_the_money_decides_the_decimal_mark_of_the_units(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = "store_id;product_id;sales_amount;units\ns1;p1;12,50;1.006\ns1;p1;7,25;3\n"
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert column(report, "sales", "units").maximum == "1006.0000"
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        ["12.5", "99.95", "250.25", "1.513", "2.000", "1.250"],
+        ["12,5", "99,95", "250,25", "1,513", "2,000", "1,250"],
+        ["12.5", "12.25", "12.125", "3", "1.513"],
+        ["12.5", "7"] * 30 + ["1.513"],
+        ["12.5", "7"] * 30 + ["1.513"] * 50 + ["0.513"],
+        ["€ 12.5", "€ 7", "€ 1.513", "€ 2.000"],
+    ],
+)
+def test_an_amount_with_three_digits_is_not_read_if_others_have_fewer_decimals(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str]
+) -> None:
+    text = sales(*amounts)
+    report = check(connection, tmp_path, {"sales": text})
+    (problem,) = report.all_problems()
+    assert "sales_amount is not a number, such as `" in problem
+    assert "hardly any other amount has three decimals, and many have fewer, so" in problem
+    mark = "," if "12,5" in amounts else "."
+    formats = {"sales": {"sales_amount": {"decimal": mark}}}
+    assert check(connection, tmp_path, {"sales": text}, formats=formats).all_problems() == []
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        ["12.5", "99.95", "0.513", "1.513", "2.125"],
+        ["12.5", "99.95", "1513.250", "1.513", "2.125"],
+        ["12.5", "99.95", "12.1257", "1.513"],
+    ],
+)
+def test_an_amount_that_can_only_have_three_decimals_proves_them(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amounts: list[str]
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales(*amounts)})
+    assert report.all_problems() == []
+    assert float(total(connection, report)) == pytest.approx(sum(map(float, amounts)), abs=1e-3)
