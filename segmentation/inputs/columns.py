@@ -39,6 +39,7 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import (
     NO_CATEGORY,
     NOTHING,
+    OF_A_CELL,
     SET_BY_FORMATS,
     or_null,
     tidy,
@@ -632,6 +633,7 @@ class _Column:
             found = self._format("number", self.type.lower(), "type of the column", sql)
             return _Decided(self._stats(found))
         shapes = self._shapes()
+        of_cells = self._shapes(of_cells=True) if self.column in self.plan.with_cells else []
         decision = self._number_decision(shapes)
         by_file = self._number_by_file(shapes, decision, sql_type)
         if by_file is not None:
@@ -640,8 +642,9 @@ class _Column:
             sql = self._number_sql(decision.format, sql_type)
             written = str(decision.format)
             found = self._stats(self._format("number", written, decision.evidence, sql))
-        percentage = next((shape.example for shape in shapes if "%" in shape.example), "")
-        currencies = several_currencies([s for s in shapes if s not in decision.not_understood])
+        readable = [shape for shape in shapes if shape not in decision.not_understood] + of_cells
+        percentage = next((s.example for s in (*shapes, *of_cells) if "%" in s.example), "")
+        currencies = several_currencies(readable)
         if percentage and sql_type == MONEY_TYPE:
             found = replace(
                 found,
@@ -685,6 +688,10 @@ class _Column:
 
     def _number_sql(self, number_format: NumberFormat, sql_type: str) -> str:
         sql = number_format.sql(self.name, sql_type)
+        if self.column in self.plan.with_cells:
+            of_a_cell = NumberFormat().sql(self.name, sql_type)
+            starts = f"starts_with({self.name}, {sql_literal(OF_A_CELL)})"
+            sql = f"(case when {starts} then {of_a_cell} else {sql} end)"
         return f"(case when isfinite({sql}) then {sql} end)" if sql_type == MEASURE_TYPE else sql
 
     def _number_by_file(
@@ -813,11 +820,16 @@ class _Column:
             f"{self.setting}: ignore if they are in the same"
         )
 
-    def _shapes(self) -> list[Shape]:
+    def _shapes(self, *, of_cells: bool = False) -> list[Shape]:
+        """The texts of the column by shape, or the numbers of the cells of a workbook."""
+        values = _VALUES
+        if self.column in self.plan.with_cells:
+            has_mark = f"starts_with(_value, {sql_literal(OF_A_CELL)})"
+            values += f" where {'' if of_cells else 'not '}coalesce({has_mark}, false)"
         return [
             Shape(text, n_rows, money, tuple(by_file))
             for text, n_rows, money, by_file in self.connection.execute(
-                shapes_sql(_VALUES)
+                shapes_sql(values)
             ).fetchall()
         ]
 

@@ -46,6 +46,12 @@ _IN_QUOTES: Final = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _Row = Sequence[str | None]
 
 
+class NumberText(str):
+    """The text of a cell that holds a number, so that its mark is a decimal point."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A table in a sheet of a workbook.
@@ -210,8 +216,8 @@ def _shown(cell: Any) -> str | None:
         return text
     before, is_percent = _signs(cell.number_format)
     if is_percent and text:
-        return f"{Decimal(text) * 100:f}%"
-    return f"{before} {text}" if before else text
+        return NumberText(f"{Decimal(text) * 100:f}%")
+    return NumberText(f"{before} {text}" if before else text)
 
 
 @cache

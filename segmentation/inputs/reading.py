@@ -22,7 +22,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
-from segmentation.inputs.excel import Sheet, read_sheet
+from segmentation.inputs.excel import NumberText, Sheet, read_sheet
 from segmentation.inputs.names import (
     InputError,
     match_columns,
@@ -30,6 +30,7 @@ from segmentation.inputs.names import (
     required_columns,
 )
 from segmentation.inputs.options import InputOptions
+from segmentation.inputs.sql_text import OF_A_CELL
 from segmentation.inputs.text_files import (
     FileFormat,
     check_complete,
@@ -55,6 +56,9 @@ _LONGEST_LINE: Final = 2_000_000
 _FEWEST_COLUMNS: Final = 2
 _MOST_ROUNDS: Final = 10
 _TABLE: Final = re.compile(r"^\w+(\.\w+){0,2}$")
+#: A text that may have another mark than numbers in cells, and a number that a text could mean.
+_WITH_MARK: Final = re.compile(r"\d[.,]\d")
+_LIKE_THOUSANDS: Final = re.compile(r"\.\d{3}\D*$")
 #: A day as spreadsheets count them.
 _DAYS: Final = re.compile(r"\d{5}(\.\d+)?")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -112,6 +116,9 @@ class InputPlan:
     file_column
         Column of the relation with the name of the file, which is none of the input's own; empty
         where the input is read from one file or from a table.
+    with_cells
+        Columns of workbooks in which texts and numbers of cells have to be told apart; the numbers
+        begin with `OF_A_CELL`.
     """
 
     name: str
@@ -124,6 +131,7 @@ class InputPlan:
     lines: pl.DataFrame = field(default_factory=LINES.to_frame)
     delimiter: str = ""
     file_column: str = ""
+    with_cells: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -280,10 +288,24 @@ def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterat
         else:
             found = connection.execute("select file from glob(?) order by file", [location])
             files = {Path(path): path for (path,) in found.fetchall()}
+            data = {path: shown for path, shown in files.items() if not _is_no_data(path)}
+            if files and not data:
+                raise InputError(
+                    [
+                        f"{location} holds no data: it is a lock file of Excel or what macOS "
+                        "writes beside a file; name the file without '~$' or '._'"
+                    ]
+                )
+            files = data
             if not files:
                 raise InputError([f"{location!r}: there is no such file"])
         _refuse_same_content(files)
         yield files
+
+
+def _is_no_data(path: Path) -> bool:
+    """Whether a file is a lock file of Excel, or what macOS writes beside a file."""
+    return path.name.startswith(("~$", "._"))
 
 
 def _from_files(read: ReadFiles) -> ReadLocation:
@@ -746,7 +768,7 @@ def _excel(
 ) -> InputPlan:
     given = options.columns(name)
     problems: list[str] = []
-    frames: list[pl.DataFrame] = []
+    sheets: list[tuple[Sheet, dict[str, str]]] = []
     files: list[FileRead] = []
     sources: dict[str, str] = {}
     for path, shown in paths.items():
@@ -764,12 +786,19 @@ def _excel(
         if wrong:
             continue
         names = _table_names(sheet.header, ours)
-        schema = {names[column]: pl.String for column in sheet.header}
-        frames.append(pl.DataFrame(sheet.rows, schema=schema, orient="row"))
+        sheets.append((sheet, names))
         sources |= {names[column]: column for column in sheet.header}
         files.append(FileRead(shown, f"Excel, sheet {sheet.name}", sheet.above, sheet.beside))
     if problems:
         raise InputError(problems)
+    with_cells = frozenset(
+        column
+        for sheet, names in sheets
+        for place, theirs in enumerate(sheet.header)
+        if (column := names[theirs]) != "sold_on"
+        and (options.column(name, column).decimal or _can_be_misread(sheet, place))
+    )
+    frames = [_frame(sheet, names, with_cells) for sheet, names in sheets]
     file_column = _file_column(sources) if len(files) > 1 else ""
     table = _new_table(connection, name, sources, file_column, [file.path for file in files])
     if file_column:
@@ -791,7 +820,31 @@ def _excel(
         rows_of_all.height,
         tuple(files),
         file_column=file_column,
+        with_cells=with_cells,
     )
+
+
+def _can_be_misread(sheet: Sheet, place: int) -> bool:
+    """Whether a column has texts with a mark, or numbers that would be doubtful as texts."""
+    return any(
+        (_LIKE_THOUSANDS if isinstance(text, NumberText) else _WITH_MARK).search(text)
+        for row in sheet.rows
+        if (text := row[place]) is not None
+    )
+
+
+def _frame(sheet: Sheet, names: Mapping[str, str], with_cells: Collection[str]) -> pl.DataFrame:
+    """The rows of a sheet, with the numbers of cells marked where texts could decide for them."""
+    schema = {names[column]: pl.String for column in sheet.header}
+    marked = [column in with_cells for column in schema]
+    rows = [
+        [
+            f"{OF_A_CELL}{text}" if is_marked and isinstance(text, NumberText) else text
+            for text, is_marked in zip(row, marked, strict=True)
+        ]
+        for row in sheet.rows
+    ]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _days_as_numbers(sheet: Sheet, ours: Mapping[str, str]) -> str:

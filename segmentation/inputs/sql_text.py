@@ -17,6 +17,8 @@ BLANKS: Final = (
 )
 #: Some programs write it for a minus.
 SOFT_HYPHEN: Final = "\u00ad"
+#: Begins numbers of cells in a column of a workbook that can have texts too; blanks to `tidy`.
+OF_A_CELL: Final = "\u2060\u2060"
 #: ASCII from one visible character to another.
 _PLAIN: Final = "[!-~]([ -~]*[!-~])?"
 #: What a spreadsheet writes where a formula has no value.

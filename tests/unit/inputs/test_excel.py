@@ -17,7 +17,7 @@ from segmentation.inputs.excel import Sheet, read_sheet
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions
 
-from .helpers import PRODUCTS, TODAY, column, listed
+from .helpers import PRODUCTS, TODAY, column, listed, total
 
 HEADER = ("Store ID", "product_id", "sales_amount")
 ROW = (101, "p1", 12.5)
@@ -227,3 +227,68 @@ def test_a_workbook_is_read_like_a_text_file(
     assert column(report, "sales", "store_id").maximum == "102"
     assert column(report, "sales", "sold_on").minimum == "2025-01-31"
     assert report.losses["sales"].money == 15.5
+
+
+def check_amounts(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    amounts: Sequence[object],
+    formats: Mapping[str, object] | None = None,
+) -> tuple[list[str], float]:
+    """Problems and the sum of the amounts of a workbook."""
+    book = openpyxl.Workbook()
+    for row in [HEADER, *((101, "p1", amount) for amount in amounts)]:
+        book.active.append(row)
+    book.save(folder / "sales.xlsx")
+    options = InputOptions({"formats": {"sales": {"sales_amount": formats}}} if formats else {})
+    inputs = {"sales": str(folder / "sales.xlsx")}
+    report = listed(check_data(connection, inputs, options, TODAY, judges_joins=False))
+    return report.all_problems(), float(total(connection, report))
+
+
+@pytest.mark.parametrize("text", ["1.513", "1,513", "€ 1.513"])
+def test_numbers_in_cells_do_not_decide_how_texts_are_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, text: str
+) -> None:
+    (problem,), _ = check_amounts(connection, tmp_path, [12.5, 99.95, 1.125, 7, text])
+    assert f"has numbers such as '{text}'" in problem
+    assert "no value decides" in problem
+
+
+@pytest.mark.parametrize(
+    ("amounts", "formats", "money"),
+    [
+        ([12.5, 99.95, 1.125, "1.513"], {"decimal": ","}, 1626.575),
+        ([12.5, 99.95, 1.125, "1.513"], {"decimal": "."}, 115.088),
+        ([12.5, 1.125, "1.234,50"], None, 1248.125),
+        ([12.5, 1.125, -3, "7,25"], None, 17.875),
+        ([12.5, 1.125, 1000], {"decimal": ","}, 1013.625),
+        ([12.5, 1.125, "7"], None, 20.625),
+        ([1.125, 2.375, 12], None, 15.5),
+    ],
+)
+def test_a_decimal_mark_is_that_of_the_texts_and_not_of_numbers_in_cells(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    amounts: Sequence[object],
+    formats: Mapping[str, object] | None,
+    money: float,
+) -> None:
+    problems, found = check_amounts(connection, tmp_path, amounts, formats)
+    assert problems == []
+    assert found == pytest.approx(money)
+
+
+def test_currencies_of_cells_and_of_texts_are_compared(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    with xlsxwriter.Workbook(tmp_path / "sales.xlsx") as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, HEADER)
+        page.write_row(1, 0, ["s1", "p1"])
+        page.write_number(1, 2, 12.5, book.add_format({"num_format": "[$$-409] #,##0.00"}))
+        page.write_row(2, 0, ["s1", "p1", "€ 12,50"])
+    inputs = {"sales": str(tmp_path / "sales.xlsx")}
+    report = check_data(connection, inputs, InputOptions(), TODAY, judges_joins=False)
+    (problem,) = listed(report).all_problems()
+    assert "has several currencies" in problem

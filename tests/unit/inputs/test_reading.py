@@ -72,3 +72,16 @@ def test_half_a_file_is_refused_by_its_name(
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=path.name):
         read_input(connection, "sales", str(path), InputOptions({}, Settings({})))
+
+
+@pytest.mark.parametrize("name", ["~$sales.xlsx", "._sales.xlsx"])
+def test_files_that_programs_leave_behind_are_not_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    SALES.write_excel(tmp_path / "sales.xlsx")
+    (tmp_path / name).write_bytes(b"someone")
+    options = InputOptions({}, Settings({}))
+    plan = read_input(connection, "sales", str(tmp_path / "*.xlsx"), options)
+    assert [file.path for file in plan.files] == [str(tmp_path / "sales.xlsx")]
+    with pytest.raises(InputError, match="lock file of Excel"):
+        read_input(connection, "sales", str(tmp_path / name), options)
