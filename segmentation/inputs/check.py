@@ -20,7 +20,7 @@ from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 from segmentation.inputs.remarks import remarks_on, remarks_on_match
 from segmentation.inputs.totals import totals_problem
-from segmentation.inputs.twice import copies_problems, cut_amounts_problem
+from segmentation.inputs.twice import contained_problems, copies_problems, cut_amounts_problem
 
 INTERNAL: Final = ("sales", "products")
 PROFILE: Final = pl.Schema(
@@ -204,7 +204,10 @@ def _weigh(
                 if other not in INTERNAL
             ]
             problems = [
-                *copies_problems(connection, plan, columns),
+                *(
+                    copies_problems(connection, plan, columns)
+                    or contained_problems(connection, plan, columns)
+                ),
                 *filter(None, [cut_amounts_problem(connection, plan, columns)]),
                 *filter(None, [totals_problem(connection, plan, columns, others)]),
             ]

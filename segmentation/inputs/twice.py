@@ -20,6 +20,11 @@ from segmentation.warehouse.database import sql_name
 _FILES: Final = "_intake_files"
 #: Of so many amounts one in ten ends with less than ten cents, which are written `05`.
 _ENOUGH_FOR_A_ZERO: Final = 50
+#: Fewer rows can be in another file by chance.
+_FEWEST_CONTAINED: Final = 20
+#: Rows of each file that are looked for in the others first.
+_SAMPLE: Final = 20
+_KEY: Final = ("store_id", "product_id", "sold_on", "sales_amount")
 
 
 def copies_problems(
@@ -62,6 +67,83 @@ def copies_problems(
         "remove all but one, or the rows count several times"
         for (files,) in found
     ]
+
+
+def contained_problems(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> list[str]:
+    """Files of the sales whose rows are all in another file too; one line each.
+
+    Exports from the start of the month or of the year hold the earlier ones. Rows are compared by
+    store, product, day and amount, and each as often as it occurs.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns
+        The input and how its columns are read.
+    """
+    if not plan.file_column or plan.name != "sales":
+        return []
+    read = {column.column: column.sql for column in columns if column.read_as != "ignored"}
+    key = ", ".join(read[name] for name in _KEY if name in read)
+    rows = (
+        f"(select {sql_name(plan.file_column)}::varchar as file, hash(({key})) as row_hash, "
+        f"{read['sales_amount']} as amount from {plan.relation})"
+    )
+    pairs = connection.execute(
+        f"""
+        with samples as (
+            select file, unnest(hashes) as row_hash, len(hashes) as n_hashes
+            from (
+                select file, list_distinct(min(row_hash, {_SAMPLE})) as hashes
+                from {rows}
+                group by file
+                having count(*) >= {_FEWEST_CONTAINED}
+            )
+        ),
+        places as (
+            select distinct file, row_hash
+            from {rows}
+            where row_hash in (select row_hash from samples)
+        )
+        select samples.file, places.file
+        from samples
+        inner join places on samples.row_hash = places.row_hash and samples.file <> places.file
+        group by samples.file, places.file, samples.n_hashes
+        having count(*) = samples.n_hashes
+        order by samples.file, places.file
+        """
+    ).fetchall()
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for small, large in pairs:
+        if small in found or found.get(large) == small:
+            continue
+        n_rows, money, n_missing = connection.execute(
+            f"""
+            select sum(n_here)::bigint, sum(money)::double, count(*) filter (n_here > n_there)
+            from (
+                select
+                    count(*) filter (file = $small) as n_here,
+                    count(*) filter (file = $large) as n_there,
+                    sum(amount) filter (file = $small) as money
+                from {rows}
+                where file in ($small, $large)
+                group by row_hash
+            )
+            """,
+            {"small": small, "large": large},
+        ).fetchall()[0]
+        if n_missing == 0:
+            found[small] = large
+            problems.append(
+                f"all {n_rows:,} rows of {small}, which add up to {money or 0:,.2f}, are in "
+                f"{large} too, with the same store, product, day and amount; remove one of the "
+                "files, or the rows count twice"
+            )
+    return problems
 
 
 def cut_amounts_problem(

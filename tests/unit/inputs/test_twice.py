@@ -60,6 +60,46 @@ def test_other_rows_are_no_copy(
     assert report.all_problems() == []
 
 
+MANY = [f"s{n % 7},p1,{n}.50,2025-01-{n % 28 + 1:02d}" for n in range(30)]
+DATED = f"{HEADER},sold_on"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        text([*MANY, "s1,p1,99.50,2025-02-01"], DATED),
+        text([*MANY, *(f"s1,p2,{n}.25,2025-02-01" for n in range(30))][::-1], DATED),
+        text([f"{row},{n}" for n, row in enumerate(MANY)], f"{DATED},receipt"),
+        text([*MANY, MANY[0]], DATED).replace(",", ";").replace(".50", ",5"),
+    ],
+)
+def test_a_file_whose_rows_are_all_in_another_one_is_refused_by_name(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, other: str
+) -> None:
+    parts = {"a": text(MANY, DATED), "b": other, "c": text(["s1,p9,1.50,2025-03-01"], DATED)}
+    (problem,) = check_parts(connection, tmp_path, parts).all_problems()
+    assert problem.startswith(
+        f"inputs.sales: all 30 rows of {tmp_path}/sales-a.csv, which add up to 450.00, are in "
+        f"{tmp_path}/sales-b.csv too"
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        text([*MANY[:29], "s1,p1,99.50,2025-02-01"], DATED),
+        text([row.replace("2025-01", "2025-02") for row in MANY], DATED),
+        text(MANY[:19], DATED),
+        text([*[MANY[0]] * 2, *MANY[1:25]], DATED),
+    ],
+)
+def test_files_that_share_only_some_rows_or_few_are_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, other: str
+) -> None:
+    report = check_parts(connection, tmp_path, {"a": text(MANY, DATED), "b": other})
+    assert report.all_problems() == []
+
+
 @pytest.mark.parametrize("ending", ["parquet", "xlsx"])
 def test_copies_in_workbooks_and_parquet_files_are_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, ending: str
