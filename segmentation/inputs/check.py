@@ -237,7 +237,9 @@ def _verdict(report: IntakeReport, name: str) -> str:
         return f"{name}: refused; {(problems or [''])[0]}"
     losses = report.losses[name]
     accepted = f"{losses.n_accepted:,} of {losses.n_rows:,} rows accepted"
-    if losses.money is not None:
+    if losses.money == 0 and losses.n_accepted == 0:
+        accepted += f"; no amount in {report.plans[name].location} is understood"
+    elif losses.money is not None:
         lost = sum(loss.money or 0.0 for loss in losses.by_reason if loss.is_rejected)
         accepted += f", {amounts(losses.money - lost, losses.money)} of the money"
         if losses.returns > losses.money:

@@ -31,6 +31,7 @@ from segmentation.inputs.number_formats import (
     NumberFormat,
     Shape,
     decide_number_format,
+    is_currency,
     several_currencies,
     shapes_sql,
 )
@@ -806,7 +807,10 @@ class _Column:
 
     def _several_currencies(self) -> str:
         """Why the amounts of the sales do not add up; empty if they do."""
-        if self.plan.name != "sales" or not _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)):
+        if self.plan.name != "sales":
+            return ""
+        is_named = _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)) is not None
+        if not is_named and not self._holds_currencies():
             return ""
         names = self.connection.execute(
             f"select distinct {tidy(self.name)} as name from {self.plan.relation} "
@@ -819,6 +823,18 @@ class _Column:
             f"{' and '.join(repr(name) for (name,) in names)}; convert all amounts to one, or set "
             f"{self.setting}: ignore if they are in the same"
         )
+
+    def _holds_currencies(self) -> bool:
+        """Whether every value is the sign or the code of a currency, of which there are several."""
+        values = f"select {tidy(self.name)} as name from {self.plan.relation} where name <> ''"
+        first = self.connection.execute(f"{values} limit 1").fetchone()
+        if first is None or not _is_currency(first[0]):
+            return False
+        names = self.connection.execute(f"select distinct name from ({values})").fetchall()
+        if not all(_is_currency(name) for (name,) in names):
+            return False
+        written = [name if is_currency(name) else name.upper() for (name,) in names]
+        return bool(several_currencies([Shape(name, 1) for name in written]))
 
     def _shapes(self, *, of_cells: bool = False) -> list[Shape]:
         """The texts of the column by shape, or the numbers of the cells of a workbook."""
@@ -935,6 +951,11 @@ class _Column:
         return f"{self.plan.name}.{self.column}" + (
             f" ({source})" if normalized(source) != normalized(self.column) else ""
         )
+
+
+def _is_currency(text: str) -> bool:
+    """Whether a text is a sign or a code of a currency, in any case."""
+    return is_currency(text) or is_currency(text.upper())
 
 
 def _is_decided(decision: DateDecision, most_lost: float) -> bool:

@@ -7,6 +7,7 @@ estimated where its text tells it, so that `1,234.50` counts as 1,234.50 and not
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,8 @@ _WHOLE_PERCENT: Final = 0.1
 _FEW_ROWS: Final = 3
 #: Amounts from here on do not fit into `MONEY_TYPE`: they are errors and no lost money.
 _TOO_LARGE: Final = Decimal(10) ** 14
+#: A date whose year has two digits.
+_SHORT_YEAR: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}( .*)?")
 _NOT_A_NUMBER: Final = "sales_amount is not a number"
 #: Rows that a setting leaves out; the gate does not count them.
 RETURN: Final = "sales_amount is negative"
@@ -346,6 +349,8 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
     elif loss.column in columns and columns[loss.column].evidence == SET_BY_FORMATS:
         written = columns[loss.column].format
         advice = f"formats.{name}.{loss.column} says {written}; correct it, or remove it"
+    elif loss.column == "sold_on" and any(map(_SHORT_YEAR.fullmatch, loss.examples)):
+        advice = "export the dates with years of four digits"
     elif loss.column == "sold_on":
         advice = (
             "dates have a year of four digits and lie between 1970 and tomorrow; "

@@ -32,6 +32,7 @@ NOTHING: Final = (
     "na",
     *"-\u2010\u2011\u2013\u2014\u2212",
     "--",
+    *("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
     *_ERRORS,
 )
 #: The same for an id. `none`, `no` and `0` are values of a category, and not listed there.

@@ -198,6 +198,6 @@ def cut_amounts_problem(
     return (
         f"{n_short:,} row(s) of sales have amounts such as {example[0]!r} with {example[1]!r} in "
         f"the next column, {spare!r}: an amount such as {','.join(example)} without quotes fills "
-        "two columns. Export the file with semicolons between the values, or set "
-        'formats.sales.sales_amount to {decimal: "."} if the amounts are whole'
+        "two columns. Export the file with semicolons between the values; if the next column is "
+        "one of its own, move it away from the amounts"
     )

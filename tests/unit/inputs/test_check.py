@@ -643,6 +643,46 @@ def test_a_sign_and_a_code_of_the_same_currency_are_one(
     assert check(connection, tmp_path, {"sales": text}).all_problems() == []
 
 
+@pytest.mark.parametrize("codes", [("EUR", "USD"), ("€", "$"), ("eur", "zł")])
+def test_a_column_of_currencies_is_refused_whatever_its_name(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, codes: tuple[str, str]
+) -> None:
+    lines = [f"s1;p1;5.5;{code}" for code in (*codes, "")]
+    text = "\n".join(["store_id;product_id;sales_amount;WAERS", *lines, ""])
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "sales.WAERS names several currencies, such as '" in problem
+    one = text.replace(f";{codes[1]}\n", f";{codes[0]}\n")
+    assert check(connection, tmp_path, {"sales": one}).all_problems() == []
+    mixed = text.replace(f";{codes[1]}\n", ";cash\n")
+    assert check(connection, tmp_path, {"sales": mixed}).all_problems() == []
+
+
+@pytest.mark.parametrize("nothing", ["0000-00-00", "0000-00-00 00:00:00"])
+def test_a_date_of_zeros_is_a_missing_date(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, nothing: str
+) -> None:
+    report = check(connection, tmp_path, {"sales": dated("2025-01-31", nothing)})
+    assert report.all_problems() == []
+    date = column(report, "sales", "sold_on")
+    assert (date.n_missing, date.n_not_understood) == (1, 0)
+
+
+@pytest.mark.parametrize("date", ["31.01.25", "1/31/25"])
+def test_years_of_two_digits_have_to_be_exported_with_four(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, date: str
+) -> None:
+    (problem,) = check(connection, tmp_path, {"sales": dated(date, date)}).all_problems()
+    assert problem.endswith("; export the dates with years of four digits")
+
+
+def test_amounts_of_which_none_is_understood_have_no_share_of_the_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    report = check(connection, tmp_path, {"sales": sales("many", "few")})
+    verdict = next(text for text in report.verdicts() if text.startswith("sales"))
+    assert verdict.endswith(f"; no amount in {tmp_path}/sales.csv is understood")
+
+
 def test_a_column_that_names_several_currencies_is_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

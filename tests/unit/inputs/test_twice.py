@@ -141,6 +141,7 @@ def test_amounts_that_fill_two_columns_are_refused(
     (problem,) = report.all_problems()
     assert "row(s) of sales have amounts such as" in problem
     assert "fills two columns" in problem
+    assert "{decimal" not in problem
     formats = {"sales": {"sales_amount": {"decimal": "."}}}
     report = check(connection, tmp_path, {"sales": text(rows, header)}, formats=formats)
     assert report.all_problems() == []
