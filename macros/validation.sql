@@ -6,14 +6,15 @@
 
 
 {#- A value as text in one Unicode form, without blanks and invisible characters around it. Whole numbers that arrive
-    as floating point ("12.0") lose the decimals that were never part of an id. -#}
+    as floating point ("12.0") lose the decimals that were never part of an id, and texts that Excel is to leave as
+    they are (`="0012"`) what protects them. -#}
 {% macro tidy_text(column) -%}
-    regexp_replace(nfc_normalize(
+    regexp_replace(regexp_replace(nfc_normalize(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
         end
-    ), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+    ), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
 {%- endmacro %}
 
 

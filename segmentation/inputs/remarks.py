@@ -51,6 +51,7 @@ def remarks_on(
     ]
     if plan.name == "sales":
         found += [*_returns(losses), *_repeats(connection, plan, columns, losses, options)]
+        found += _negative_units(connection, plan, columns, losses)
     elif plan.name == "products":
         found += _several_need_states(connection, plan, columns)
     beside = [f"{file.path}: {text}" for file in plan.files for text in file.beside]
@@ -98,6 +99,28 @@ def _returns(losses: Losses) -> Iterator[str]:
                 f"{loss.n_rows:,} return(s) are left out, "
                 f"{_against(abs(loss.money or 0.0), money)}, as segmentation.returns says"
             )
+
+
+def _negative_units(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    losses: Losses,
+) -> Iterator[str]:
+    """Rows with negative units and a positive amount, which may be returns without their sign."""
+    sql = {column.column: column.sql for column in columns if column.read_as == "number"}
+    if "units" not in sql:
+        return
+    n_rows, money = connection.execute(
+        f"select count(*), coalesce(sum(amount), 0)::double from (select {sql['sales_amount']} as "
+        f"amount, {sql['units']} as n_units from {plan.relation}) where n_units < 0 and amount > 0"
+    ).fetchall()[0]
+    if n_rows:
+        yield (
+            f"{n_rows:,} row(s) have negative units and a positive amount, "
+            f"{_of(money, losses.money or 0.0)}; they count as sales. If they are returns, export "
+            "their amounts with a minus"
+        )
 
 
 def _repeats(

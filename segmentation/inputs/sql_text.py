@@ -19,8 +19,10 @@ BLANKS: Final = (
 SOFT_HYPHEN: Final = "\u00ad"
 #: Begins numbers of cells in a column of a workbook that can have texts too; blanks to `tidy`.
 OF_A_CELL: Final = "\u2060\u2060"
-#: ASCII from one visible character to another.
-_PLAIN: Final = "[!-~]([ -~]*[!-~])?"
+#: ASCII from one visible character to another, but for `=` as the first one.
+_PLAIN: Final = "[!-<>-~]([ -~]*[!-~])?"
+#: A text that Excel is to leave as it is: `="00123"`.
+_PROTECTED: Final = '^="([^"]*)"$'
 #: What a spreadsheet writes where a formula has no value.
 _ERRORS: Final = ("#n/a", "#ref!", "#value!", "#div/0!", "#name?", "#num!", "#null!")
 #: Texts that stand for a missing value where a number or a date is expected.
@@ -41,7 +43,7 @@ NO_CATEGORY: Final = ("nan", "null", "n/a", "na", *_ERRORS)
 
 
 def tidy(column: str, *, keep: str = "") -> str:
-    """SQL: a value as text without blanks around it, in one Unicode form.
+    """SQL: a value as text without blanks around it, in one Unicode form; `="1"` is `1`.
 
     Most values are plain ASCII and need neither; the search for every blank of Unicode is slow.
 
@@ -53,9 +55,11 @@ def tidy(column: str, *, keep: str = "") -> str:
         A character that is no blank here.
     """
     text = f"{column}::varchar"
+    blanks = sql_literal(BLANKS.replace(keep, ""))
+    content = f"regexp_replace(trim(nfc_normalize({text}), {blanks}), '{_PROTECTED}', '\\1')"
     return (
         f"(case when regexp_full_match({text}, '{_PLAIN}') then {text} "
-        f"else trim(nfc_normalize({text}), {sql_literal(BLANKS.replace(keep, ''))}) end)"
+        f"else trim({content}, {blanks}) end)"
     )
 
 

@@ -683,6 +683,22 @@ def test_amounts_of_which_none_is_understood_have_no_share_of_the_money(
     assert verdict.endswith(f"; no amount in {tmp_path}/sales.csv is understood")
 
 
+@pytest.mark.parametrize("quoted", [True, False])
+def test_texts_that_excel_is_to_leave_as_they_are_are_read_as_their_content(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, quoted: bool
+) -> None:
+    def protected(text: str) -> str:
+        return f'"=""{text}"""' if quoted else f'="{text}"'
+
+    row = ";".join(map(protected, ("00123", "p1", "1.45", "2025-01-31")))
+    text = f"store_id;product_id;sales_amount;sold_on\n{row}\n00123;p1;2.5;2025-02-01\n"
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert total(connection, report) == "3.9500"
+    assert column(report, "sales", "store_id").n_distinct == 1
+    assert column(report, "sales", "sold_on").minimum == "2025-01-31"
+
+
 def test_a_column_that_names_several_currencies_is_refused(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

@@ -134,3 +134,15 @@ def test_a_few_split_ids_are_pointed_out(
         "store_id: 2 of the 101 ids in sales.store_id differ from another one only in leading "
         "zeros, such as '01' and '1'"
     )
+
+
+def test_negative_units_with_a_positive_amount_are_named_with_rows_and_money(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = ["s1;p1;10.50;1", "s1;p2;4.50;-2", "s2;p1;-3.25;-1", "s2;p2;5.25;3"]
+    text = "\n".join(["store_id;product_id;sales_amount;units", *lines, ""])
+    report = check(connection, tmp_path, {"sales": text})
+    assert (
+        "1 row(s) have negative units and a positive amount, 4.50 of 20.25 of the money (22 %); "
+        "they count as sales. If they are returns, export their amounts with a minus"
+    ) in report.remarks["sales"]
