@@ -30,7 +30,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging matched-stores doctor extras clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging matched-stores doctor extras engine clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -93,6 +93,8 @@ verify: $(VENV)/.installed  ## Prove on your data that the same inputs give the 
 
 extras: $(VENV)/.installed-extras  ## Install the packages for connections, the demo and OpenLineage
 
+engine: $(VENV)/.installed-engine  ## Install the client of a Spark Connect engine (docs/scaling.md)
+
 doctor:  ## Check versions, paths and permissions, and list what is missing
 	@$$(command -v $(BIN)/python || command -v $(PYTHON)) scripts/doctor.py
 
@@ -153,7 +155,12 @@ $(VENV)/.installed-extras: requirements-extras.txt $(VENV)/.installed
 	$(call install,requirements-extras.txt)
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-extras
+$(VENV)/.installed-engine: requirements-engine.txt $(VENV)/.installed-extras
+	@echo "Installing the client of a Spark Connect engine ..."
+	$(call install,requirements-engine.txt)
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-engine
 	@echo "Installing the packages for tests and checks ..."
 	$(call install,requirements-dev.txt)
 	@touch $@

@@ -2,8 +2,9 @@
 
 All packages are resolved together, so the files agree. Each file starts with a reference to the one
 before it and lists what it adds: `requirements.txt` is what a build needs,
-`requirements-extras.txt` adds connections to other systems, the demo and OpenLineage, and
-`requirements-dev.txt` the tools for tests and checks. `requirements-uv.txt` is uv alone, by which
+`requirements-extras.txt` adds connections to other systems, the demo and OpenLineage,
+`requirements-engine.txt` the client of a Spark Connect engine, and `requirements-dev.txt` the tools
+for tests and checks. `requirements-uv.txt` is uv alone, by which
 the others are installed. Locked versions stay unless `pyproject.toml` forbids them;
 `scripts/lock.py --upgrade` resolves the newest ones.
 """
@@ -23,7 +24,8 @@ UV: Final = Path(sys.executable).with_name("uv")
 LOCK_FILES: Final = {
     "requirements.txt": (),
     "requirements-extras.txt": ("extras",),
-    "requirements-dev.txt": ("extras", "dev"),
+    "requirements-engine.txt": ("extras", "engine"),
+    "requirements-dev.txt": ("extras", "engine", "dev"),
 }
 UV_LOCK_FILE: Final = "requirements-uv.txt"
 #: A package with its hashes, as uv writes it.
