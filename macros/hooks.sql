@@ -54,6 +54,7 @@
             'formats': var('formats'),
             'sheets': var('sheets'),
             'encodings': var('encodings'),
+            'engine': var('engine'),
             'segmentation': var('segmentation')
         },
         'known_sources': known_external_sources(),

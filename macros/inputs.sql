@@ -77,6 +77,22 @@
 {%- endmacro %}
 
 
+{#- A query that reads the sales, called around its SQL: the SQL itself, or the merged results of the tasks of an
+    engine that has the sales (`segmentation/engine/sales.py`). -#}
+{% macro over_sales(merge=none, beside={}) -%}
+    {%- if execute and var('engine') and given_inputs().get('sales') and flags.WHICH in logged_commands() -%}
+        {%- set job = {'name': model.name, 'sql': caller(), 'merge': merge, 'beside': beside} -%}
+        {%- set answer = fromjson(ask_package('segmentation_on_engine', [invocation(), tojson(job)])) -%}
+        {%- if answer.problem -%}
+            {%- do exceptions.raise_compiler_error(answer.problem) -%}
+        {%- endif -%}
+        select * from {{ answer.relation }}
+    {%- else -%}
+        {{ caller() }}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {% macro input_loaded_at(name) -%}
     segmentation_loaded_at({{ sql_text(invocation()) }}, {{ sql_text(name) }})::timestamptz
 {%- endmacro %}

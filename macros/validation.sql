@@ -103,9 +103,11 @@
         given_id,
         {{ meaning_of_id(tidy_text('given_id')) | indent(8) }} as {{ column }}
     from (
+        {% call over_sales(merge={}) -%}
         select distinct {{ column }} as given_id
         from {{ ref('stg_internal__sales_rows') }}
         where {{ column }} is not null
+        {%- endcall %}
     )
 {%- endmacro %}
 

@@ -1,9 +1,11 @@
 -- The complement of staging, by the same rules: what was not accepted, and why. Rows of a text file are shown
 -- exactly as in the file; only these rows are looked up.
 with converted_sales as (
+    {% call over_sales() -%}
     select *
     from {{ ref('stg_internal__sales') }}
     where rejection_reason is not null or unread_date is not null
+    {%- endcall %}
 ),
 
 sales as (

@@ -1,4 +1,5 @@
 -- Copies of a row are in the same store, so that whole stores are a fair sample: at most about a million rows.
+{% set samples -%}
 with store_sizes as (
     select
         store_id,
@@ -14,9 +15,12 @@ sampled_stores as (
     qualify
         sum(n_rows) over (order by hash(store_id), store_id) <= 1e6
         or row_number() over (order by hash(store_id), store_id) = 1
-),
+)
+{%- endset -%}
+{{ samples }},
 
 rows_by_copies as (
+    {% call over_sales({'n_copies': 'sum', 'sales_amount': 'min'}, {'sampled_stores': samples ~ ' from sampled_stores'}) -%}
     select
         row_hash,
         count(*) as n_copies,
@@ -24,6 +28,7 @@ rows_by_copies as (
     from {{ ref('stg_internal__sales') }}
     where rejection_reason is null and store_id in (select store_id from sampled_stores)
     group by all
+    {%- endcall %}
 )
 
 select

@@ -2,6 +2,7 @@
 -- for it (docs/decisions/0406). A need state that adds up to nothing in the end has rows here: nobody knew that while
 -- the first half was sold.
 -- depends_on: {{ ref('int_input_gate') }}
+{% call over_sales({'sales_amount': 'sum', 'n_rows': 'sum'}) -%}
 with group_need_states as (
     {{ group_need_states() }}
 )
@@ -24,3 +25,4 @@ from {{ ref('stg_internal__sales') }} as sales
 inner join group_need_states on sales.product_group = group_need_states.product_group
 where sales.rejection_reason is null and sales.sold_on is not null
 group by all
+{%- endcall %}

@@ -1,4 +1,8 @@
 -- Everything but sums by period and product starts here. Money is summed as DECIMAL, which is exact in any order.
+{% call over_sales({
+    'n_rows': 'sum', 'sales_amount': 'sum', 'returned_amount': 'sum', 'units': 'sum', 'rejected_value': 'min',
+    'first_sold_on': 'min', 'last_sold_on': 'max'
+}) -%}
 select
     -- text
     store_id,
@@ -19,4 +23,5 @@ select
     max(sold_on) as last_sold_on
 from {{ ref('stg_internal__sales') }}
 group by all
+{%- endcall %}
 order by store_id, product_group, rejection_reason

@@ -1,5 +1,6 @@
 -- A pass over the sales of its own, for categories whose first half falls into groups. Only the best-selling products
 -- of the first half are ranked: nobody knew the others when it ended.
+{% set categories -%}
 with splits as (
     select
         category,
@@ -16,9 +17,14 @@ product_categories as (
         splits.split_on
     from {{ ref('stg_internal__products') }} as products
     inner join splits on products.category = splits.category
-),
+)
+{%- endset -%}
+{{ categories }},
 
 halves as materialized (
+    {% call over_sales(
+        {'first_half': 'sum', 'second_half': 'sum'}, {'product_categories': categories ~ ' from product_categories'}
+    ) -%}
     select
         sales.store_id,
         sales.product_id,
@@ -29,6 +35,7 @@ halves as materialized (
     inner join product_categories on sales.product_id = product_categories.product_id
     where sales.rejection_reason is null and sales.sold_on is not null
     group by all
+    {%- endcall %}
 ),
 
 ranked as (

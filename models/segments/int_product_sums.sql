@@ -11,6 +11,7 @@ with product_categories as materialized (
 ),
 
 cells as materialized (
+    {% call over_sales({'sales_amount': 'sum'}) -%}
     select
         store_id,
         product_id,
@@ -19,6 +20,7 @@ cells as materialized (
     from {{ ref('stg_internal__sales') }}
     where rejection_reason is null
     group by all
+    {%- endcall %}
 ),
 
 stores as materialized (

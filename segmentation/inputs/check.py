@@ -12,10 +12,12 @@ import duckdb
 import polars as pl
 import yaml
 
+from segmentation.engine.session import Engine
 from segmentation.inputs.columns import ColumnFormat, decide_columns
 from segmentation.inputs.ids import IdMatch, match_ids
 from segmentation.inputs.losses import Losses, amounts, gate_problem, losses_of, percent
 from segmentation.inputs.names import InputError, normalized, unknown_input
+from segmentation.inputs.on_engine import read_sales
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 from segmentation.inputs.remarks import remarks_on, remarks_on_match
@@ -128,6 +130,7 @@ def check_data(
     known: Sequence[str] | None = None,
     *,
     judges_joins: bool = True,
+    engine: Engine | None = None,
 ) -> IntakeReport:
     """Read and judge the inputs.
 
@@ -147,6 +150,8 @@ def check_data(
         Whether a missing input, sales without a product and ids without a match are problems, and
         whether there are remarks. A build judges joins after staging, where `rejected_rows` lists
         what is lost.
+    engine
+        The engine that has the sales; None if they are read here.
     """
     report = IntakeReport(options)
     for name, location in inputs.items():
@@ -155,7 +160,10 @@ def check_data(
             report.problems[name] = [message.removeprefix(f"inputs.{name}: ")]
             continue
         try:
-            plan = read_input(connection, name, location, options)
+            if engine is not None and name == "sales":
+                plan = read_sales(connection, location, options, engine)
+            else:
+                plan = read_input(connection, name, location, options)
         except InputError as error:
             report.problems[name] = error.problems
             report.unread.add(name)

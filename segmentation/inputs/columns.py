@@ -311,18 +311,25 @@ class _Column:
         file = "''"
         if self.plan.file_column and self.type == "VARCHAR" and self.role not in ("id", "category"):
             file = f"{sql_name(self.plan.file_column)}::varchar"
-        money = f"sum({self.money})::double" if self.money else "null::double"
+        money = f"sum({self.money})" if self.money else "null::double"
         named = self.plan.file_column
         more = f", _file as {sql_name(named)}" if named and named != "_file" else ""
+        values = self.plan.grouped(
+            self.connection,
+            f"""
+            select {self.name}, {file} as _file, count(*) as _n_rows, {money} as _money
+            from {self.plan.relation}
+            group by all
+            """,
+            {"_n_rows": "sum", "_money": "sum"},
+        )
         self.connection.execute(
             f"""
             create or replace temp table _intake_values as
-            select {self.name}, {self.name}::varchar as _value, _file, _n_rows, _money{more}
-            from (
-                select {self.name}, {file} as _file, count(*) as _n_rows, {money} as _money
-                from {self.plan.relation}
-                group by all
-            )
+            select
+                {self.name}, {self.name}::varchar as _value, _file, _n_rows,
+                _money::double as _money{more}
+            from {values}
             """
         )
 
@@ -812,9 +819,13 @@ class _Column:
         is_named = _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)) is not None
         if not is_named and not self._holds_currencies():
             return ""
+        distinct = self.plan.grouped(
+            self.connection,
+            f"select distinct {tidy(self.name)} as name from {self.plan.relation} where name <> ''",
+            {},
+        )
         names = self.connection.execute(
-            f"select distinct {tidy(self.name)} as name from {self.plan.relation} "
-            f"where name <> '' order by name limit {_MOST_EXAMPLES}"
+            f"select name from {distinct} order by name limit {_MOST_EXAMPLES}"
         ).fetchall()
         if len(names) < 2:  # noqa: PLR2004
             return ""

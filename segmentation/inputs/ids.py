@@ -83,10 +83,14 @@ def _match(
     amount = next((c.sql for c in columns[left] if c.column == "sales_amount"), "null::double")
     for side, name, money in (("left", left, f"sum({amount})"), ("right", right, "null")):
         sql = next(c.sql for c in columns[name] if c.column == column)
+        by_id = plans[name].grouped(
+            connection,
+            f"select {column}, {money} as money from {plans[name].relation} group by 1",
+            {"money": "sum"},
+        )
         connection.execute(
             f"create or replace temp table _intake_{side} as "
-            f"select {sql} as id, sum(money) as money from (select {column}, {money} as money "
-            f"from {plans[name].relation} group by 1) group by 1 having id is not null"
+            f"select {sql} as id, sum(money) as money from {by_id} group by 1 having id is not null"
         )
     n_left, n_right, n_both, share = connection.execute(
         """

@@ -141,17 +141,19 @@ def losses_of(
     if date is not None and date.n_not_understood:
         text = or_null(tidy(sql_name("sold_on")), NOTHING)
         bad_date = f"{text} is not null and {date.sql} is null"
-    rows = connection.execute(
+    known = {"_intake_known_products": "from _intake_known_products"}
+    by_outcome = plan.grouped(
+        connection,
         f"""
         select
             reason,
             has_bad_date,
-            count(*),
-            sum(amount)::double,
-            (sum(amount) filter (amount > 0))::double,
-            (sum(-amount) filter (amount < 0))::double,
-            count(*) filter (amount < 0),
-            min(product) filter (reason = {sql_literal(UNKNOWN_PRODUCT)})
+            count(*) as n_rows,
+            sum(amount) as net,
+            sum(amount) filter (amount > 0) as sold,
+            sum(-amount) filter (amount < 0) as returned,
+            count(*) filter (amount < 0) as n_returns,
+            min(product) filter (reason = {sql_literal(UNKNOWN_PRODUCT)}) as product
         from (
             select
                 {reason} as reason,
@@ -161,7 +163,14 @@ def losses_of(
             from {plan.relation}
         )
         group by all
-        """
+        """,
+        dict.fromkeys(("n_rows", "net", "sold", "returned", "n_returns"), "sum")
+        | {"product": "min"},
+        beside=known if products is not None else None,
+    )
+    rows = connection.execute(
+        "select reason, has_bad_date, n_rows, net::double, sold::double, returned::double, "
+        f"n_returns, product from {by_outcome}"
     ).fetchall()
     lines = _lines(plan)
     unread = _unread_money(connection, plan, by_name)
@@ -217,10 +226,14 @@ def _unread_money(
     if plan.name != "sales" or column is None or not column.n_not_understood:
         return 0.0
     text = or_null(tidy(sql_name("sales_amount")), NOTHING)
+    unread = plan.grouped(
+        connection,
+        f"select {text} as text, count(*) as n_rows from {plan.relation}"
+        f" where {text} is not null and {column.sql} is null group by all",
+        {"n_rows": "sum"},
+    )
     values = connection.execute(
-        f"select {text} as text, count(*) from {plan.relation}"
-        f" where {text} is not null and {column.sql} is null"
-        f" group by all order by text limit {_MOST_LINES_LOOKED_AT}"
+        f"from {unread} order by text limit {_MOST_LINES_LOOKED_AT}"
     ).fetchall()
     amounts_seen = ((_plain_amount(text) or Decimal(0), n_rows) for text, n_rows in values)
     return float(sum(amount * n for amount, n in amounts_seen if amount < _TOO_LARGE))

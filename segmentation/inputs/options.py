@@ -21,7 +21,13 @@ from segmentation.inputs.number_formats import Decimal, Thousands
 from segmentation.settings import Settings
 
 #: Vars of the project beside those of `INPUT_VARS`.
-OTHER_VARS: Final = ("inputs", "external_sources", "known_external_sources", "segmentation")
+OTHER_VARS: Final = (
+    "inputs",
+    "external_sources",
+    "known_external_sources",
+    "segmentation",
+    "engine",
+)
 #: A var of another project is seldom so much like one of this project.
 _LIKE: Final = 0.8
 #: Vars that say how inputs are read.

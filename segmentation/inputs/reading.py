@@ -22,6 +22,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from segmentation.engine.sales import EngineSales
 from segmentation.inputs.excel import NumberText, Sheet, read_sheet
 from segmentation.inputs.names import (
     InputError,
@@ -48,6 +49,8 @@ from segmentation.warehouse.extensions import MissingPackageError, load_extensio
 _REMOTE: Final = tuple(
     f"{scheme}://" for scheme in ("http", "https", "s3", "s3a", "s3n", "gs", "gcs", "r2", "hf")
 )
+#: Columns of the sales that name a store and a product.
+ID_COLUMNS: Final = ("store_id", "product_id")
 #: Where tables of texts are made.
 SCHEMA: Final = "intake"
 #: Beyond the default of DuckDB its buffers grow, and reading takes twice the time.
@@ -119,6 +122,8 @@ class InputPlan:
     with_cells
         Columns of workbooks in which texts and numbers of cells have to be told apart; the numbers
         begin with `OF_A_CELL`.
+    on_engine
+        Sales that stay on an engine; None for an input that is read here.
     """
 
     name: str
@@ -132,6 +137,31 @@ class InputPlan:
     delimiter: str = ""
     file_column: str = ""
     with_cells: frozenset[str] = frozenset()
+    on_engine: EngineSales | None = None
+
+    def grouped(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sql: str,
+        merge: Mapping[str, str],
+        beside: Mapping[str, str] | None = None,
+    ) -> str:
+        """SQL of the result of a query that groups the rows; rows of an engine are grouped there.
+
+        Parameters
+        ----------
+        connection
+            Connection that reads the relation.
+        sql
+            Query over the relation that groups by all columns that are not in `merge`.
+        merge
+            How partial results become one, by column (`EngineSales.merged`).
+        beside
+            Queries of small tables, by the names that `sql` has for them.
+        """
+        if self.on_engine is None:
+            return f"({sql})"
+        return self.on_engine.merged(connection, sql, merge, name=f"of_{self.name}", beside=beside)
 
 
 @dataclass(frozen=True)
@@ -231,7 +261,7 @@ def read_input(
     try:
         load_readers(connection, [location])
         if _TABLE.match(location) and not Path(location).exists():
-            return _native(connection, name, location, location, options)
+            return native_plan(connection, name, location, location, options)
         if kind := file_kind(location):
             return kind.read(connection, name, location, options)
     except duckdb.Error as error:
@@ -892,7 +922,8 @@ def _parquet(
         file_column = _file_column(column for _, columns in schemas for column in columns)
         filename = f", filename = {sql_literal(file_column)}"
     reader = f"read_parquet({sql_literal(location)}, union_by_name = true{filename})"
-    return replace(_native(connection, name, location, reader, options, file_column), files=files)
+    plan = native_plan(connection, name, location, reader, options, file_column=file_column)
+    return replace(plan, files=files)
 
 
 def _top_level(elements: Sequence[tuple[str, int]]) -> Iterator[str]:
@@ -909,15 +940,33 @@ def _top_level(elements: Sequence[tuple[str, int]]) -> Iterator[str]:
             depths.pop()
 
 
-def _native(
+def native_plan(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     location: str,
     reader: str,
     options: InputOptions,
+    on_engine: EngineSales | None = None,
     file_column: str = "",
 ) -> InputPlan:
-    """A relation that has types of its own; only names change."""
+    """Plan of a relation that has types of its own; only names change.
+
+    Parameters
+    ----------
+    connection, name, location, options
+        As for `read_input`.
+    reader
+        SQL of the relation.
+    on_engine
+        The sales of an engine whose columns the relation has.
+    file_column
+        Column of the relation with the name of the file.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+    """
     described = connection.execute(f"describe select * from {reader}").fetchall()
     types = {str(row[0]): str(row[1]) for row in described if row[0] != file_column}
     ours, problems = match_columns(name, list(types), options.columns(name))
@@ -927,7 +976,12 @@ def _native(
     chosen = ", ".join(f"{sql_name(theirs)} as {sql_name(mine)}" for theirs, mine in names.items())
     file = f", {sql_name(file_column)}" if file_column else ""
     relation = f"(select {chosen}{file} from {reader})"
-    ((n_rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
+    if on_engine is None:
+        n_rows = _n_rows(connection, relation)
+    else:
+        n_rows = on_engine.count()
+        key = tuple(theirs for column in ID_COLUMNS for theirs in names if names[theirs] == column)
+        on_engine = replace(on_engine, key=key, n_rows=n_rows)
     return InputPlan(
         name,
         location,
@@ -936,6 +990,7 @@ def _native(
         {mine: theirs for theirs, mine in names.items()},
         n_rows,
         file_column=file_column,
+        on_engine=on_engine,
     )
 
 

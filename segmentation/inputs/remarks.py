@@ -131,17 +131,21 @@ def _repeats(
     options: InputOptions,
 ) -> Iterator[str]:
     """Rows that are equal to another one, and what the other setting would do."""
-    n_rows, money = connection.execute(
+    by_content = plan.grouped(
+        connection,
         f"""
-        select coalesce(sum(n - 1), 0)::bigint, coalesce(sum((n - 1) * amount), 0)::double
-        from (
-            select
-                count(*) as n,
-                any_value(try_cast(_rows.sales_amount as decimal(18, 4))) as amount
-            from ({select_of(plan, columns)}) as _rows
-            group by hash(_rows)
-        )
-        """
+        select
+            hash(_rows) as content,
+            count(*) as n,
+            any_value(try_cast(_rows.sales_amount as decimal(18, 4))) as amount
+        from ({select_of(plan, columns)}) as _rows
+        group by content
+        """,
+        {"n": "sum", "amount": "min"},
+    )
+    n_rows, money = connection.execute(
+        "select coalesce(sum(n - 1), 0)::bigint, coalesce(sum((n - 1) * amount), 0)::double "
+        f"from {by_content}"
     ).fetchall()[0]
     if n_rows:
         what = (

@@ -67,10 +67,15 @@ def totals_problem(
     if plan.name == "sales":
         amount = f"coalesce(sum({by_name['sales_amount'].sql}), 0)"
         accepted = f"where {by_name['product_id'].sql} is not null"
+    by_store = plan.grouped(
+        connection,
+        f"select {by_name['store_id'].sql} as id, count(*) as n_rows, {amount} as money "
+        f"from {plan.relation} {accepted} group by 1 having id is not null",
+        {"n_rows": "sum", "money": "sum"},
+    )
     connection.execute(
-        f"create or replace temp table _intake_stores as select {by_name['store_id'].sql} as id, "
-        f"count(*) as n_rows, {amount}::double as money from {plan.relation} {accepted} "
-        "group by 1 having id is not null"
+        "create or replace temp table _intake_stores as "
+        f"select id, n_rows, money::double as money from {by_store}"
     )
     found = _named(connection) or _equal_to_the_others(connection, known)
     if not found:

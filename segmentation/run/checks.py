@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import duckdb
 import polars as pl
 
+from segmentation.engine.options import EngineError, is_table
+from segmentation.engine.sales import drop_results
 from segmentation.fitting.registry import tampered_models
 from segmentation.inputs.check import PROFILE, check_data
 from segmentation.inputs.checks import vars_problems
@@ -107,17 +109,12 @@ def _check_inputs(
         )
     )
     check.problems.extend(misspelled_vars(invocation.given_vars))
-    possible = {*REQUIRED, *invocation.known_sources}
-    locations: dict[str, str] = {}
-    for name, value in invocation.inputs.items():
-        place = invocation.locations.get(name)
-        problem = _location_problem(cursor, place, value)
-        if problem.startswith("there is no table") and name in invocation.known_sources:
-            check.unread[name] = problem
-        elif problem:
-            check.problems.append(f"inputs.{name}: {problem}")
-        elif place is not None and name in possible:
-            locations[name] = place.path if place.is_file else place.given
+    try:
+        engine = invocation.engine
+    except EngineError as error:
+        check.problems.extend(str(error).splitlines())
+        return
+    locations = _locations(cursor, invocation, check, sales_are_there=engine is not None)
     try:
         options = InputOptions({name: given.get(name) for name in INPUT_VARS}, settings)
     except InputError as error:
@@ -126,9 +123,24 @@ def _check_inputs(
     check.problems.extend(options.unknown_inputs(invocation.known_sources))
     today = dt.datetime.fromisoformat(invocation.started_at).date()
     # without sales, staging has nothing to match the stores of external inputs with
-    report = check_data(
-        cursor, locations, options, today, judges_joins=not locations.keys() & REQUIRED.keys()
-    )
+    try:
+        if engine is not None and "sales" in locations:
+            engine.check()
+        report = check_data(
+            cursor,
+            locations,
+            options,
+            today,
+            judges_joins=not locations.keys() & REQUIRED.keys(),
+            engine=engine,
+        )
+    except EngineError as error:
+        check.problems.append(str(error))
+        return
+    finally:
+        drop_results(cursor)
+    if "sales" in report.plans and (sales := report.plans["sales"].on_engine):
+        sales.remember(cursor)
     for name in report.unread & set(invocation.known_sources):
         check.unread[name] = "; ".join(report.problems.pop(name))
     check.problems.extend(report.all_problems())
@@ -139,6 +151,34 @@ def _check_inputs(
     check.profile = report.profile()
     if not check.problems:
         drop_unused(cursor, report.plans.keys())
+
+
+def _locations(
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    check: RunCheck,
+    *,
+    sales_are_there: bool,
+) -> dict[str, str]:
+    """Location by name of the inputs whose location is one; others are noted.
+
+    Only an engine can say whether it has the sales (`sales_are_there`).
+    """
+    possible = {*REQUIRED, *invocation.known_sources}
+    locations: dict[str, str] = {}
+    for name, value in invocation.inputs.items():
+        place = invocation.locations.get(name)
+        if sales_are_there and name == "sales" and place is not None:
+            locations[name] = place.given if is_table(place.given) else place.path
+            continue
+        problem = _location_problem(cursor, place, value)
+        if problem.startswith("there is no table") and name in invocation.known_sources:
+            check.unread[name] = problem
+        elif problem:
+            check.problems.append(f"inputs.{name}: {problem}")
+        elif place is not None and name in possible:
+            locations[name] = place.path if place.is_file else place.given
+    return locations
 
 
 def _location_problem(

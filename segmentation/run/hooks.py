@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from segmentation.engine.options import EngineError
+from segmentation.engine.sales import EngineSales, drop_results
 from segmentation.inputs.reading import drop_unused
 from segmentation.publishing.contract import contract_path, data_contract
 from segmentation.publishing.publish import publish, published_path
@@ -92,6 +95,7 @@ def end_run(
         What a complete build publishes.
     """
     add_nodes(cursor, invocation, results)
+    drop_results(cursor)
     drop_unused(cursor, set(invocation.inputs) - {"sales"})  # stg_internal__sales_rows has them
     changed = changed_inputs(cursor, invocation)
     failures = [result for result in results if result.failed]
@@ -114,6 +118,37 @@ def end_run(
     if (address := os.environ.get(ADDRESS)) and segments_were_built(results):
         lines += delivery(address, success_message(cursor, invocation, is_published=is_complete))
     return Outcome(lines)
+
+
+def on_engine(
+    cursor: duckdb.DuckDBPyConnection, invocation: Invocation, job: Mapping[str, Any]
+) -> dict[str, str]:
+    """Run a query of a model over the sales of the engine (`EngineSales.merged`).
+
+    Parameters
+    ----------
+    cursor
+        Cursor on the database that is built.
+    invocation
+        The run.
+    job
+        `name` of the model, `sql`, `merge` and `beside`.
+
+    Returns
+    -------
+    dict
+        `relation` with the merged result, or the `problem`.
+    """
+    try:
+        engine = invocation.engine
+        assert engine is not None  # noqa: S101 (the macro asks for an engine only)
+        sales = EngineSales.remembered(cursor, engine)
+        relation = sales.merged(
+            cursor, job["sql"], job["merge"], name=job["name"], beside=job["beside"]
+        )
+    except EngineError as error:
+        return {"problem": without_secrets(str(error))}
+    return {"relation": relation}
 
 
 def _problem_of_publishing(

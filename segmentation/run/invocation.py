@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from segmentation.engine.options import EngineOptions
+from segmentation.engine.session import Engine
 from segmentation.inputs.locations import Location
 
 #: Statuses of a node that fail a run.
@@ -53,6 +55,18 @@ class Invocation:
     def location(self, name: str) -> Location:
         """Location of an input that has one."""
         return Location(str(self.inputs[name]), self.project_dir)
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that has the sales; None where they are read here.
+
+        Raises
+        ------
+        EngineError
+            If the var `engine` is not allowed.
+        """
+        options = EngineOptions.from_var(self.variables.get("engine"))
+        return Engine(options) if options and self.inputs.get("sales") else None
 
     @property
     def locations(self) -> dict[str, Location]:

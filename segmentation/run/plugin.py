@@ -25,7 +25,7 @@ import sklearn.tree  # noqa: F401
 from threadpoolctl import threadpool_limits
 
 from segmentation.features.vectors import TRANSFORMS
-from segmentation.run.hooks import end_run, start_run
+from segmentation.run.hooks import end_run, on_engine, start_run
 from segmentation.run.invocation import Invocation, node_results
 from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
@@ -78,6 +78,12 @@ def segmentation_input(open_cursor: OpenCursor, invocation: str, name: str) -> s
     """SQL of the rows of an input that has a location (`log.input_relation`)."""
     with open_cursor() as cursor:
         return input_relation(cursor, Invocation.from_json(invocation), name)
+
+
+def segmentation_on_engine(open_cursor: OpenCursor, invocation: str, job: str) -> str:
+    """Query of a model over the sales of an engine (`hooks.on_engine`), JSON in and out."""
+    with open_cursor() as cursor:
+        return json.dumps(on_engine(cursor, Invocation.from_json(invocation), json.loads(job)))
 
 
 def segmentation_loaded_at(invocation: str, name: str) -> str:
@@ -137,6 +143,7 @@ class Plugin:
             (segmentation_start_run, 2),
             (segmentation_end_run, 3),
             (segmentation_input, 2),
+            (segmentation_on_engine, 2),
         ):
             conn.create_function(
                 asking.__name__,

@@ -1,9 +1,11 @@
 -- Reads the input itself, with the types that staging gives to amounts.
 with given as (
+    {% call over_sales({'n_rows': 'sum', 'sales_amount': 'sum'}) -%}
     select
         count(*) as n_rows,
         coalesce(sum({{ as_amount('sales_amount') | indent(8) }}), 0) as sales_amount
     from {{ input('sales') }}
+    {%- endcall %}
 ),
 
 unreadable as (

@@ -584,7 +584,7 @@ def test_settings_of_names_that_nothing_has_are_refused(
     assert second.startswith("encodings.prices: unknown input; known ones: sales, ")
     assert misspelled_vars(["colums", "region", "formats"]) == [
         "colums: unknown var; did you mean columns? This project has: inputs, external_sources, "
-        "known_external_sources, segmentation, columns, formats, sheets, encodings"
+        "known_external_sources, segmentation, engine, columns, formats, sheets, encodings"
     ]
 
 

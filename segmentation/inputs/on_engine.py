@@ -1,0 +1,46 @@
+"""The sales of an engine as an input: known by name and type here, read in the engine's tasks."""
+
+from __future__ import annotations
+
+import duckdb
+
+from segmentation.engine.options import EngineError, location_problem
+from segmentation.engine.sales import EngineSales
+from segmentation.engine.session import Engine
+from segmentation.inputs.names import InputError
+from segmentation.inputs.options import InputOptions
+from segmentation.inputs.reading import InputPlan, native_plan
+
+_NAME = "sales"
+
+
+def read_sales(
+    connection: duckdb.DuckDBPyConnection, location: str, options: InputOptions, engine: Engine
+) -> InputPlan:
+    """Plan of sales that stay on an engine; its queries run there.
+
+    Parameters
+    ----------
+    connection
+        Connection in which the columns get a name.
+    location
+        Files or a folder that all workers can read, or a table of the engine's catalog.
+    options
+        What the user has set.
+    engine
+        The engine.
+
+    Raises
+    ------
+    InputError
+        If the location is of a format without types, if the engine cannot read it, or if a column
+        is missing.
+    """
+    if problem := location_problem(location):
+        raise InputError([problem])
+    sales = EngineSales(engine, location, compares_rows=options.rejects_repeats)
+    try:
+        relation = sales.declare(connection)
+        return native_plan(connection, _NAME, location, relation, options, sales)
+    except EngineError as error:
+        raise InputError([str(error)]) from error

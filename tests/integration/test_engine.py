@@ -1,0 +1,237 @@
+"""Sales that stay on an existing engine: the same tables as a local build, or a clear refusal."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+
+from segmentation.engine import tasks
+from segmentation.engine.options import EngineError, EngineOptions
+from segmentation.engine.sales import EngineSales
+from segmentation.engine.session import Engine
+from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, relation_fingerprint
+
+from .helpers import QUICK, REPOSITORY, Project, is_listed, small_inputs
+from .sail import Sail
+
+#: Everything that reads the rows of the sales before there are segments, and what it is judged by.
+_SALES: Final = (
+    "--exclude-resource-type",
+    "unit_test",
+    "--indirect-selection",
+    "cautious",
+    "--select",
+    "+int_rejected_rows",
+    "+int_sales_by_period",
+    "+data_reconciliation",
+    "+input_profile",
+    "+sales_are_accounted_for",
+)
+
+
+@pytest.fixture(scope="module")
+def sail() -> Iterator[Sail]:
+    with Sail() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Vars of the example, its sales in three Parquet files."""
+    folder = tmp_path_factory.mktemp("example")
+    seeds = {path.stem[4:]: path for path in (REPOSITORY / "seeds").glob("raw_*.csv")}
+    sales = pl.read_csv(seeds.pop("sales"), infer_schema=False)
+    (folder / "sales").mkdir()
+    n_rows = -(-len(sales) // 3)
+    for place, part in enumerate(sales.iter_slices(n_rows)):
+        part.write_parquet(folder / "sales" / f"{place}.parquet")
+    inputs = {name: str(path) for name, path in seeds.items()}
+    return {
+        "inputs": {**inputs, "sales": f"{folder}/sales/*.parquet"},
+        "segmentation": {**QUICK, "min_cluster_size": 5},
+    }
+
+
+def test_the_example_is_the_same_built_here_and_on_an_engine(
+    sail: Sail, example: dict[str, Any], tmp_path: Path
+) -> None:
+    here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
+    here.build("--exclude-resource-type", "seed", variables=example)
+    shared = tmp_path / "shared"
+    run = there.build(
+        "--exclude-resource-type", "seed", variables={**example, "engine": sail.engine(shared)}
+    )
+    assert "Traceback" not in run.shown
+    fingerprints = here.fingerprints()
+    assert len(fingerprints) > 60
+    assert differing_tables(fingerprints, there.fingerprints()) == []
+    assert not any(shared.iterdir())
+
+
+def built(project: Project, variables: dict[str, Any], **more: Any) -> dict[str, Fingerprint]:
+    """Build what reads the rows of the sales; the fingerprint of each table."""
+    run = project.dbt("build", *_SALES, variables={**variables, **more})
+    assert run.success, run.shown
+    with duckdb.connect(str(project.database), read_only=True) as connection:
+        tables = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where schema_name in"
+            " ('staging', 'features') or table_name in"
+            " ('rejected_rows', 'data_reconciliation', 'input_profile')"
+        ).fetchall()
+        return {name: relation_fingerprint(connection, name) for (name,) in tables}
+
+
+def awkward_sales(folder: Path) -> None:
+    """Typed files in which every kind of value that engines tend to read differently occurs."""
+    nan, inf = float("nan"), float("inf")
+    many = 300
+    plain = pl.DataFrame(
+        {
+            # ids as numbers, some missing
+            "Store ID": pl.Series(
+                [None if i % 7 == 0 else i % 11 for i in range(many)], dtype=pl.Int32
+            ),
+            "product_id": [f"{1 + i % 2}-{1 + i % 5}" for i in range(many)],
+            "sales_amount": [[0.1, -0.0, nan, inf, 1e20, -3.335, 12.5][i % 7] for i in range(many)],
+            "sold_on": pl.datetime_range(
+                pl.datetime(2024, 1, 1), pl.datetime(2024, 10, 26), "1d", eager=True
+            )[:many],
+            "units": pl.Series([i % 5 for i in range(many)], dtype=pl.Int16),
+            # columns that only rejected rows show
+            "note": ["caf\u00e9", "cafe\u0301", "", None, "'; --"] * (many // 5),
+            "basket": [{"till": i % 3, "ids": [i, None]} for i in range(many)],
+        }
+    )
+    folder.mkdir()
+    plain.write_parquet(folder / "a.parquet")
+    plain.head(40).write_parquet(folder / "b.parquet")  # rows that repeat others exactly
+    plain.drop("units", "basket").head(50).write_parquet(folder / "c.parquet")  # columns missing
+    plain.head(0).write_parquet(folder / "d.parquet")  # no rows
+
+
+@pytest.mark.parametrize(
+    ("settings", "partitions"),
+    [
+        ({"duplicate_sales": "reject", "sales_window": {"start": "2024-02-01"}}, 7),
+        ({"returns": "reject", "period": "month"}, "auto"),
+    ],
+)
+def test_awkward_values_are_the_same_read_here_and_on_an_engine(
+    sail: Sail, tmp_path: Path, settings: dict[str, Any], partitions: int | str
+) -> None:
+    awkward_sales(tmp_path / "sales")
+    variables = small_inputs().write(tmp_path / "inputs")
+    products = variables["inputs"]["products"]
+    variables["inputs"] = {"sales": f"{tmp_path}/sales/*.parquet", "products": products}
+    variables["external_sources"] = []
+    variables["columns"] = {"sales": {"store_id": "Store ID"}}
+    variables["segmentation"] = {**QUICK, "max_rejected_share": 1.0, **settings}
+    here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
+    expected = built(here, variables)
+    engine = sail.engine(tmp_path / "shared", partitions=partitions)
+    found = built(there, variables, engine=engine)
+    assert len(expected) >= 10
+    assert differing_tables(expected, found) == []
+    reasons = set(here.table("governance.rejected_rows")["reason"])
+    assert {"store_id is missing", "sales_amount is not finite"} <= reasons
+
+
+def test_a_delta_table_gives_the_same_tables_as_its_rows_in_parquet(
+    sail: Sail, tmp_path: Path
+) -> None:
+    variables = small_inputs().write(tmp_path / "inputs", "parquet")
+    sales = pl.read_parquet(tmp_path / "inputs" / "sales.parquet")
+    half = len(sales) // 2
+    for mode, part in (("overwrite", sales), ("overwrite", sales[:half]), ("append", sales[half:])):
+        write_deltalake(tmp_path / "delta", part, mode=mode)  # the first version does not count
+    here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
+    expected = built(here, variables)
+    variables["inputs"]["sales"] = str(tmp_path / "delta")
+    found = built(there, variables, engine=sail.engine(tmp_path / "shared", format="delta"))
+    assert differing_tables(expected, found) == []
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, str]]:
+    """A database, sales of 1,000 rows, and a query that sums them."""
+    path = tmp_path / "sales.parquet"
+    rows = pl.DataFrame({"store_id": range(1000), "amount": [Decimal("0.01")] * 1000})
+    rows.write_parquet(path)
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+        yield connection, path, "select sum(amount) as amount from shop.engine.sales"
+
+
+def test_a_task_that_fails_is_tried_again_and_changes_nothing(
+    numbers: tuple[duckdb.DuckDBPyConnection, Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection, path, sql = numbers
+    computed, flag = tasks.computed, str(tmp_path / "failed")
+
+    def failing_once(batches: Iterator[Any], order: Any) -> Iterator[Any]:
+        reports = list(computed(batches, order))
+        try:
+            os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            yield from reports
+        else:
+            raise OSError("the connection was lost after the result was written")
+
+    monkeypatch.setattr(tasks, "computed", failing_once)
+    cluster = {"SAIL_MODE": "local-cluster", "SAIL_CLUSTER__TASK_MAX_ATTEMPTS": "3"}
+    with Sail(**cluster) as server:
+        options = EngineOptions.from_var(server.engine(tmp_path / "shared", partitions=4))
+        assert options is not None
+        sales = EngineSales(Engine(options), str(path), ("store_id",), n_rows=1000)
+        sales.declare(connection)
+        relation = sales.merged(connection, sql, {"amount": "sum"}, name="x")
+    assert Path(flag).exists()
+    assert connection.execute(f"from {relation}").fetchall() == [(Decimal("10.00"),)]
+    assert not any((tmp_path / "shared").iterdir())
+
+
+def test_an_engine_that_dies_during_a_job_ends_the_build_with_one_line(
+    numbers: tuple[duckdb.DuckDBPyConnection, Path, str], tmp_path: Path
+) -> None:
+    connection, path, sql = numbers
+    shared = tmp_path / "shared"
+    endless = "select count(*) as amount from shop.engine.sales, range(100000000)"
+
+    def kill_in_job(server: Sail) -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not list(shared.glob("*/job")):
+            time.sleep(0.1)
+        time.sleep(1)
+        server.kill()
+
+    with Sail() as server:
+        options = EngineOptions.from_var(server.engine(shared))
+        assert options is not None
+        sales = EngineSales(Engine(options), str(path), n_rows=1000)
+        sales.declare(connection)
+        killer = threading.Thread(target=kill_in_job, args=[server])
+        killer.start()
+        with pytest.raises(EngineError) as raised:
+            sales.merged(connection, endless, {"amount": "sum"}, name="x")
+        killer.join()
+    assert str(raised.value).startswith(f"engine.remote: {server.remote}: the job failed: ")
+    assert "\n" not in str(raised.value)
+    assert is_listed(str(raised.value))
+    assert not any(shared.iterdir())
+    with Sail() as server:
+        options = EngineOptions.from_var(server.engine(shared))
+        assert options is not None
+        again = EngineSales(Engine(options), str(path), n_rows=1000)
+        relation = again.merged(connection, sql, {"amount": "sum"}, name="x")
+    assert connection.execute(f"from {relation}").fetchall() == [(Decimal("10.00"),)]
