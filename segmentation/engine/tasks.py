@@ -6,7 +6,9 @@ only what a worker has: DuckDB and pyarrow.
 
 from __future__ import annotations
 
+import itertools
 import platform
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +19,8 @@ from typing import Any
 REPORT = "file string, n_read bigint, n_written bigint, problem string"
 #: In the folder of a job: the file by which a worker sees that it reads the same folder.
 MARKER = "job"
+#: Name of the rows in a task; the views read them by way of `Order.rows`.
+ROWS = "_rows"
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,18 @@ def computed(batches: Iterator[Any], order: Order) -> Iterator[Any]:
     except FileNotFoundError:
         yield report(f"a worker ({platform.node()}) cannot see the shared folder")
         return
-    given = list(batches)
-    if not given:
+    first = next(batches, None)
+    if first is None:
         return
-    rows = pa.Table.from_batches(given)
+    n_read = 0
+
+    def counted() -> Iterator[Any]:
+        nonlocal n_read
+        for batch in itertools.chain([first], batches):
+            n_read += batch.num_rows
+            yield batch
+
+    rows = pa.RecordBatchReader.from_batches(first.schema, counted())
     tables = {
         name: pa.ipc.open_file(filesystem.open_input_file(f"{folder}/{file}")).read_all()
         for name, file in order.tables.items()
@@ -105,6 +117,8 @@ def computed(batches: Iterator[Any], order: Order) -> Iterator[Any]:
     n_written = 0
     try:
         with opened(rows, tables, order) as connection:
+            if scans(connection, order.sql) > 1:  # a stream can be read once
+                connection.register(ROWS, rows.read_all())
             result = connection.sql(order.sql).fetch_record_batch()
             with (
                 filesystem.open_output_stream(f"{folder}/{file}") as stream,
@@ -118,7 +132,13 @@ def computed(batches: Iterator[Any], order: Order) -> Iterator[Any]:
     except duckdb.Error as error:
         yield report(" ".join(str(error).split()))
         return
-    yield report(file=file, n_read=rows.num_rows, n_written=n_written)
+    yield report(file=file, n_read=n_read, n_written=n_written)
+
+
+def scans(connection: Any, sql: str) -> int:
+    """How often the plan of a query reads the rows."""
+    ((_, plan),) = connection.execute(f"explain (format json) {sql}").fetchall()
+    return len(re.findall(r'"name": *"ARROW_SCAN"', plan))
 
 
 def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) -> Any:
@@ -129,7 +149,7 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
     Parameters
     ----------
     rows
-        Arrow table with some or all of the columns of `order.types`.
+        Arrow table or stream with some or all of the columns of `order.types`.
     tables
         Small tables by database, schema and name.
     order
@@ -158,14 +178,14 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
             kind = "table" if parts[0] == database else "temp table"
             connection.execute(f"create {kind} {qualified(*parts)} as from _table")
             connection.unregister("_table")
-        connection.register("_rows", rows)
+        connection.register(ROWS, rows)
         columns = ", ".join(
             f"{name(column)}::{type_} as {name(column)}"
-            if column in rows.column_names
+            if column in rows.schema.names
             else f"error('a column was not sent')::{type_} as {name(column)}"
             for column, type_ in order.types.items()
         )
-        connection.execute(f"create view {qualified(*order.rows)} as select {columns} from _rows")
+        connection.execute(f"create view {qualified(*order.rows)} as select {columns} from {ROWS}")
         for schema, view, sql in order.views:
             connection.execute(f"create view {qualified(database, schema, view)} as {sql}")
     except BaseException:

@@ -316,3 +316,26 @@ def test_small_tables_travel_as_files_and_none_stays(
     assert sorted(seen) == ["job", "table_0.arrow", "table_1.arrow"]
     assert not any((tmp_path / "shared").iterdir())
     assert isinstance(dataset.dataset(pa.table({"x": [1]})), dataset.Dataset)
+
+
+@pytest.mark.parametrize(
+    ("sql", "n_scans"),
+    [
+        ("select count(*) as n from shop.engine.sales", 1),
+        ("with x as materialized (from shop.engine.sales) select count(*) as n from x, x as y", 1),
+        ("select count(*) as n from shop.engine.sales as x, shop.engine.sales as y", 2),
+    ],
+)
+def test_rows_are_kept_only_for_a_query_that_reads_them_more_than_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, sql: str, n_scans: int
+) -> None:
+    rows = _table([("1", "2", None)] * 30)
+    sales = EngineSales(_Partitions(tmp_path, [rows]), "sales", n_rows=30)
+    _declared(connection, sales)
+    relation = sales.merged(connection, sql, {"n": "sum"}, name="x")
+    expected = 30 if "y" not in sql else 900
+    assert connection.execute(f"from {relation}").fetchall() == [(expected,)]
+    types = {row[0]: row[1] for row in connection.execute("describe engine.sales").fetchall()}
+    order = Order(sql, ("shop", "engine", "sales"), types, "")
+    with tasks.opened(rows, {}, order) as opened:
+        assert tasks.scans(opened, sql) == n_scans
