@@ -21,6 +21,8 @@ import duckdb
 import polars as pl
 import yaml
 
+from segmentation.engine.options import EngineError, EngineOptions
+from segmentation.engine.session import Engine
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report = _check(project_vars, inputs, given.today or dt.datetime.now(tz=dt.UTC).date())
     except InputError as error:
         return _stop(error.problems)
-    except SettingsError as error:
+    except (SettingsError, EngineError) as error:
         return _stop(str(error).splitlines())
     _show(report)
     text = report.vars_file(inputs) if not project_vars else _merged(report, inputs, project_vars)
@@ -99,8 +101,12 @@ def _check(given: Mapping[str, Any], inputs: Mapping[str, str], today: dt.date) 
     known = _known_sources(given)
     if problems := options.unknown_inputs(known):
         raise InputError(problems)
+    engine_options = EngineOptions.from_var(given.get("engine"))
+    engine = Engine(engine_options) if engine_options and "sales" in inputs else None
+    if engine is not None:
+        engine.check()
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        return check_data(connection, inputs, options, today, known)
+        return check_data(connection, inputs, options, today, known, engine=engine)
 
 
 def _known_sources(given: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,10 @@ import duckdb
 import polars as pl
 import pytest
 
+from segmentation.engine.options import EngineOptions
+from segmentation.engine.session import Engine
+from segmentation.inputs.check import check_data
+from segmentation.inputs.options import InputOptions
 from segmentation.run.checks import check_run
 from tests.integration.helpers import is_listed
 from tests.integration.sail import Sail
@@ -120,6 +125,27 @@ def test_workers_with_another_duckdb_are_refused(sales: Path, tmp_path: Path) ->
     assert found.startswith(
         f"engine.remote: {server.remote}: a worker has duckdb 1.4.0 instead of Python"
     )
+
+
+def test_the_check_of_own_data_says_the_same_on_an_engine(sail: Sail, tmp_path: Path) -> None:
+    seeds = Path(__file__).parents[3] / "seeds"
+    rows = pl.read_csv(seeds / "raw_sales.csv", infer_schema=False)
+    rows.write_parquet(tmp_path / "sales.parquet")
+    inputs = {name: str(seeds / f"raw_{name}.csv") for name in ("products", "demographics")}
+    inputs = {"sales": str(tmp_path / "sales.parquet"), **inputs}
+    options = EngineOptions.from_var(sail.engine(tmp_path / "shared"))
+    assert options is not None
+    reports = []
+    for engine in (None, Engine(options)):
+        with duckdb.connect() as connection:
+            today = dt.date(2026, 3, 1)
+            reports.append(check_data(connection, inputs, InputOptions(), today, engine=engine))
+    here, there = reports
+    assert here.profile().equals(there.profile())
+    assert here.verdicts() == there.verdicts()
+    assert here.losses == there.losses
+    assert here.remarks == there.remarks
+    assert here.matches == there.matches
 
 
 def test_without_an_engine_its_client_is_not_imported(sales: Path) -> None:
