@@ -61,6 +61,11 @@ class Sail:
         """Address of the server."""
         return f"sc://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Id of the process of the server."""
+        return self._process.pid
+
     def engine(self, shared: Path, **more: Any) -> dict[str, Any]:
         """The var `engine`."""
         return {"remote": self.remote, "shared": str(shared), **more}
