@@ -363,7 +363,10 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
         written = columns[loss.column].format
         advice = f"formats.{name}.{loss.column} says {written}; correct it, or remove it"
     elif loss.column == "sold_on" and any(map(_SHORT_YEAR.fullmatch, loss.examples)):
-        advice = "export the dates with years of four digits"
+        advice = (
+            "export the dates with years of four digits, or set "
+            f"formats.{name}.sold_on to ignore if the dates do not matter"
+        )
     elif loss.column == "sold_on":
         advice = (
             "dates have a year of four digits and lie between 1970 and tomorrow; "
