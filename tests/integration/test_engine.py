@@ -114,8 +114,13 @@ def awkward_sales(folder: Path) -> None:
     )
     folder.mkdir()
     plain.write_parquet(folder / "a.parquet")
-    plain.head(40).write_parquet(folder / "b.parquet")  # rows that repeat others exactly
-    plain.drop("units", "basket").head(50).write_parquet(folder / "c.parquet")  # columns missing
+    own = plain.tail(1).with_columns(pl.col("sold_on").dt.offset_by("1d"))
+    repeated = pl.concat(
+        [plain.head(40), own]
+    )  # rows that repeat others exactly, and one that does not
+    repeated.write_parquet(folder / "b.parquet")
+    without = repeated.drop("units", "basket").with_columns(pl.col("sold_on").dt.offset_by("2d"))
+    without.write_parquet(folder / "c.parquet")  # columns missing
     plain.head(0).write_parquet(folder / "d.parquet")  # no rows
 
 
