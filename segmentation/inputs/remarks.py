@@ -111,9 +111,20 @@ def _negative_units(
     sql = {column.column: column.sql for column in columns if column.read_as == "number"}
     if "units" not in sql:
         return
+    sums = plan.grouped(
+        connection,
+        f"""
+        select count(*) as n, sum(amount) as amount
+        from (
+            select {sql["sales_amount"]} as amount, {sql["units"]} as n_units
+            from {plan.relation}
+        )
+        where n_units < 0 and amount > 0
+        """,
+        {"n": "sum", "amount": "sum"},
+    )
     n_rows, money = connection.execute(
-        f"select count(*), coalesce(sum(amount), 0)::double from (select {sql['sales_amount']} as "
-        f"amount, {sql['units']} as n_units from {plan.relation}) where n_units < 0 and amount > 0"
+        f"select coalesce(sum(n), 0)::bigint, coalesce(sum(amount), 0)::double from {sums}"
     ).fetchall()[0]
     if n_rows:
         yield (
