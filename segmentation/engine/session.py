@@ -60,7 +60,7 @@ class Engine:
             If the client is not installed or the server cannot be reached.
         """
         try:
-            from pyspark import cloudpickle  # noqa: PLC0415 (only with an engine)
+            from pyspark.cloudpickle import register_pickle_by_value  # noqa: PLC0415
             from pyspark.sql import SparkSession  # noqa: PLC0415
             from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
         except ImportError as error:
@@ -72,7 +72,7 @@ class Engine:
         self._reach()
         with _LOCK:
             if remote not in _SESSIONS:
-                cloudpickle.register_pickle_by_value(tasks)
+                register_pickle_by_value(tasks)
                 with self.explained("cannot be used"):
                     session = SparkSession.builder.remote(remote).create()
                 # half a minute and not ten: a server that is gone rarely comes back
