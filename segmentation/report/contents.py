@@ -419,7 +419,17 @@ select
     ) as sold_to,
     (select count(*) filter (where was_reassigned) from segments.store_segments) as n_reassigned,
     (select count(*) from segments.store_segments) as n_rows,
-    (select count(*) filter (where is_given) from segments.segment_names) as n_given_names,
+    (
+        select count(*)
+        from segments.segment_names as unnamed
+        where
+            not is_given
+            -- a segment of all stores needs no name
+            and exists (
+                select 1 from segments.segment_names as other
+                where other.category = unnamed.category and other.segment_id <> unnamed.segment_id
+            )
+    ) as n_unnamed,
     (select count(*) from governance.drift where has_drifted) as n_drifted,
     (
         select sum(n_moved_stores)

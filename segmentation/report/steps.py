@@ -12,7 +12,8 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
     ----------
     facts
         One row with the counts of the build: n_rejected, n_moved, n_drifted, n_thin_stores,
-        n_given_names, n_segments, n_categories, n_without_groups.
+        n_unnamed (segments of categories with groups, without a given name), n_categories,
+        n_without_groups.
 
     Returns
     -------
@@ -43,11 +44,11 @@ def next_steps(facts: dict[str, Any]) -> list[dict[str, Any]]:
             " run: check them before plans change.",
             "changes",
         )
-    if facts["n_given_names"] < facts["n_segments"]:
+    if facts["n_unnamed"]:
         step(
-            f"{_counted(facts['n_segments'] - facts['n_given_names'], 'segment')} still"
-            f" {'has' if facts['n_segments'] - facts['n_given_names'] == 1 else 'have'} a computed"
-            " name: agree on names and enter them in the seed segment_name_overrides.",
+            f"{_counted(facts['n_unnamed'], 'segment')} still"
+            f" {'has' if facts['n_unnamed'] == 1 else 'have'} a computed name: agree on names and"
+            " enter them in the seed segment_name_overrides.",
             "all-segments",
         )
     if facts["n_thin_stores"]:

@@ -11,8 +11,7 @@ NOTHING = {
     "n_thin_stores": 0,
     "n_categories": 3,
     "n_without_groups": 0,
-    "n_segments": 4,
-    "n_given_names": 4,
+    "n_unnamed": 0,
 }
 
 
@@ -22,7 +21,7 @@ def test_a_build_that_calls_for_nothing_has_no_steps() -> None:
 
 
 def test_each_fact_that_calls_for_an_action_is_a_step_with_a_place_to_look() -> None:
-    changed = {"n_moved": 1, "n_drifted": 2, "n_given_names": 3, "n_thin_stores": 5}
+    changed = {"n_moved": 1, "n_drifted": 2, "n_unnamed": 1, "n_thin_stores": 5}
     steps = next_steps({**NOTHING, **changed})
     assert [step["anchor"] for step in steps] == ["data", "changes", "all-segments", "find"]
     assert steps[0]["text"].startswith("2 distributions changed")
