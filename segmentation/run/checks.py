@@ -83,6 +83,7 @@ def check_run(
         execute(cursor, f"create or replace table governance.{name} as from _rows")
         cursor.unregister("_rows")
     check.problems.extend(empty_build_problems(cursor, invocation))
+    check.problems.extend(clock_problems(cursor, invocation))
     seeds = list(missing_seed_problems(cursor, invocation))
     check.problems.extend(seeds or missing_table_problems(cursor, expected))
     if settings is not None and not check.problems:
@@ -215,6 +216,23 @@ def empty_build_problems(
         yield (
             f"--empty: it would empty the tables of {invocation.path} and end every row of the"
             " history; name another file in STORE_SEGMENTS_DB for a build without data"
+        )
+
+
+def clock_problems(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:
+    """A run that is dated before an earlier one would put the history in a wrong order."""
+    started_at = dt.datetime.fromisoformat(invocation.started_at)
+    ((latest,),) = execute(
+        cursor,
+        "select max(started_at) from governance.runs where run_id <> ?",
+        [invocation.run_id],
+    ).fetchall()
+    if latest is not None and latest > started_at:
+        yield (
+            f"the clock of this machine says {started_at:%Y-%m-%d %H:%M} UTC, and {invocation.path}"
+            f" has a run of {latest:%Y-%m-%d %H:%M} UTC: set the clock right. If it was wrong"
+            " during that run, restore the database from a backup made before it, or build"
+            " another one (STORE_SEGMENTS_DB)"
         )
 
 

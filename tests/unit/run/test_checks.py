@@ -157,6 +157,20 @@ def test_an_empty_build_is_refused_where_history_would_end(
     assert "STORE_SEGMENTS_DB" in line
 
 
+@pytest.mark.parametrize(
+    ("started_at", "is_refused"),
+    [("2026-03-01 07:59:59.000000", True), ("2026-03-01 08:00:01.000000", False)],
+)
+def test_a_run_dated_before_an_earlier_one_is_refused(
+    cursor: duckdb.DuckDBPyConnection, started_at: str, is_refused: bool
+) -> None:
+    found = problems(cursor, run_id="later", started_at=started_at)
+    assert [is_listed(line) for line in found] == [True] * is_refused
+    assert [line.startswith("the clock of this machine says 2026-03-01") for line in found] == (
+        [True] * is_refused
+    )
+
+
 def test_dbt_run_needs_the_example_seeds_unless_inputs_are_given(
     cursor: duckdb.DuckDBPyConnection,
 ) -> None:

@@ -18,6 +18,7 @@ from segmentation.engine.session import Engine
 from segmentation.inputs.check import check_data
 from segmentation.inputs.options import InputOptions
 from segmentation.run.checks import check_run
+from segmentation.run.log import open_run
 from tests.integration.helpers import is_listed
 from tests.integration.sail import Sail
 
@@ -49,8 +50,9 @@ def problems(sales: object, engine: object) -> list[str]:
         "engine": engine,
     }
     with duckdb.connect() as cursor:
-        cursor.execute("create schema governance")
-        found = check_run(cursor, invocation(variables=variables)).problems
+        run = invocation(variables=variables)
+        open_run(cursor, run)
+        found = check_run(cursor, run).problems
     assert all("\n" not in problem and is_listed(problem) for problem in found), found
     return found
 
