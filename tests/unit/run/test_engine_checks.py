@@ -75,7 +75,8 @@ def test_an_engine_that_cannot_be_reached_is_named(sales: Path, tmp_path: Path) 
 def test_a_missing_client_names_the_command_that_installs_it(
     sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pyspark", None)
+    for name in ["pyspark", *(name for name in sys.modules if name.startswith("pyspark."))]:
+        monkeypatch.setitem(sys.modules, name, None)
     assert problems(sales, {"remote": "sc://host", "shared": str(tmp_path)}) == [
         "engine.remote: sc://host:15002: the package pyspark-client is not installed; run make"
         " engine, or pip install --require-hashes -r requirements-engine.txt"
