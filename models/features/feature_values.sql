@@ -1,32 +1,58 @@
 {{ config(materialized="view") }}
 
-with internal_cells as (
+-- Lists are taken apart before the join, which would copy a whole list for each of its cells.
+with internal_positions as (
+    select
+        scope,
+        store_id,
+        generate_subscripts(x, 1) as position,
+        unnest(shares) as share,
+        unnest(x) as transformed_value
+    from {{ ref('feat_internal') }}
+),
+
+external_positions as (
+    select
+        scope,
+        store_id,
+        generate_subscripts(x, 1) as position,
+        unnest(x) as transformed_value
+    from {{ ref('feat_external') }}
+),
+
+internal_cells as (
     select
         scope_features.lane,
-        vectors.scope,
-        vectors.store_id,
+        cells.scope,
+        cells.store_id,
         scope_features.feature,
         scope_features.label,
         scope_features.source,
-        vectors.shares[scope_features.position] as share,
-        vectors.x[scope_features.position] as transformed_value
-    from {{ ref('feat_internal') }} as vectors
+        cells.share,
+        cells.transformed_value
+    from internal_positions as cells
     inner join {{ ref('scope_features') }} as scope_features
-        on vectors.scope = scope_features.scope and scope_features.lane = 'internal'
+        on
+            cells.scope = scope_features.scope
+            and cells.position = scope_features.position
+            and scope_features.lane = 'internal'
 ),
 
 external_cells as (
     select
         scope_features.lane,
-        vectors.scope,
-        vectors.store_id,
+        cells.scope,
+        cells.store_id,
         scope_features.feature,
         scope_features.label,
         scope_features.source,
-        vectors.x[scope_features.position] as transformed_value
-    from {{ ref('feat_external') }} as vectors
+        cells.transformed_value
+    from external_positions as cells
     inner join {{ ref('scope_features') }} as scope_features
-        on vectors.scope = scope_features.scope and scope_features.lane = 'external'
+        on
+            cells.scope = scope_features.scope
+            and cells.position = scope_features.position
+            and scope_features.lane = 'external'
 )
 
 select

@@ -33,6 +33,8 @@ _ID_LENGTH: Final = 16
 _MIN_PARALLEL: Final = 8
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
+#: A fit compares all features with each other: with 5,000 it takes a minute and 2 GB.
+MOST_FEATURES: Final = 5000
 
 #: Column with the hash of a model's row, and below the SQL that computes it. A row that comes into
 #: force again is the same model in another place.
@@ -311,9 +313,27 @@ def _find_or_plan(
             return None
         report(f"{scope}: data and settings of an earlier model, {identity['model_id']} again")
         return {**same.row(0, named=True), "in_force_order": identity["in_force_order"]}
+    if len(data.names) > MOST_FEATURES:
+        reason = _too_many(lane, len(data.names))
+        report(f"{scope}: FAILED, {reason}")
+        return _failed(identity, data, reason)
     report(f"{scope}: fitting {len(data.store_ids)} stores x {len(data.names)} features")
     previous = AffineModel.from_row(usable.row(-1, named=True)) if len(usable) else None
     return _Fit(identity, data, chosen, previous, _highest_cluster(usable), report)
+
+
+def _too_many(lane: Lane, n_features: int) -> str:
+    """Reason not to fit that many features."""
+    if lane == "internal":
+        return (
+            f"{n_features:,} need states are more than {MOST_FEATURES:,}: a need state is a group"
+            " of products, usually one of 5 to 50 in a category; check the column need_state of"
+            " the products"
+        )
+    return (
+        f"{n_features:,} external features are more than {MOST_FEATURES:,}: leave columns out with"
+        " ignore_features"
+    )
 
 
 def _report_place(report: Report, place: str, text: str) -> None:

@@ -162,16 +162,40 @@ def completed(values: Matrix, known: Known) -> Matrix:
     for _ in range(_MAX_ROUNDS):
         center = filled.mean(axis=0)
         centered = filled - center
-        squares, axes = np.linalg.eigh(centered.T @ centered)
+        squares, main = main_axes(centered, rank)
         noise = n * max(float(squares[:-rank].sum()), 0.0) / ((n - 1 - rank) * (d - rank))
         shrinkage = np.maximum(1.0 - noise / np.maximum(squares[-rank:], _TINY), 0.0)
-        main = axes[:, -rank:]
         expected = center + (centered @ main * shrinkage) @ main.T
         change = float(np.abs(np.where(known, 0.0, expected - filled)).max())
         filled = np.where(known, values, expected)
         if change < enough:
             break
     return filled
+
+
+def main_axes(centered: Matrix, rank: int) -> tuple[Matrix, Matrix]:
+    """Ascending sums of squares along all axes, and the axes with the largest ones.
+
+    Parameters
+    ----------
+    centered
+        Rows x columns, each column with mean 0.
+    rank
+        How many axes; at most rows - 1 and columns.
+
+    Returns
+    -------
+    tuple of Matrix
+        Shapes (the smaller of rows and columns,) and (columns, rank).
+    """
+    n, d = centered.shape
+    if d <= n:
+        squares, axes = np.linalg.eigh(centered.T @ centered)
+        return squares, axes[:, -rank:]
+    # a matrix of columns x columns would be the larger one; the other squares are 0
+    squares, rows = np.linalg.eigh(centered @ centered.T)
+    lengths = np.sqrt(np.maximum(squares[-rank:], _TINY))
+    return squares, centered.T @ rows[:, -rank:] / lengths
 
 
 def completed_logs(values: Matrix, known: Known) -> Matrix:

@@ -128,15 +128,16 @@ def _drop_collinear(decisions: list[FeatureDecision], x: Matrix, threshold: floa
     candidates = [column for column, decision in enumerate(decisions) if decision.kept]
     candidates.sort(key=lambda column: (decisions[column].missing_share, column))
     correlations = pairwise_correlations(x)
+    sizes = np.abs(correlations)
     kept: list[int] = []
     for column in candidates:
-        strongest = max(kept, key=lambda other: abs(correlations[other, column]), default=None)
-        if strongest is not None and abs(correlations[strongest, column]) >= threshold:
+        strongest = kept[int(sizes[column, kept].argmax())] if kept else None
+        if strongest is not None and sizes[column, strongest] >= threshold:
             decisions[column] = replace(
                 decisions[column],
                 kept=False,
                 reason=COLLINEAR,
-                statistic=float(correlations[strongest, column]),
+                statistic=float(correlations[column, strongest]),
                 threshold=threshold,
                 partner=decisions[strongest].name,
             )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from segmentation.features.vectors import INTERNAL_SCHEMA, Matrix
 from segmentation.fitting.model import MODEL_SCHEMA, NO_METRIC, TrainingData
 from segmentation.fitting.registry import (
+    MOST_FEATURES,
     Report,
     code_version,
     fit_lane,
@@ -27,6 +28,7 @@ from segmentation.fitting.registry import (
 )
 from segmentation.settings import Settings
 from segmentation.warehouse.code import folder_sha256
+from tests.integration.helpers import is_listed
 
 from ..helpers import blobs, scope_settings, training
 
@@ -183,6 +185,15 @@ def test_with_retrain_never_a_scope_without_a_model_is_a_failed_row_with_the_rea
     assert rows["centroids"].to_list() == [[]]
     again = run({"Snacks": small()}, rows)
     assert again.select("status", "in_force_order").rows() == [("no_structure", 2)]
+
+
+def test_as_many_need_states_as_a_retailer_has_products_are_a_failed_row_with_the_reason() -> None:
+    wide = np.full((4, MOST_FEATURES + 1), 1.0 / (MOST_FEATURES + 1))
+    rows = run({"Snacks": wide})
+    assert rows["status"].to_list() == ["failed"]
+    (reason,) = rows["reason"]
+    assert reason.startswith("5,001 need states are more than 5,000")
+    assert is_listed(reason)
 
 
 def test_a_scope_that_cannot_be_fitted_is_a_row_with_the_reason_and_the_others_are_fitted() -> None:

@@ -9,6 +9,7 @@ from segmentation.features.vectors import Matrix
 from segmentation.fitting.search_rows import (
     completed,
     completed_logs,
+    main_axes,
     without_levels,
     without_twins,
 )
@@ -83,6 +84,17 @@ def test_what_is_missing_is_completed_from_the_other_columns() -> None:
     np.testing.assert_array_equal(filled[known], rows[known])
     error = np.sqrt(((filled - rows)[~known] ** 2).mean())
     assert error < 0.2 * rows[~known].std()
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12)])
+def test_the_axes_are_those_of_a_singular_value_decomposition(shape: tuple[int, int]) -> None:
+    centered = np.random.default_rng(6).normal(size=shape)
+    centered -= centered.mean(axis=0)
+    squares, axes = main_axes(centered, 3)
+    _, lengths, expected = np.linalg.svd(centered, full_matrices=False)
+    np.testing.assert_allclose(squares[-3:], lengths[2::-1] ** 2)
+    np.testing.assert_allclose(squares.sum(), (centered**2).sum())
+    np.testing.assert_allclose(np.abs(axes.T @ expected[2::-1].T), np.eye(3), atol=1e-9)
 
 
 def test_noise_is_completed_with_values_near_the_mean() -> None:
