@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +36,8 @@ _ON_ENGINE: Final = (
     " (features.int_sales_outcomes, governance.rejected_rows)"
 )
 _MEMORY: Final = "2GB"
+#: More files are not compared with each other: somebody's job writes them.
+_MOST_FILES: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,49 @@ class EngineSales:
         with self.engine.explained(f"cannot read {self.location!r}"):
             return int(self.engine.frame(self.location).count())
 
+    def repeated_files(self, columns: Sequence[str]) -> list[list[str]]:
+        """Parquet files that have the same values in some columns, in whatever order.
+
+        Parameters
+        ----------
+        columns
+            Names of columns of the engine.
+
+        Raises
+        ------
+        EngineError
+            If the engine cannot read the files.
+        """
+        from pyspark.sql import functions  # noqa: PLC0415 (only with an engine)
+
+        frames = self.engine.frames_of_files(self.location)
+        if not 1 < len(frames) <= _MOST_FILES:
+            return []
+        # DECIMAL, as a sum of BIGINT would overflow
+        row_hash = functions.xxhash64(*map(_column, columns)).cast("decimal(38, 0)")
+        parts = [
+            frame.select(functions.lit(place).alias("file"), row_hash.alias("row_hash"))
+            for place, frame in enumerate(frames.values())
+        ]
+        while len(parts) > 1:  # in pairs, as engines dislike a deep plan
+            pairs = zip(parts[::2], parts[1::2], strict=False)
+            parts = [*(one.union(other) for one, other in pairs), *parts[len(parts) // 2 * 2 :]]
+        with self.engine.explained(f"cannot read {self.location!r}"):
+            found = (
+                parts[0]
+                .groupBy("file")
+                .agg(
+                    functions.count("row_hash").alias("n_rows"),
+                    functions.sum("row_hash").alias("content"),
+                )
+                .toArrow()
+            )
+        names = list(frames)
+        alike: dict[tuple[int, Any], list[str]] = {}
+        for row in sorted(found.to_pylist(), key=lambda row: row["file"]):
+            alike.setdefault((row["n_rows"], row["content"]), []).append(names[row["file"]])
+        return [files for files in alike.values() if len(files) > 1]
+
     def merged(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -170,17 +215,20 @@ class EngineSales:
 
     def _partitioned(self, columns: list[str]) -> Any:
         """The columns that a query needs; equal rows are in one partition where it matters."""
-        from pyspark.sql.functions import coalesce, col, lit  # noqa: PLC0415 (only with an engine)
-
-        def column(name: str) -> Any:
-            return col("`" + name.replace("`", "``") + "`")
+        from pyspark.sql.functions import coalesce, lit  # noqa: PLC0415 (only with an engine)
 
         frame = self.engine.frame(self.location)
         n_partitions = self.engine.options.partitions
         if self.compares_rows or n_partitions != "auto":
-            key = coalesce(*(column(name).cast("string") for name in self.key), lit(""))
+            key = coalesce(*(_column(name).cast("string") for name in self.key), lit(""))
             frame = frame.repartition(*([] if n_partitions == "auto" else [n_partitions]), key)
-        return frame.select(*map(column, columns))
+        return frame.select(*map(_column, columns))
+
+
+def _column(name: str) -> Any:
+    from pyspark.sql.functions import col  # noqa: PLC0415 (only with an engine)
+
+    return col("`" + name.replace("`", "``") + "`")
 
 
 def drop_results(connection: duckdb.DuckDBPyConnection) -> None:

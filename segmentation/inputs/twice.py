@@ -39,15 +39,31 @@ def copies_problems(
     plan, columns
         The input and how its columns are read.
     """
-    if not plan.file_column:
-        return []
+    read = [column for column in columns if column.read_as != "ignored"]
+    if plan.on_engine:
+        found = plan.on_engine.repeated_files([plan.sources[column.column] for column in read])
+    elif plan.file_column:
+        found = _repeated_files(connection, plan, read)
+    else:
+        found = []
+    return [
+        f"{' and '.join(files)} have the same rows, perhaps in another order or another writing; "
+        "remove all but one, or the rows count several times"
+        for files in found
+    ]
+
+
+def _repeated_files(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> list[list[str]]:
+    """Files whose rows have the same values in some columns."""
     file = f"{sql_name(plan.file_column)}::varchar"
     connection.execute(
         f"create or replace temp table {_FILES} as "
         f"select {file} as file, count(*) as n_rows from {plan.relation} group by 1 "
         "qualify count(*) over (partition by count(*)) > 1"
     )
-    values = ", ".join(column.sql for column in columns if column.read_as != "ignored")
+    values = ", ".join(column.sql for column in columns)
     found = connection.execute(
         f"""
         select list(file order by file) as files
@@ -62,11 +78,7 @@ def copies_problems(
         order by files
         """
     ).fetchall()
-    return [
-        f"{' and '.join(files)} have the same rows, perhaps in another order or another writing; "
-        "remove all but one, or the rows count several times"
-        for (files,) in found
-    ]
+    return [files for (files,) in found]
 
 
 def contained_problems(

@@ -61,6 +61,21 @@ def test_good_sales_on_an_engine_are_no_problem(sail: Sail, sales: Path, tmp_pat
     assert problems(sales, sail.engine(tmp_path / "shared")) == []
 
 
+def test_two_files_with_the_same_rows_are_named(sail: Sail, tmp_path: Path) -> None:
+    (tmp_path / "sales").mkdir()
+    for file, rows in (("a", [0, 1]), ("b", [1, 0]), ("c", [0, 2])):
+        pl.DataFrame(
+            {
+                "store_id": [f"S{row}" for row in rows],
+                "product_id": ["P1", "P1"],
+                "sales_amount": [1.5 + row for row in rows],
+            }
+        ).write_parquet(tmp_path / "sales" / f"{file}.parquet")
+    found = problems(tmp_path / "sales" / "*.parquet", sail.engine(tmp_path / "shared"))
+    (line,) = [problem for problem in found if "have the same rows" in problem]
+    assert line.index("/a.parquet and ") < line.index("/b.parquet have the same rows")
+
+
 def test_an_engine_that_cannot_be_reached_is_named(sales: Path, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
