@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,8 @@ def end_run(
     if path is not None and is_complete:
         problem = _problem_of_publishing(cursor, publication, path)
         if problem:
+            with suppress(duckdb.Error):  # a disk that is full may not take this either
+                close_run(cursor, invocation, problem, results)
             return Outcome([*lines, *_reported_failure(invocation, problem)], problem)
         lines += [f"  Published: {path}", *next_steps(cursor)]
     elif path is not None:

@@ -106,6 +106,9 @@ def test_a_build_that_cannot_be_published_fails_and_says_where(
     assert outcome.problem is not None
     assert outcome.problem.startswith("the build is complete and was not published")
     assert str(path) in outcome.problem
+    assert cursor.execute("select status, message from governance.runs").fetchall() == [
+        ("failed", outcome.problem)
+    ]
 
 
 def test_an_input_that_changed_during_the_run_fails_it_and_nothing_is_published(
