@@ -21,7 +21,7 @@ from segmentation.engine.sales import EngineSales
 from segmentation.engine.session import Engine
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, relation_fingerprint
 
-from .helpers import QUICK, REPOSITORY, Project, is_listed, small_inputs
+from .helpers import OWN_INPUTS, QUICK, REPOSITORY, Project, is_listed, small_inputs
 from .sail import Sail
 
 #: Everything that reads the rows of the sales before there are segments, and what it is judged by.
@@ -66,11 +66,9 @@ def test_the_example_is_the_same_built_here_and_on_an_engine(
     sail: Sail, example: dict[str, Any], tmp_path: Path
 ) -> None:
     here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
-    here.build("--exclude-resource-type", "seed", variables=example)
+    here.build(*OWN_INPUTS, variables=example)
     shared = tmp_path / "shared"
-    run = there.build(
-        "--exclude-resource-type", "seed", variables={**example, "engine": sail.engine(shared)}
-    )
+    run = there.build(*OWN_INPUTS, variables={**example, "engine": sail.engine(shared)})
     assert "Traceback" not in run.shown
     fingerprints = here.fingerprints()
     assert len(fingerprints) > 60
