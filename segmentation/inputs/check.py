@@ -21,7 +21,7 @@ from segmentation.inputs.on_engine import read_sales
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
 from segmentation.inputs.remarks import remarks_on, remarks_on_match
-from segmentation.inputs.totals import totals_problem
+from segmentation.inputs.totals import product_totals_problem, totals_problem
 from segmentation.inputs.twice import contained_problems, copies_problems, cut_amounts_problem
 
 INTERNAL: Final = ("sales", "products")
@@ -192,7 +192,7 @@ def _weigh(
     connection: duckdb.DuckDBPyConnection, report: IntakeReport, *, judges_joins: bool
 ) -> None:
     products = None
-    if judges_joins and "products" in report.plans:
+    if "products" in report.plans:
         products = (report.plans["products"], report.columns["products"])
     for name, plan in report.plans.items():
         columns = report.columns[name]
@@ -201,7 +201,7 @@ def _weigh(
             connection,
             plan,
             columns,
-            products if name == "sales" else None,
+            products if name == "sales" and judges_joins else None,
             returns_are_netted=report.options.returns == "net",
         )
         report.losses[name] = losses
@@ -218,6 +218,7 @@ def _weigh(
                 ),
                 *filter(None, [cut_amounts_problem(connection, plan, columns)]),
                 *filter(None, [totals_problem(connection, plan, columns, others)]),
+                *filter(None, [product_totals_problem(connection, plan, columns, products)]),
             ]
         if not problems:
             by_name = {column.column: column for column in columns}

@@ -3,13 +3,17 @@
 A report ends with a row called `Total`, or has one per region. Such a row is recognized by its
 store: by its name, or because its money is the sum of all other stores. So exact a sum is no
 chance, but a store of that money can exist, so that a store which another input knows is none.
+
+An export can have a total in every store, under a product such as `ALL` that the products know
+too. It is recognized by its money alone: in one store after the other it is that of all other
+products, or of those of its category or need state.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import duckdb
 
@@ -17,7 +21,7 @@ from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.losses import amounts
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.sql_text import SET_BY_FORMATS
-from segmentation.warehouse.database import sql_literal
+from segmentation.warehouse.database import sql_literal, sql_name
 
 #: Names of a row that holds a total, as spreadsheets and reports write them.
 _NAMES: Final = frozenset(
@@ -41,6 +45,19 @@ _FEWEST_OTHERS: Final = 2
 _ROUNDING: Final = 1e-6
 _MOST_SHOWN: Final = 3
 _CENT: Final = 0.005
+#: What a product can be the total of, with the columns that say which products these are.
+_LEVELS: Final = (
+    ("all other products", ""),
+    ("the other products of its category", ", category"),
+    ("the other products of its need state", ", category, need_state"),
+)
+#: Relative difference of a total from the sum of parts that were rounded one by one.
+_ROUNDING_OF_PARTS: Final = 1e-3
+#: In so many stores no product has the money of others by chance; fewer are all a small chain has.
+_ENOUGH_STORES: Final = 10
+_FEWEST_STORES: Final = 3
+#: Share of the stores of a total in which a part of it may be missing.
+_MOST_EXCEPTIONS: Final = 0.05
 
 
 def totals_problem(
@@ -92,6 +109,130 @@ def totals_problem(
         f"store_id is {names}{weight}. Remove the rows, or set formats.{plan.name}.store_id: "
         "category if these are stores"
     )
+
+
+def product_totals_problem(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    products: tuple[InputPlan, Sequence[ColumnFormat]] | None,
+) -> str:
+    """Why a product of the sales holds the total of others in each store; empty if none does.
+
+    Such a product has half of the money of a file, or of its category or need state there. Where
+    one has, stores are looked at.
+
+    Parameters
+    ----------
+    connection
+        Connection that reads the relation of the plan.
+    plan, columns
+        The input and how its columns are read.
+    products
+        The same of the products, if they can be read.
+    """
+    by_name = {column.column: column for column in columns}
+    if plan.name != "sales" or by_name["product_id"].evidence == SET_BY_FORMATS:
+        return ""
+    known = "select null::varchar as id, null as category, null as need_state"
+    if products is not None:
+        sql = {column.column: column.sql for column in products[1]}
+        known = (
+            f"select {sql['product_id']} as id, min({sql['category']}) as category, "
+            f"min({sql['need_state']}) as need_state from {products[0].relation} group by 1"
+        )
+    connection.execute(f"create or replace temp table _intake_levels as {known}")
+    file = f"{sql_name(plan.file_column)}::varchar" if plan.file_column else "''"
+    places = {"file": file, "store": "''"}
+    _sum_products(connection, plan, by_name, places)
+    level = next((pair for pair in _LEVELS if _halves(connection, pair[1])), None)
+    if level is None:
+        return ""
+    _sum_products(connection, plan, by_name, places | {"store": by_name["store_id"].sql})
+    for others, part in _LEVELS[_LEVELS.index(level) :]:
+        found = _totals_in_stores(connection, part)
+        if not found:
+            continue
+        files = sorted({file for _, of_file, *_ in found for file in of_file if file})
+        where = " and ".join(files[:_MOST_SHOWN]) if files else plan.location
+        names = " and ".join(repr(name) for name, *_ in found[:_MOST_SHOWN])
+        n_stores, n_all = max((n_half, n) for _, _, n_half, n, *_ in found)
+        ((whole,),) = connection.execute("select sum(money)::double from _intake_sums").fetchall()
+        return (
+            f"{sum(row[4] for row in found):,} row(s) of {where} hold totals of other rows and "
+            f"would count twice: product_id is {names}, whose money is that of {others} in "
+            f"{n_stores:,} of {n_all:,} stores, {amounts(sum(row[5] for row in found), whole)} of "
+            "the money. Remove the rows, or set formats.sales.product_id: category if these are "
+            "products"
+        )
+    return ""
+
+
+def _sum_products(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Mapping[str, ColumnFormat],
+    places: Mapping[str, str],
+) -> None:
+    """Rows and money by product and place, with what the products say of each."""
+    listed = ", ".join(f"{sql} as {name}" for name, sql in places.items())
+    sums = plan.grouped(
+        connection,
+        f"select {listed}, {columns['product_id'].sql} as id, count(*) as n_rows, "
+        f"sum({columns['sales_amount'].sql}) as money from {plan.relation} "
+        "group by all having id is not null and money <> 0",
+        {"n_rows": "sum", "money": "sum"},
+    )
+    connection.execute(
+        "create or replace temp table _intake_sums as "
+        "select sums.* replace (money::double as money), category, need_state "
+        f"from {sums} as sums left join _intake_levels using (id)"
+    )
+
+
+def _with_halves(part: str) -> str:
+    """SQL: the sums, with whether each is half of its part of a file and a store."""
+    return f"""
+        select
+            *,
+            abs(sum(money) over part - 2 * money) <= {_ROUNDING_OF_PARTS} * abs(money) as is_half,
+            count(*) over part > {_FEWEST_OTHERS} as is_proof
+        from _intake_sums
+        window part as (partition by file, store{part})
+    """
+
+
+def _halves(connection: duckdb.DuckDBPyConnection, part: str) -> bool:
+    """Whether a product has as much money as all others of its part of a file."""
+    query = f"select 1 from ({_with_halves(part)}) where is_half and is_proof limit 1"
+    return connection.execute(query).fetchone() is not None
+
+
+def _totals_in_stores(connection: duckdb.DuckDBPyConnection, part: str) -> list[tuple[Any, ...]]:
+    """Products that are half of their part in nearly every store: name, files, stores, money."""
+    enough = _ENOUGH_STORES
+    if not part:
+        ((n_stores,),) = connection.execute(
+            "select count(distinct store) from _intake_sums"
+        ).fetchall()
+        enough = max(_FEWEST_STORES, min(_ENOUGH_STORES, n_stores // 2))
+    return connection.execute(
+        f"""
+        select
+            id,
+            list(distinct file),
+            count(distinct store) filter (is_half),
+            count(distinct store),
+            sum(n_rows)::bigint,
+            sum(money)
+        from ({_with_halves(part)})
+        group by id
+        having
+            count(*) filter (not is_half) <= {_MOST_EXCEPTIONS} * count(*)
+            and count(*) filter (is_half and is_proof) >= {enough}
+        order by sum(money) desc, id
+        """
+    ).fetchall()
 
 
 def _named(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from .helpers import check
+from .helpers import check, check_parts
 
 HEADER = "store_id;product_id;sales_amount"
 STORES = ["101;p1;10.50", "102;p1;20.25", "102;p2;4.25", "103;p2;7.00"]
@@ -90,3 +90,106 @@ def test_a_total_among_facts_about_stores_is_refused(
     facts = "store_id;income\n101;1\n102;2\n103;3\nTotal;6\n"
     (problem,) = check(connection, tmp_path, {"demographics": facts}).problems["demographics"]
     assert problem.startswith("1 row(s) of demographics hold totals of other rows")
+
+
+PRODUCTS = """product_id,category,need_state
+p1,Food,Fresh
+p2,Food,Fresh
+p3,Food,Wine
+p4,Drinks,Wine
+p5,Drinks,Wine
+ALL,All,All
+9999,Food,Fresh
+DRINKS,Drinks,Wine
+FRESH,Food,Fresh
+"""
+AMOUNTS = {"p1": 10.5, "p2": 3.25, "p3": 7.75, "p4": 1.5, "p5": 4.2}
+
+
+def mix(n_stores: int, **totals: set[str]) -> list[str]:
+    """Sales of every product in every store, and rows with the total of some of them."""
+    rows = []
+    for n in range(n_stores):
+        amounts = {name: round(money * (1 + n % 7) + n, 2) for name, money in AMOUNTS.items()}
+        sums = {name: sum(amounts[part] for part in parts) for name, parts in totals.items()}
+        amounts |= sums
+        rows += [f"s{n};{name};{money:.2f}" for name, money in amounts.items()]
+    return rows
+
+
+@pytest.mark.parametrize("n_stores", [3, 40])
+@pytest.mark.parametrize("name", ["ALL", "9999", "TOTAL"])
+def test_a_product_with_the_sum_of_all_others_in_every_store_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, n_stores: int
+) -> None:
+    rows = mix(n_stores, **{name: set(AMOUNTS)})
+    files = {"sales": "\n".join([HEADER, *rows, ""]), "products": f"{PRODUCTS}TOTAL,x,y\n"}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert problem.startswith(
+        f"inputs.sales: {n_stores} row(s) of {tmp_path}/sales.csv hold totals of other rows and "
+        f"would count twice: product_id is {name!r}"
+    )
+    assert f"of all other products in {n_stores} of {n_stores} stores" in problem
+    money = sum(float(line.split(";")[2]) for line in rows)
+    assert f"{money / 2:,.2f} of {money:,.2f} of the money" in problem
+    formats = {"sales": {"product_id": "category"}}
+    assert check(connection, tmp_path, files, formats=formats).all_problems() == []
+
+
+@pytest.mark.parametrize(
+    ("totals", "named", "among"),
+    [
+        ({"DRINKS": {"p4", "p5"}}, "'DRINKS'", "other products of its category"),
+        (
+            {"DRINKS": {"p4", "p5"}, "ALL": set(AMOUNTS)},
+            "'DRINKS'",
+            "other products of its category",
+        ),
+        ({"FRESH": {"p1", "p2"}}, "'FRESH'", "other products of its need state"),
+    ],
+)
+def test_a_product_with_the_sum_of_its_category_or_need_state_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    totals: dict[str, set[str]],
+    named: str,
+    among: str,
+) -> None:
+    text = "\n".join([HEADER, *mix(20, **totals), ""])
+    files = {"sales": text, "products": PRODUCTS}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert f"product_id is {named}, whose money is that of the {among} in 20 of 20" in problem
+
+
+def test_totals_by_day_and_in_one_file_of_several_are_refused_with_the_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for month, totals in enumerate([{}, {"ALL": set(AMOUNTS)}, {}], start=1):
+        rows = [f"{row};2025-{month:02d}-{day}" for day in (10, 20) for row in mix(12, **totals)]
+        text = "\n".join([f"{HEADER};sold_on", *rows, ""])
+        (tmp_path / f"sales-{month}.csv").write_text(text)
+    (problem,) = check_parts(connection, tmp_path, {}).all_problems()
+    assert problem.startswith(f"inputs.sales: 24 row(s) of {tmp_path}/sales-2.csv hold totals")
+
+
+def test_products_that_only_look_like_totals_are_read(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    stores = range(40)
+    by_kind = {
+        "two products": [f"s{n};{p};{n + 1}.50" for n in stores for p in ("p1", "p2")],
+        "one product": [f"s{n};p1;{n + 1}.50" for n in stores],
+        "equal sales": [f"s{n};{p};10.00" for n in stores for p in AMOUNTS],
+        "the sum in some stores": [
+            *(f"s{n};{p};{1 + n % 3}" for n in stores for p in ("p1", "p2")),
+            *(f"s{n};p3;{2 * (1 + n % 3) + (n % 5 == 0)}" for n in stores),
+        ],
+        "the sum in the chain": [
+            *(f"s{n};{p};10.00" for n in stores for p in ("p1", "p2")),
+            *(f"s{n};p3;{15 + n % 2 * 10}.00" for n in stores),
+        ],
+        "the sum in one store": ["s1;p1;30.00", "s1;p2;10.00", "s1;p3;20.00"],
+    }
+    for kind, rows in by_kind.items():
+        files = {"sales": "\n".join([HEADER, *rows, ""]), "products": PRODUCTS}
+        assert check(connection, tmp_path, files).all_problems() == [], kind
