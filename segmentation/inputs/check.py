@@ -20,7 +20,9 @@ from segmentation.inputs.names import InputError, normalized, unknown_input
 from segmentation.inputs.on_engine import read_sales
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
-from segmentation.inputs.remarks import remarks_on, remarks_on_match
+from segmentation.inputs.remarks import Doubt, remarks_on, remarks_on_match, remarks_on_reading
+from segmentation.inputs.scales import scale_doubts
+from segmentation.inputs.statuses import status_doubts
 from segmentation.inputs.totals import product_totals_problem, totals_problem
 from segmentation.inputs.twice import contained_problems, copies_problems, cut_amounts_problem
 
@@ -61,7 +63,7 @@ class IntakeReport:
     matches
         How the ids of the inputs match.
     remarks
-        By input, what is worth knowing although it is no problem; empty for a build.
+        By input, what is worth knowing although it is no problem.
     options
         What the user has set.
     """
@@ -148,8 +150,8 @@ def check_data(
         Names of the external inputs that are possible; any where it is None.
     judges_joins
         Whether a missing input, sales without a product and ids without a match are problems, and
-        whether there are remarks. A build judges joins after staging, where `rejected_rows` lists
-        what is lost.
+        whether what is lost is worth a remark. A build judges joins after staging, where
+        `rejected_rows` lists what is lost.
     engine
         The engine that has the sales; None if they are read here.
     """
@@ -205,6 +207,7 @@ def _weigh(
             returns_are_netted=report.options.returns == "net",
         )
         report.losses[name] = losses
+        doubts: list[Doubt] = []
         if not problems:
             others = [
                 (report.plans[other], report.columns[other])
@@ -220,19 +223,24 @@ def _weigh(
                 *filter(None, [totals_problem(connection, plan, columns, others)]),
                 *filter(None, [product_totals_problem(connection, plan, columns, products)]),
             ]
+            doubts = [
+                *status_doubts(connection, plan, columns, losses),
+                *scale_doubts(connection, plan, columns, losses, report.options),
+            ]
+            problems += [doubt.text for doubt in doubts if doubt.is_plain]
         if not problems:
             by_name = {column.column: column for column in columns}
             problems = gate_problem(losses, report.options.max_rejected_share, by_name)
         report.problems.setdefault(name, []).extend(problems)
+        is_readable = not any(column.read_as == "ignored" and column.problem for column in columns)
+        report.remarks[name] = []
+        if is_readable and judges_joins:
+            report.remarks[name] += remarks_on(connection, plan, columns, losses, report.options)
+        if is_readable:
+            report.remarks[name] += remarks_on_reading(connection, plan, columns, losses, doubts)
     report.matches = match_ids(connection, report.plans, report.columns)
     if not judges_joins:
         return
-    for name, plan in report.plans.items():
-        columns, losses = report.columns[name], report.losses[name]
-        if any(column.read_as == "ignored" and column.problem for column in columns):
-            report.remarks[name] = []
-            continue
-        report.remarks[name] = remarks_on(connection, plan, columns, losses, report.options)
     for match in report.matches:
         name = match.right if match.left == "sales" else match.left
         report.remarks[name] += remarks_on_match(match)

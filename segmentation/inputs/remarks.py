@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import duckdb
@@ -17,6 +18,14 @@ from segmentation.inputs.select import select_of
 _MOST_SHOWN: Final = 3
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Why the money of the sales may be wrong; a build must not start if it `is_plain`."""
+
+    text: str
+    is_plain: bool
+
+
 def remarks_on(
     connection: duckdb.DuckDBPyConnection,
     plan: InputPlan,
@@ -24,7 +33,9 @@ def remarks_on(
     losses: Losses,
     options: InputOptions,
 ) -> list[str]:
-    """What is worth knowing about one input.
+    """What is lost of one input, or counted in a way that a setting can change.
+
+    The tables of a build have it too, such as `data_reconciliation`.
 
     Parameters
     ----------
@@ -39,10 +50,8 @@ def remarks_on(
     -------
     list of str
         Each loss that is no problem; for the sales the returns and the rows that repeat another
-        one; for the products those with several need states; what `columns` say; and what else
-        workbooks have.
+        one; for the products those with several need states.
     """
-    notes = [f"{column.column}: {column.note}" for column in columns if column.note]
     found = [
         describe(losses, loss)
         for loss in losses.by_reason
@@ -51,9 +60,37 @@ def remarks_on(
     ]
     if plan.name == "sales":
         found += [*_returns(losses), *_repeats(connection, plan, columns, losses, options)]
-        found += _negative_units(connection, plan, columns, losses)
     elif plan.name == "products":
         found += _several_need_states(connection, plan, columns)
+    return found
+
+
+def remarks_on_reading(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    losses: Losses,
+    doubts: Sequence[Doubt],
+) -> list[str]:
+    """What may be read differently from what is meant, which a build says too.
+
+    Parameters
+    ----------
+    connection, plan, columns, losses
+        As for `remarks_on`.
+    doubts
+        What may be wrong with the money.
+
+    Returns
+    -------
+    list of str
+        Negative units with a positive amount, the doubts that do not stop a build, what `columns`
+        say, and what else workbooks have.
+    """
+    found = [doubt.text for doubt in doubts if not doubt.is_plain]
+    if plan.name == "sales":
+        found += _negative_units(connection, plan, columns, losses)
+    notes = [f"{column.column}: {column.note}" for column in columns if column.note]
     beside = [f"{file.path}: {text}" for file in plan.files for text in file.beside]
     return [*found, *notes, *beside]
 
