@@ -97,6 +97,16 @@ def test_every_dialect_has_the_same_money(
     assert [str(day) for day in days] == ["2025-01-31"]
 
 
+def test_ids_that_excel_is_to_leave_as_they_are_keep_their_zeros(tmp_path: Path) -> None:
+    number = pl.col("store_id").str.slice(1)
+    sales = small_inputs().sales.with_columns(pl.format('="00{}"', number).alias("store_id"))
+    sales.write_csv(tmp_path / "sales.csv")
+    project = accepted(tmp_path, tmp_path / "sales.csv")
+    assert_all_money_counts(project)
+    stores = project.query("select distinct store_id from features.int_sales_outcomes")["store_id"]
+    assert set(stores) == {f"00{store[1:]}" for store in small_inputs().sales["store_id"]}
+
+
 def test_files_of_two_countries_have_the_same_money(tmp_path: Path) -> None:
     sales = small_inputs().sales
     half = len(sales) // 2
