@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
 from segmentation.warehouse.database import execute
 
+_MOST_REMARKS: Final = 5
+
 
 def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
-    """Per input its name and how much of it is used, then, without a name, what all have lost."""
+    """Per input its name and how much of it is used.
+
+    Then, without a name, what is worth a look, and what all inputs have lost.
+    """
     for name, n_rows, n_used, money, money_used, reason, n_of_reason in _used_rows(cursor):
         verdict = f"{n_rows:,} rows"
         if n_used == n_rows:
@@ -23,6 +28,7 @@ def input_verdicts(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
         yield name, verdict
     for name in _unread(cursor):
         yield name, "NOT READ; the warning above says why"
+    yield from (("", remark) for remark in _remarks(cursor))
     (n_rejected,) = execute(cursor, "select count(*) from governance.rejected_rows").fetchone() or (
         0,
     )
@@ -79,6 +85,23 @@ def _unread(cursor: duckdb.DuckDBPyConnection) -> list[str]:
         """,
     ).fetchall()
     return [str(name) for (name,) in rows]
+
+
+def _remarks(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """What this run found worth a look in the inputs."""
+    rows = execute(
+        cursor,
+        """
+        select input || ': ' || remark
+        from governance.input_remarks
+        where run_id = (select arg_max(run_id, started_at) from governance.runs)
+        order by input <> 'sales', input, remark
+        """,
+    ).fetchall()
+    for (remark,) in rows[:_MOST_REMARKS]:
+        yield remark
+    if len(rows) > _MOST_REMARKS:
+        yield f"... and {len(rows) - _MOST_REMARKS} more in governance.input_remarks"
 
 
 def _percent(part: Decimal | int | Any, whole: Decimal | int | Any) -> str:

@@ -37,6 +37,8 @@ class RunCheck:
         Reason by name of the external inputs that cannot be read; the run goes on without them.
     queries
         SQL of the rows of each input, by name.
+    remarks
+        What is worth a look in each input, by name.
     lines
         Lines of text that could not be read (`segmentation.inputs.reading.LINES`).
     profile
@@ -46,6 +48,7 @@ class RunCheck:
     problems: list[str] = field(default_factory=list)
     unread: dict[str, str] = field(default_factory=dict)
     queries: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
     lines: pl.DataFrame = field(default_factory=LINES.to_frame)
     profile: pl.DataFrame = field(default_factory=PROFILE.to_frame)
 
@@ -148,6 +151,7 @@ def _check_inputs(
     check.queries = {
         name: select_of(plan, report.columns[name]) for name, plan in sorted(report.plans.items())
     }
+    check.remarks = report.remarks
     check.lines = pl.concat([check.lines, *(plan.lines for plan in report.plans.values())])
     check.profile = report.profile()
     if not check.problems:

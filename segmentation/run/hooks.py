@@ -59,7 +59,7 @@ def start_run(
         close_run(cursor, invocation, message)
         return Outcome(list(_reported_failure(invocation, message)), message)
     unread: dict[str, str] = without_secrets(check.unread)
-    note_inputs(cursor, invocation, unread, check.queries)
+    note_inputs(cursor, invocation, unread, check.queries, without_secrets(check.remarks))
     project = Settings(invocation.variables.get("segmentation")).project
     for name in ("memory_limit", "temp_directory"):
         if value := getattr(project, name):

@@ -56,6 +56,12 @@ create table if not exists governance.unread_inputs (
     reason varchar not null
 );
 
+create table if not exists governance.input_remarks (
+    run_id varchar not null,
+    input varchar not null,
+    remark varchar not null
+);
+
 create table if not exists governance.input_queries (
     run_id varchar not null,
     input varchar not null,
@@ -225,6 +231,7 @@ def note_inputs(
     invocation: Invocation,
     unread: Mapping[str, str],
     queries: Mapping[str, str],
+    remarks: Mapping[str, Sequence[str]],
 ) -> None:
     """Write down which external inputs the run goes on without, and how the others are read.
 
@@ -238,7 +245,16 @@ def note_inputs(
         Reason by name of the input.
     queries
         SQL of the rows by name of the input.
+    remarks
+        What is worth a look, by name of the input.
     """
+    for name, texts in remarks.items():
+        for text in texts:
+            execute(
+                cursor,
+                "insert into governance.input_remarks (run_id, input, remark) values (?, ?, ?)",
+                [invocation.run_id, name, text],
+            )
     for name, reason in unread.items():
         execute(
             cursor,

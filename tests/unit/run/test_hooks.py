@@ -155,3 +155,20 @@ def test_an_external_input_that_cannot_be_read_is_a_warning(tmp_path: Path) -> N
     assert "there is no such file" in line
     assert line.endswith("; the build goes on without it")
     assert unread == [("demographics",)]
+
+
+def test_what_is_worth_a_look_in_the_inputs_is_kept_for_the_summary(tmp_path: Path) -> None:
+    for name, lines in (
+        ("sales", "store_id,product_id,sales_amount,units\n1,1,8.5,1\n1,1,4.5,-1"),
+        ("products", "product_id,category,need_state\n1,a,b"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(f"{lines}\n")
+    inputs = {name: str(tmp_path / f"{name}.csv") for name in ("sales", "products")}
+    variables = {"inputs": inputs, "external_sources": []}
+    with duckdb.connect() as connection:
+        outcome = start_run(connection, invocation(variables=variables))
+        rows = connection.execute("select input, remark from governance.input_remarks").fetchall()
+    assert outcome.problem is None
+    ((name, remark),) = rows
+    assert name == "sales"
+    assert remark.startswith("1 row(s) have negative units and a positive amount, 4.50 of 13.00")

@@ -112,9 +112,9 @@ def test_models_read_inputs_as_the_start_of_the_run_found_them(
     path.write_text("store_id\n1\n")
     run = invocation(variables=with_sales(path))
     open_run(cursor, run)
-    note_inputs(cursor, run, {}, {"sales": "select 7 as store_id"})
+    note_inputs(cursor, run, {}, {"sales": "select 7 as store_id"}, {})
     assert input_relation(cursor, run, "sales") == "(select 7 as store_id)"
-    note_inputs(cursor, run, {"sales": "forbidden"}, {})
+    note_inputs(cursor, run, {"sales": "forbidden"}, {}, {})
     rows = cursor.execute(f"select store_id from {input_relation(cursor, run, 'sales')}").fetchall()
     assert rows == []
 

@@ -107,9 +107,20 @@ def test_less_than_all_is_never_said_to_be_all(built: duckdb.DuckDBPyConnection)
 
 
 def test_an_input_that_could_not_be_read_is_said_so(built: duckdb.DuckDBPyConnection) -> None:
-    note_inputs(built, invocation(), {"demographics": "forbidden"}, {})
+    note_inputs(built, invocation(), {"demographics": "forbidden"}, {}, {})
     verdicts = dict(input_verdicts(built))
     assert verdicts["demographics"].startswith("NOT READ;")
+
+
+def test_what_is_worth_a_look_in_the_inputs_is_said_so(
+    built: duckdb.DuckDBPyConnection,
+) -> None:
+    remarks = [f"{n} row(s) have negative units" for n in range(1, 8)]
+    note_inputs(built, invocation(), {}, {}, {"products": ["one is odd"], "sales": remarks})
+    lines = list(summary(built, invocation()))
+    start = lines.index("  sales: 1 row(s) have negative units")
+    assert lines[start + 4] == "  sales: 5 row(s) have negative units"
+    assert lines[start + 5] == "  ... and 3 more in governance.input_remarks"
 
 
 def test_models_of_today_have_their_figures_or_a_reason(

@@ -82,7 +82,7 @@ def test_a_build_is_reported_in_three_lines(
     chat: Chat, built: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ADDRESS, chat.address)
-    note_inputs(built, invocation(), {"demographics": "forbidden"}, {})
+    note_inputs(built, invocation(), {"demographics": "forbidden"}, {}, {})
     outcome = end_run(built, invocation(), BUILT, _NOTHING)
     assert outcome.problem is None
     assert not any("WARN" in line for line in outcome.lines)
