@@ -14,20 +14,22 @@ from decimal import Decimal
 from typing import Final
 
 import duckdb
+import polars as pl
 
 from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.names import REQUIRED
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
-from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.reading import ID_COLUMNS, InputPlan
 from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
+from segmentation.inputs.text_files import unwrapped
 from segmentation.warehouse.database import sql_literal, sql_name
 
 #: The money of further lines or amounts is not estimated; they still count as rows.
 _MOST_LINES_LOOKED_AT: Final = 100_000
 #: Shares from here on are shown without decimals.
 _WHOLE_PERCENT: Final = 0.1
-#: So few rows with so much money are often totals below the sales.
-_FEW_ROWS: Final = 3
+#: Relative difference of totals from the sum of the other rows.
+_ROUNDING: Final = 1e-3
 #: Amounts from here on do not fit into `MONEY_TYPE`: they are errors and no lost money.
 _TOO_LARGE: Final = Decimal(10) ** 14
 #: A date whose year has two digits.
@@ -35,6 +37,9 @@ _SHORT_YEAR: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}( .*)?")
 _NOT_A_NUMBER: Final = "sales_amount is not a number"
 #: Rows that a setting leaves out; the gate does not count them.
 RETURN: Final = "sales_amount is negative"
+#: Why no line of a file, or many of them, could be read.
+ROW_NUMBERS: Final = "line begins with a row number, which the header does not name"
+WRAPPED: Final = "line is in quotes as a whole, so that it is one value"
 UNKNOWN_PRODUCT: Final = "product_id has no accepted row in products"
 
 
@@ -266,8 +271,33 @@ def _lines(plan: InputPlan) -> list[Loss]:
             known = [estimated_amount(text, plan) for text in looked_at["text"]]
             found = [amount for amount in known if amount is not None]
             money = float(sum(found)) * lines.height / looked_at.height if found else None
-        losses.append(Loss(str(reason), "", lines.height, money, tuple(looked_at["text"].head(1))))
+        why = _plain_cause(plan, looked_at) or str(reason)
+        losses.append(Loss(why, "", lines.height, money, tuple(looked_at["text"].head(1))))
     return losses
+
+
+def _plain_cause(plan: InputPlan, lines: pl.DataFrame) -> str:
+    """What is wrong with all of the lines that could not be read; empty if it is not plain."""
+    n_columns = len(plan.sources)
+    wrapped = [unwrapped(text) for text in lines["text"]]
+    if all(text and len(_values(text, plan)) == n_columns for text in wrapped):
+        return WRAPPED
+    if plan.n_rows:
+        return ""
+    places = pl.int_range(1, pl.len() + 1).over("file").cast(pl.String)
+    numbered = zip(lines["text"], lines.select(places).to_series(), strict=True)
+    values = ((_values(text, plan), place) for text, place in numbered)
+    if all(len(cells) == n_columns + 1 and cells[0] == place for cells, place in values):
+        return ROW_NUMBERS
+    return ""
+
+
+def _values(line: str, plan: InputPlan) -> list[str]:
+    """The values of a line; none if it cannot be split."""
+    try:
+        return next(csv.reader([line], delimiter=plan.delimiter or ","), [])
+    except csv.Error:
+        return []
 
 
 def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
@@ -277,11 +307,7 @@ def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
     at the place of the amount.
     """
     columns = list(plan.sources)
-    place, n_more = columns.index("sales_amount"), 0
-    try:
-        values = next(csv.reader([line], delimiter=plan.delimiter or ","), [])
-    except csv.Error:
-        return None
+    place, values = columns.index("sales_amount"), _values(line, plan)
     n_more = max(len(values) - len(columns), 0)
     text = (plan.delimiter or ",").join(values[place : place + n_more + 1]).strip()
     return _plain_amount(text)
@@ -312,7 +338,7 @@ def gate_problem(losses: Losses, limit: float, columns: Mapping[str, ColumnForma
         nothing = f"{losses.input} has no rows; there is nothing to segment"
         return [nothing] if losses.input in REQUIRED else []
     problems = [
-        describe(losses, loss) + _advice(losses.input, loss, columns)
+        describe(losses, loss) + _advice(losses, loss, columns)
         for loss in losses.by_reason
         if losses.share(loss) > limit and loss.reason != RETURN and losses.input != "products"
     ]
@@ -347,13 +373,16 @@ def describe(losses: Losses, loss: Loss) -> str:
     return f"{lead}: {loss.reason}" + (such if loss.examples else "")
 
 
-def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
+def _advice(losses: Losses, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
+    name = losses.input
+    if multiple := _multiple_of_the_others(losses, loss):
+        times = "" if multiple == 1 else f"{multiple} times "
+        return (
+            f"; these rows have {times}as much money as all others, so they hold totals: remove "
+            "them"
+        )
     if not loss.column:
-        advice = "export the file again with values that hold the separator in quotes"
-        if "fewer" in loss.reason:
-            advice = "the file may be cut off, or have line breaks in values; export it again"
-        if "more values" in loss.reason and name == "sales":
-            advice += ', such as "1,234.50", or with semicolons between the values'
+        advice = _advice_on_lines(name, loss.reason)
     elif loss.reason == UNKNOWN_PRODUCT:
         advice = "complete the products, or check that both inputs write product_id in the same way"
     elif loss.reason.endswith("is missing"):
@@ -375,9 +404,41 @@ def _advice(name: str, loss: Loss, columns: Mapping[str, ColumnFormat]) -> str:
         )
     else:
         advice = columns[loss.column].remedy or "correct the values in the export"
-    if name == "sales" and loss.n_rows <= _FEW_ROWS and loss.column in ("store_id", "product_id"):
-        advice += "; if the row holds a total, remove it"
+    if name == "sales" and loss.column in ID_COLUMNS:
+        advice += "; if the rows hold totals, remove them"
     return f"; {advice}"
+
+
+def _advice_on_lines(name: str, reason: str) -> str:
+    if reason == ROW_NUMBERS:
+        return (
+            "export the file without row numbers (in R, row.names = FALSE), or name them in the "
+            "header"
+        )
+    if reason == WRAPPED:
+        return "export the file without quotes around whole lines"
+    if "fewer" in reason:
+        return "the file may be cut off, or have line breaks in values; export it again"
+    advice = "export the file again with values that hold the separator in quotes"
+    if "more values" in reason and name == "sales":
+        advice += ', such as "1,234.50", or with semicolons between the values'
+    return advice
+
+
+def _multiple_of_the_others(losses: Losses, loss: Loss) -> int:
+    """How many times the money of all other rows is in those without a store or product.
+
+    It is 1 for subtotals, and 2 for those of two levels; 0 if it is no whole number.
+    """
+    missing = [f"{column} is missing" for column in ID_COLUMNS]
+    if losses.money is None or loss.reason not in missing:
+        return 0
+    without = sum(one.money or 0.0 for one in losses.by_reason if one.reason in missing)
+    others = losses.money - losses.returns - without
+    if others <= 0 or not loss.money:
+        return 0
+    multiple = round(loss.money / others)
+    return multiple if abs(loss.money / others - multiple) <= _ROUNDING * multiple else 0
 
 
 def percent(share: float) -> str:

@@ -69,6 +69,8 @@ _MOST_BREAKS: Final = 20
 _BREAK: Final = re.compile(r"\s*\n\s*")
 #: A value that begins with a quote and does not end in the line.
 _OPEN_QUOTE: Final = re.compile(r'(?:^|[,;\t|])\s*"(?:[^"]|"")*$')
+#: A line in quotes, in which further quotes are doubled.
+_WRAPPED: Final = re.compile(r'\s*"((?:[^"]|"")*)"\s*')
 _LOOKS_LIKE_DATA: Final = re.compile(r"\s*[-+(]?[€$£]?\s*\d[\d.,/:'\u00a0 -]*\s*[%€)]?\s*")
 
 
@@ -372,6 +374,10 @@ def _header(
     )
     if n_most == n_required:
         return delimiter, -minus_index
+    for index in window:
+        whole = unwrapped(lines[index])
+        if any(n_known(_fields(whole, delimiter)) == n_required for delimiter in delimiters):
+            raise InputError([_is_wrapped(path, index, lines[index])])
     # nothing names all columns: the most regular reading decides, and the names are judged later
     counts = {
         delimiter: Counter(len(_fields(line, delimiter)) for line in lines[first:] if line.strip())
@@ -394,6 +400,9 @@ def _header(
     )
     names = _fields(lines[header], delimiter)
     if len(names) < min(n_required, _FEWEST_COLUMNS):
+        whole = unwrapped(lines[header])
+        if any(len(_fields(whole, delimiter)) > 1 for delimiter in delimiters):
+            raise InputError([_is_wrapped(path, header, lines[header])])
         raise InputError(
             [
                 f"{path} has no comma, semicolon, tab or vertical bar in line {header + 1}, "
@@ -409,6 +418,25 @@ def _header(
             ]
         )
     return delimiter, header
+
+
+def unwrapped(line: str) -> str:
+    """The text of a line that is in quotes as a whole; empty for another one.
+
+    Examples
+    --------
+    >>> unwrapped('"s1,""p1"",5"')
+    's1,"p1",5'
+    """
+    found = _WRAPPED.fullmatch(line)
+    return found[1].replace('""', '"') if found else ""
+
+
+def _is_wrapped(path: Path, index: int, line: str) -> str:
+    return (
+        f"{path}: line {index + 1}, {line[:80]!r}, is in quotes as a whole, so that it is one "
+        "value; export the file without quotes around whole lines"
+    )
 
 
 def _fields(line: str, delimiter: str) -> list[str]:

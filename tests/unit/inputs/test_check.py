@@ -407,7 +407,66 @@ def test_a_row_of_totals_is_refused_with_that_hint(
     assert problem.startswith(
         "inputs.sales: 50 % of the sales, 1,000.00 of 2,000.00 (1 of 101 rows)"
     )
-    assert problem.endswith("if the row holds a total, remove it")
+    assert problem.endswith("have as much money as all others, so they hold totals: remove them")
+
+
+@pytest.mark.parametrize("n_levels", [1, 2])
+def test_rows_of_subtotals_are_to_be_removed(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, n_levels: int
+) -> None:
+    lines = [f"s{n};p{p};{n + p}.50" for n in range(9) for p in (1, 2)]
+    subtotals = [f"s{n};;{2 * n + 4}.00" for n in range(9)] * n_levels
+    text = "\n".join(["store_id;product_id;sales_amount", *lines, *subtotals, ""])
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    many = "" if n_levels == 1 else f"{n_levels} times "
+    assert problem.endswith(
+        f"; these rows have {many}as much money as all others, so they hold totals: remove them"
+    )
+    assert "complete the column" not in problem
+
+
+def test_rows_without_a_product_may_be_totals_or_not(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = sales(*["10.00"] * 100) + "s1;;10.00\n" * 30
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert problem.endswith(
+        "; complete the column 'product_id', or name another one in columns.sales; if the rows "
+        "hold totals, remove them"
+    )
+
+
+HEADER = "store_id,product_id,sales_amount,units"
+LINES = [f"s{n % 3},p{n % 2 + 1},{n}.50,{n % 4}" for n in range(1, 31)]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_row_numbers_that_the_header_does_not_name_are_called_so(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, quote: str, delimiter: str
+) -> None:
+    rows = [HEADER, *(f"{n},{line}" for n, line in enumerate(LINES, start=1))]
+    cells = [[f"{quote}{cell}{quote}" for cell in row.split(",")] for row in rows]
+    text = "\n".join([*map(delimiter.join, cells), ""])
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "line begins with a row number, which the header does not name" in problem
+    assert "without row numbers (in R, row.names = FALSE)" in problem
+
+
+@pytest.mark.parametrize("n_wrapped", ["all", "header", "data"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lines_in_quotes_as_a_whole_are_called_so(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, n_wrapped: str, delimiter: str
+) -> None:
+    header, *rows = [line.replace(",", delimiter) for line in [HEADER, *LINES]]
+    if n_wrapped != "data":
+        header = f'"{header}"'
+    if n_wrapped != "header":
+        rows = [f'"{row}"' for row in rows]
+    text = "\n".join([header, *rows, ""])
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "in quotes as a whole" in problem
+    assert "without quotes around whole lines" in problem
 
 
 def test_a_table_with_a_column_per_month_names_the_missing_column(
