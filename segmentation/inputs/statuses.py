@@ -33,17 +33,17 @@ class _Codes:
     sale: frozenset[str]
 
 
-#: Values that say in any column that a row is no sale; `_` is a blank.
+#: Values that say in any column that a row is no sale.
 _WORDS: Final = frozenset(
     re.split(
         r",\s+",
-        """return, returns, returned, sales return, sale return, customer return, refund, refunds,
-        refunded, void, voids, voided, post void, cancel, cancelled, canceled, cancellation,
-        reversal, reversed, credit note, storno, storniert, stornierung, retoure, rückgabe,
-        rücknahme, gutschrift, retour, retours, annulé, annulée, annulation, remboursement,
-        remboursé, remboursée, devolución, devolucion, devuelto, anulado, anulada, anulación,
-        reembolso, devolução, cancelado, cancelada, reso, annullato, annullata, rimborso,
-        annulleret, zwrot, anulowano""",
+        """return, returns, returned, sales return, sales_return, sale return, sale_return, refund,
+        refunds, refunded, void, voids, voided, post void, post_void, cancel, cancelled, canceled,
+        cancellation, reversal, reversed, credit note, credit_note, storno, storniert, stornierung,
+        retoure, rückgabe, rücknahme, gutschrift, retour, retours, annulé, annulée, annulation,
+        remboursement, remboursé, remboursée, devolución, devolucion, devuelto, anulado, anulada,
+        anulación, reembolso, devolução, cancelado, cancelada, reso, annullato, annullata,
+        rimborso, annulleret, zwrot, anulowano""",
     )
 )
 _NOT_SOLD: Final = (
@@ -94,26 +94,24 @@ def status_doubts(
     for column in columns:
         if column.read_as != "text":
             continue
-        value = f"trim({sql_name(column.column)}::varchar)"
-        level = f"replace(lower({value}), '_', ' ')"
         codes = next((c for c in _CODES if c.names.fullmatch(normalized(column.column))), None)
-        code_kinds = ""
+        meanings = dict.fromkeys(_WORDS, "word")
         if codes is not None:
-            code_kinds = (
-                f"when {level} in ({_listed(codes.no_sale)}) then 'code' "
-                f"when {level} in ('', {_listed(codes.sale)}) or {level} is null then 'sale'"
-            )
+            meanings |= dict.fromkeys(codes.no_sale, "code") | dict.fromkeys(codes.sale, "sale")
+        listed = ", ".join(f"({sql_literal(level)}, '{kind}')" for level, kind in meanings.items())
+        value = f"trim({sql_name(column.column)}::varchar)"
+        # only codes have to know which other values there are
         by_kind = plan.grouped(
             connection,
             f"""
             select kind, sign(amount) as direction, count(*) as n, sum(amount) as money,
                 min(value) as value
             from (
-                select
-                    case when {level} in ({_listed(_WORDS)}) then 'word' {code_kinds} end as kind,
-                    {amount} as amount,
-                    {value} as value
+                select _kind as kind, {amount} as amount, {value} as value
                 from {plan.relation}
+                {"left" if codes else "inner"} join (values {listed}) as meanings (_level, _kind)
+                    on lower({value}) = _level
+                {f"where {value} <> ''" if codes else ""}
             )
             group by kind, direction
             """,
@@ -155,7 +153,3 @@ def _doubt(
         f"their amounts with a minus; set formats.sales.{column.column}: ignore if they are sales"
     )
     return Doubt(text, is_plain=True)
-
-
-def _listed(values: frozenset[str]) -> str:
-    return ", ".join(map(sql_literal, sorted(values)))
