@@ -15,7 +15,7 @@ import datetime as dt
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,8 @@ class PublicFile:
         The var `columns` of the sales, or of the facts about stores where there are no sales.
     category, need_state
         Columns that become the table of products; empty where there are no sales.
+    formats
+        The var `formats` of the sales.
     """
 
     name: str
@@ -46,6 +48,7 @@ class PublicFile:
     columns: Mapping[str, str]
     category: str = ""
     need_state: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
 
 
 FILES: Final = (
@@ -79,6 +82,7 @@ FILES: Final = (
         },
         "PRODUCTLINE",
         "PRODUCTLINE",
+        {"STATUS": "ignore"},
     ),
     PublicFile(
         "IA_liquor_sales.csv",
@@ -167,7 +171,8 @@ def read(file: PublicFile, path: Path, products: Path) -> IntakeReport:
     if file.category:
         write_products(file, path, products)
         inputs["products"] = str(products)
-    options = InputOptions({"columns": {name: dict(file.columns)}})
+    given = {"columns": {name: dict(file.columns)}, "formats": {name: dict(file.formats)}}
+    options = InputOptions(given)
     with duckdb.connect() as connection:
         return check_data(connection, inputs, options, TODAY)
 

@@ -56,8 +56,10 @@ _ROUNDING_OF_PARTS: Final = 1e-3
 #: In so many stores no product has the money of others by chance; fewer are all a small chain has.
 _ENOUGH_STORES: Final = 10
 _FEWEST_STORES: Final = 3
-#: Share of the stores of a total in which a part of it may be missing.
-_MOST_EXCEPTIONS: Final = 0.05
+#: How far the share of a total may be from a half of all money, as stores lack it, or parts of it.
+_NEAR_A_HALF: Final = 0.1
+#: Share of its stores in which it may differ, since a row of it or of its parts is missing.
+_MOST_EXCEPTIONS: Final = 0.25
 
 
 def totals_problem(
@@ -119,8 +121,8 @@ def product_totals_problem(
 ) -> str:
     """Why a product of the sales holds the total of others in each store; empty if none does.
 
-    Such a product has half of the money of a file, or of its category or need state there. Where
-    one has, stores are looked at.
+    Such a product has about half of the money of a file, or half of that of its category or need
+    state there. Where one has, stores are looked at.
 
     Parameters
     ----------
@@ -195,7 +197,8 @@ def _with_halves(part: str) -> str:
     return f"""
         select
             *,
-            abs(sum(money) over part - 2 * money) <= {_ROUNDING_OF_PARTS} * abs(money) as is_half,
+            sum(money) over part as whole,
+            abs(whole - 2 * money) <= {_ROUNDING_OF_PARTS} * abs(money) as is_half,
             count(*) over part > {_FEWEST_OTHERS} as is_proof
         from _intake_sums
         window part as (partition by file, store{part})
@@ -203,13 +206,14 @@ def _with_halves(part: str) -> str:
 
 
 def _halves(connection: duckdb.DuckDBPyConnection, part: str) -> bool:
-    """Whether a product has as much money as all others of its part of a file."""
-    query = f"select 1 from ({_with_halves(part)}) where is_half and is_proof limit 1"
+    """Whether a product has about as much money as all others of its part of a file."""
+    is_near = "is_half" if part else f"abs(money / whole - 0.5) < {_NEAR_A_HALF}"
+    query = f"select 1 from ({_with_halves(part)}) where is_proof and {is_near} limit 1"
     return connection.execute(query).fetchone() is not None
 
 
 def _totals_in_stores(connection: duckdb.DuckDBPyConnection, part: str) -> list[tuple[Any, ...]]:
-    """Products that are half of their part in nearly every store: name, files, stores, money."""
+    """Products that are half of their part in most of their stores: name, files, stores, money."""
     enough = _ENOUGH_STORES
     if not part:
         ((n_stores,),) = connection.execute(

@@ -172,6 +172,17 @@ def test_totals_by_day_and_in_one_file_of_several_are_refused_with_the_file(
     assert problem.startswith(f"inputs.sales: 24 row(s) of {tmp_path}/sales-2.csv hold totals")
 
 
+@pytest.mark.parametrize("n_parts", [0, 1])
+def test_totals_that_some_stores_lack_or_that_lack_a_part_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, n_parts: int
+) -> None:
+    left_out = [f"s{n};{name};" for n in (3, 7, 9) for name in (["p1"] if n_parts else ["ALL"])]
+    rows = [row for row in mix(20, ALL=set(AMOUNTS)) if not row.startswith(tuple(left_out))]
+    files = {"sales": "\n".join([HEADER, *rows, ""]), "products": PRODUCTS}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert f"of all other products in 17 of {17 + 3 * n_parts} stores" in problem
+
+
 def test_products_that_only_look_like_totals_are_read(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -182,7 +193,7 @@ def test_products_that_only_look_like_totals_are_read(
         "equal sales": [f"s{n};{p};10.00" for n in stores for p in AMOUNTS],
         "the sum in some stores": [
             *(f"s{n};{p};{1 + n % 3}" for n in stores for p in ("p1", "p2")),
-            *(f"s{n};p3;{2 * (1 + n % 3) + (n % 5 == 0)}" for n in stores),
+            *(f"s{n};p3;{2 * (1 + n % 3) + (n % 2 == 0)}" for n in stores),
         ],
         "the sum in the chain": [
             *(f"s{n};{p};10.00" for n in stores for p in ("p1", "p2")),
