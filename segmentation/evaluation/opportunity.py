@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from segmentation.evaluation.periods import MIN_GROUP, Panel
@@ -22,6 +23,9 @@ _RESAMPLES: Final = 40
 _DRAWS: Final = 100
 #: How many standard deviations of chance the dispersion of the stores must exceed.
 _GATE: Final = 6.0
+#: Stores beyond this many interquartile ranges from the quartiles are unusual. Tukey's three would
+#: leave out stores whose true shares are merely skewed.
+_FAR_OUT: Final = 4.0
 _MONEY: Final = pl.Decimal(18, 2)
 
 OPPORTUNITY_SCHEMA: Final = pl.Schema(
@@ -110,12 +114,12 @@ def sampling_variance(amounts: Matrix) -> Matrix:
 
 
 def without_season(amounts: Matrix) -> Matrix:
-    """Sales as they would be if the mix of the chain were the same in all periods.
+    """Sales as they would be if the mix of all these stores were the same in all periods.
 
-    ``a_bn - a_b (c_bn - c_n)`` with the chain's share c_bn of need state n in period b and c_n in
-    all periods. Sales of a period stay the same. What all stores share, such as Christmas, is then
-    no sampling variance of each, and a store that was open for a part of the year does not differ
-    from the others by its season.
+    ``a_bn - a_b (c_bn - c_n)`` with the share of all stores c_bn of need state n in period b and
+    c_n in all periods. Sales of a period stay the same. What all stores share, such as Christmas,
+    is then no sampling variance of each, and a store that was open for a part of the year does not
+    differ from the others by its season.
 
     Parameters
     ----------
@@ -130,6 +134,14 @@ def without_season(amounts: Matrix) -> Matrix:
     return steady
 
 
+def without_segment_season(amounts: Matrix, labels: Labels) -> Matrix:
+    """Take out of each store the season of its segment, or of all stores if that is small."""
+    steady = without_season(amounts)
+    for rows in _segments(labels):
+        steady[rows] = without_season(amounts[rows])
+    return steady
+
+
 def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Matrix, Matrix]:
     """Shares of the stores of one segment, pulled toward its mean by their sampling variance.
 
@@ -140,6 +152,10 @@ def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Ma
     (n - 1))``, where Q is the sum of the squared deviations over the pooled variance and m the mean
     of ``(V / pooled V)^2``: one if all variances follow the pooled one, more if a few stores with
     rare, large baskets carry Q.
+
+    A store whose share or kappa is far out (Tukey) takes no part in these estimates: a single odd
+    store would let chance pass as room in its whole segment, or hide all room. It is shrunken like
+    the others.
 
     Parameters
     ----------
@@ -157,21 +173,32 @@ def shrunken_shares(shares: Matrix, variance: Matrix, sales: Matrix) -> tuple[Ma
     ----------
     Morris (1983), Parametric empirical Bayes inference, Journal of the American Statistical
     Association 78. Cochran (1954), The combination of estimates from different experiments,
-    Biometrics 10 (Q).
+    Biometrics 10 (Q). Tukey (1977), Exploratory Data Analysis, section 2D (far out).
     """
-    n_stores = shares.shape[-2]
     weights = sales[:, np.newaxis]
-    mean = (weights * shares).sum(axis=-2, keepdims=True) / weights.sum()
-    pooled = (weights * variance).mean(axis=-2, keepdims=True) / weights
+    kappa = weights * variance
+    usual = _is_usual(shares) & _is_usual(kappa)
+    usual |= usual.mean(axis=-2, keepdims=True) < 0.5  # noqa: PLR2004 (too few to learn from)
+    n_stores = usual.sum(axis=-2, keepdims=True)
+
+    def average(values: Matrix, weights: Matrix | float = 1.0) -> Matrix:
+        counted: Matrix = usual * weights
+        mean: Matrix = (counted * values).sum(axis=-2, keepdims=True) / counted.sum(
+            axis=-2, keepdims=True
+        )
+        return mean
+
+    mean = average(shares, weights)
+    pooled = average(kappa) / weights
     own = np.maximum(variance, pooled)
     with np.errstate(divide="ignore", invalid="ignore"):
-        q = ((shares - mean) ** 2 / pooled).sum(axis=-2, keepdims=True)
-        uneven = ((variance / pooled) ** 2).mean(axis=-2, keepdims=True)
-        dispersed = q / (n_stores - 1) > 1 + _GATE * np.sqrt(2 * uneven / (n_stores - 1))
-    between = np.maximum(
-        shares.var(axis=-2, keepdims=True, ddof=1) - own.mean(axis=-2, keepdims=True), 0.0
-    )
-    between = np.where(dispersed, between, 0.0)
+        # of n - 1 degrees of freedom
+        excess = n_stores / (n_stores - 1)
+        dispersion = average((shares - mean) ** 2 / pooled) * excess
+        uneven = average((variance / pooled) ** 2)
+        dispersed = dispersion > 1 + _GATE * np.sqrt(2 * uneven / (n_stores - 1))
+    spread = average((shares - average(shares)) ** 2) * excess
+    between = np.where(dispersed, np.maximum(spread - average(own), 0.0), 0.0)
     known = between + own
     weight = np.divide(between, known, out=np.zeros_like(known), where=known > 0)
     return mean + weight * (shares - mean), weight * own
@@ -218,7 +245,7 @@ def room(amounts: Matrix, labels: Labels, seed: int = 0) -> Room:
     seed
         Of the draws behind the intervals.
     """
-    shares, variance, sales = _steady(amounts)
+    shares, variance, sales = _steady(amounts, labels)
     generator = np.random.default_rng(seed)
     draws = np.zeros((_DRAWS, len(sales)))
     margin = np.zeros_like(shares)
@@ -251,7 +278,7 @@ def room(amounts: Matrix, labels: Labels, seed: int = 0) -> Room:
 
 def total_room(amounts: Matrix, labels: Labels) -> float:
     """Sum of the room of all stores, without intervals; parameters as for `room`."""
-    shares, variance, sales = _steady(amounts)
+    shares, variance, sales = _steady(amounts, labels)
     shrunken, target = _targets(shares, variance, sales, labels)
     return float(sales @ np.maximum(target - shrunken, 0.0).sum(axis=1))
 
@@ -272,7 +299,7 @@ def null_room(amounts: Matrix, labels: Labels, seed: int, n_draws: int = _RESAMP
     Liu (1988), Bootstrap procedures under some non-i.i.d. models, Annals of Statistics 16.
     """
     generator = np.random.default_rng(seed)
-    amounts = without_season(amounts)
+    amounts = without_segment_season(amounts, labels)
     per_period = amounts.sum(axis=2, keepdims=True)
     sales = per_period.sum(axis=1, keepdims=True)
     residuals = amounts - amounts.sum(axis=1, keepdims=True) / sales * per_period
@@ -394,11 +421,17 @@ def segment_opportunity(
     return detail, pl.DataFrame(rows, schema=ROOM_SCHEMA, orient="row")
 
 
-def _steady(amounts: Matrix) -> tuple[Matrix, Matrix, Matrix]:
-    """Shares without the season, their sampling variance, and sales of each store."""
-    steady = without_season(amounts)
-    shares = closure(np.maximum(steady.sum(axis=1), 0.0))
-    return shares, sampling_variance(steady), amounts.sum(axis=(1, 2))
+def _steady(amounts: Matrix, labels: Labels) -> tuple[Matrix, Matrix, Matrix]:
+    """Shares without the season, their sampling variance, and sales of each store.
+
+    The season is the one of the segment. A store is a part h of the sales that show it, so a part h
+    of its own variance is taken out with it, and is put back.
+    """
+    steady, sales = without_segment_season(amounts, labels), amounts.sum(axis=(1, 2))
+    variance = sampling_variance(steady)
+    for rows in _segments(labels):
+        variance[rows] /= (1 - sales[rows] / sales[rows].sum())[:, np.newaxis]
+    return closure(np.maximum(steady.sum(axis=1), 0.0)), variance, sales
 
 
 def _not_estimated(labels: Labels, n_need_states: int) -> str | None:
@@ -420,6 +453,13 @@ def _segments(labels: Labels) -> Iterator[Labels]:
         rows = np.flatnonzero(labels == label)
         if len(rows) >= MIN_GROUP:
             yield rows
+
+
+def _is_usual(values: Matrix) -> npt.NDArray[np.bool_]:
+    """Whether a value is not far out among those of the stores; all are if most are the same."""
+    low, high = np.quantile(values, [0.25, 0.75], axis=-2, keepdims=True)
+    reach = np.where(high > low, _FAR_OUT * (high - low), np.inf)
+    return (values >= low - reach) & (values <= high + reach)
 
 
 def _targets(

@@ -237,3 +237,66 @@ def test_sales_without_dates_are_explained() -> None:
     nothing = Panel((), (), (), ORIGIN, np.zeros((0, 0, 0)))
     _, sums = segment_opportunity(nothing, "Tea", {}, seed=0)
     assert "there are no sales with dates" in sums["explanation"].item()
+
+
+def with_seasons_of_segments(whole: Panel, labels: Labels, swing: float) -> Panel:
+    """Two need states take turns, in half of the segments the other way round."""
+    wave = swing * np.sin(2 * np.pi * np.arange(len(whole.starts)) / len(whole.starts))
+    sign = np.where(labels % 2 == 0, 1.0, -1.0)[:, np.newaxis]
+    whole.amounts[:, :, 0] *= 1 + sign * wave
+    whole.amounts[:, :, 1] *= 1 - sign * wave
+    return whole
+
+
+def test_a_season_that_one_segment_has_hides_no_room() -> None:
+    found = []
+    for swing in (0.0, 0.8):
+        whole, labels = simulated_chain(
+            n_stores=120, store_spread=0.15, baskets_per_period=200, season=0.0, seed=1
+        )
+        with_seasons_of_segments(whole, labels, swing)
+        found.append(room(whole.amounts, labels).amount.sum() / whole.amounts.sum())
+    assert found[1] > 0.9 * found[0] > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stores_that_opened_late_have_no_room_because_of_the_season_of_their_segment(
+    seed: int,
+) -> None:
+    whole, labels = simulated_chain(n_stores=120, baskets_per_period=60, season=0.0, seed=seed)
+    with_seasons_of_segments(whole, labels, 0.8)
+    whole.amounts[::5, :13] = 0
+    assert room(whole.amounts, labels).amount.sum() <= 0.005 * whole.amounts.sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_stores", [40, 120])
+def test_one_odd_store_makes_no_room_for_stores_that_differ_by_baskets_only(
+    n_stores: int, seed: int
+) -> None:
+    whole, labels = simulated_chain(n_stores=n_stores, baskets_per_period=60, seed=seed)
+    whole.amounts[0, :, 0], whole.amounts[0, :, 1:] = whole.amounts[0].sum(axis=1), 0.0
+    found = room(whole.amounts, labels)
+    assert found.amount[1:].sum() <= 0.005 * whole.amounts.sum()
+
+
+@pytest.mark.parametrize("odd", ["sells one need state", "has one huge basket", "is uneven"])
+def test_one_odd_store_changes_the_room_of_the_others_little(odd: str) -> None:
+    rooms = []
+    for is_odd in (False, True):
+        whole, _ = simulated_chain(
+            n_stores=40, n_groups=1, store_spread=0.3, baskets_per_period=60, seed=2
+        )
+        own = whole.amounts[0]
+        if is_odd and odd == "sells one need state":
+            own[:, 0], own[:, 1:] = own.sum(axis=1), 0.0
+        elif is_odd and odd == "has one huge basket":
+            own[5, 3] += 10 * own.sum()
+        elif is_odd:
+            place = np.arange(len(own)) % own.shape[1]
+            totals = own.sum(axis=1)
+            own[:] = 0.0
+            own[np.arange(len(own)), place] = totals
+        found = room(whole.amounts, np.zeros(40, dtype=np.intp))
+        rooms.append(found.amount[1:].sum() / whole.amounts[1:].sum())
+    assert rooms[1] == pytest.approx(rooms[0], rel=0.15)
