@@ -7,7 +7,9 @@ select
     round(room) as room,
     upkeep,
     round(net_value) as net_value,
-    is_best
+    round(net_value_standard_error) as net_value_standard_error,
+    is_best,
+    explanation
 from {{ ref('value_of_k') }}
 where category = {{ argument('category_name', 'Snacks') }}
 order by n_segments

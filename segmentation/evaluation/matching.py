@@ -13,7 +13,7 @@ import polars as pl
 from scipy.spatial.distance import cdist
 from scipy.stats import norm, trim_mean
 
-from segmentation.evaluation.periods import Panel
+from segmentation.evaluation.periods import Panel, counted
 from segmentation.evaluation.validity import Z95
 from segmentation.features.vectors import Matrix, closure
 
@@ -353,7 +353,8 @@ def matched_stores(
     eligible = np.broadcast_to(sold >= MIN_ACTIVITY, len(whole.stores))
     chosen = [store for store, fine in zip(whole.stores, eligible, strict=True) if fine]
     if segments is not None:
-        chosen = [store for store in chosen if store in segments]
+        controlled = {segments[s] for s in chosen if s in segments and s not in set(tests)}
+        chosen = [store for store in chosen if segments.get(store) in controlled]
     kept = [store for store in chosen if store in set(tests)]
     counts = (len(kept), len(chosen) - len(kept), int(before.sum()), int(after.sum()))
     left_out = _left_out(sorted(set(tests) - set(kept)), within_segments=segments is not None)
@@ -398,7 +399,7 @@ def matched_stores(
     )
     detectable = (Z95 + float(norm.ppf(_POWER))) * found.standard_error
     text = (
-        f"{counts[0]} test stores: sales changed by {100 * found.effect:+.1f}% "
+        f"{counts[0]:,} test stores: sales changed by {100 * found.effect:+.1f}% "
         f"({100 * found.low:+.1f}% to {100 * found.high:+.1f}%) compared with their controls; "
         f"effects below {100 * detectable:.1f}% cannot be detected{left_out}"
     )
@@ -421,9 +422,9 @@ def _left_out(stores: list[str], *, within_segments: bool) -> str:
     if not stores:
         return ""
     more = " and others" if len(stores) > _NAMED else ""
-    segment = " or have no segment" if within_segments else ""
+    segment = " or have no other store in their segment" if within_segments else ""
     return (
-        f"; left out: {len(stores)} test stores that sold in less than "
+        f"; left out: {counted(len(stores), 'test store')} that sold in less than "
         f"{MIN_ACTIVITY:.0%} of the periods before the test{segment} "
         f"({', '.join(stores[:_NAMED])}{more})"
     )
@@ -432,13 +433,18 @@ def _left_out(stores: list[str], *, within_segments: bool) -> str:
 def _too_little(n_tests: int, n_others: int, n_before: int, n_after: int) -> str | None:
     """Why a test cannot be measured."""
     for found, least, what in (
-        (n_tests, MIN_TESTS, "test stores that sold regularly before the test"),
-        (n_others, MIN_OTHERS, "other stores that sold regularly before the test"),
-        (n_before, MIN_PERIODS_BEFORE, "periods before the test"),
-        (n_after, 1, "periods after its start"),
+        (n_tests, MIN_TESTS, ("test store", "that sold regularly before the test")),
+        (n_others, MIN_OTHERS, ("other store", "that sold regularly before the test")),
+        (n_before, MIN_PERIODS_BEFORE, ("period", "before the test")),
     ):
         if found < least:
-            return f"{found} {what}; at least {least} are needed"
+            noun, which = what
+            return (
+                f"{counted(found, noun)} {which}; at least {least} are needed to tell an effect "
+                "from chance"
+            )
+    if n_after == 0:
+        return "there are no sales by period after its start"
     return None
 
 

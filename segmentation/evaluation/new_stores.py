@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from segmentation.evaluation.periods import MIN_GROUP, MIN_STORES
+from segmentation.evaluation.periods import MIN_GROUP, MIN_STORES, counted
 from segmentation.evaluation.validity import Z95
 from segmentation.features.vectors import Labels, Matrix
 
@@ -209,9 +209,9 @@ def new_stores(
     n_features = history.surroundings.shape[1]
     if len(known) < 2 or len(rows) < MIN_STORES or n_features == 0:  # noqa: PLR2004
         reason = (
-            f"{len(rows)} stores in {len(known)} segments of at least {MIN_GROUP}, {n_features} "
-            f"features of their surroundings; at least {MIN_STORES} stores, two segments and one "
-            "feature are needed"
+            f"{counted(len(rows), 'store')} in {counted(len(known), 'segment')} of at least "
+            f"{MIN_GROUP}, {counted(n_features, 'feature')} of their surroundings; at least "
+            f"{MIN_STORES} stores, two segments and one feature are needed"
             if history.stores
             else "no store has both sales and surroundings"
         )

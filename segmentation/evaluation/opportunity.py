@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from segmentation.evaluation.periods import MIN_GROUP, Panel
+from segmentation.evaluation.periods import MIN_GROUP, Panel, counted
 from segmentation.evaluation.validity import Z95
 from segmentation.features.vectors import Labels, Matrix, closure
 
@@ -347,17 +347,17 @@ def segment_opportunity(
         Two frames. Schema `OPPORTUNITY_SCHEMA`: one row per store and need state, sorted. Schema
         `ROOM_SCHEMA`: one row per segment and, with a null `segment_id`, one for the category. Room
         is rounded to cents per store and need state before it is summed, so the sums agree to the
-        cent. The null bound is the 95th percentile of `null_room`. With fewer than 8 periods there
-        are no rows of stores, and the row of the category explains why.
+        cent; the sums are null where no segment has 8 stores. The null bound is the 95th percentile
+        of `null_room`. With fewer than 8 periods there are no rows of stores, and the row of the
+        category explains why.
     """
     active = whole.amounts.sum(axis=(1, 2)) > 0
     stores = [s for s, on in zip(whole.stores, active, strict=True) if on and s in segments]
     n_periods = len(whole.starts)
     if n_periods < MIN_PERIODS or not stores:
-        periods = "1 period" if n_periods == 1 else f"{n_periods} periods"
         reason = (
-            f"the sales have {periods}; at least {MIN_PERIODS} are needed to tell differences "
-            "between stores from chance"
+            f"the sales have {counted(n_periods, 'period')}; at least {MIN_PERIODS} are needed to "
+            "tell differences between stores from chance"
         )
         text = (
             f"{category}: room cannot be estimated: "
@@ -369,7 +369,7 @@ def segment_opportunity(
         )
     part = whole.take(stores)
     names = np.array([segments[store] for store in stores])
-    known, labels = np.unique(names, return_inverse=True)
+    named, labels = np.unique(names, return_inverse=True)
     found = room(part.amounts, labels, seed)
     nulls = null_room(part.amounts, labels, seed)
     width = len(part.need_states)
@@ -391,31 +391,26 @@ def segment_opportunity(
         schema=OPPORTUNITY_SCHEMA,
     ).sort("segment_id", "store_id", "need_state")
     rows = []
-    for number, name in [*enumerate(known), (None, None)]:
+    for number, name in [*enumerate(named), (None, None)]:
         chosen = np.ones(len(stores), dtype=bool) if number is None else labels == number
         cells = detail if name is None else detail.filter(pl.col("segment_id") == name)
         total = cells["room"].sum()
         sales = cells["sales_amount"].sum()
         margin = Z95 * float(found.draws[:, chosen].sum(axis=1).std(ddof=1))
         bound = float(np.quantile(nulls[:, chosen].sum(axis=1), 0.95))
-        part_of = 100 / float(sales) if sales else 0.0
-        text = (
-            f"room of {float(total) * part_of:.1f}% of sales; "
-            f"chance alone gives up to {bound * part_of:.1f}%"
-        )
+        low, high = max(float(total) - margin, 0.0), float(total) + margin
+        unknown = _not_estimated(labels[chosen])
+        known = _in_words(float(sales), float(total), low, high, bound, width)
+        amounts = (total, _cent(low), _cent(high), _cent(bound))
         where = category if name is None else f"{category} {name}"
-        text = f"{where}: {_not_estimated(labels[chosen], width) or text}"
         rows.append(
             (
                 category,
                 None if name is None else str(name),
                 int(chosen.sum()),
                 sales,
-                total,
-                _cent(max(float(total) - margin, 0.0)),
-                _cent(float(total) + margin),
-                _cent(bound),
-                text,
+                *(amounts if unknown is None else [None] * len(amounts)),
+                f"{where}: {unknown or known}",
             )
         )
     return detail, pl.DataFrame(rows, schema=ROOM_SCHEMA, orient="row")
@@ -434,17 +429,29 @@ def _steady(amounts: Matrix, labels: Labels) -> tuple[Matrix, Matrix, Matrix]:
     return closure(np.maximum(steady.sum(axis=1), 0.0)), variance, sales
 
 
-def _not_estimated(labels: Labels, n_need_states: int) -> str | None:
-    """Why room of zero is no finding, None if it is one."""
+def _not_estimated(labels: Labels) -> str | None:
+    """Why the room of these segments is not known, None if it is."""
+    counts = np.unique(labels, return_counts=True)[1]
+    if (counts >= MIN_GROUP).any():
+        return None
+    largest = counted(int(counts.max()), "store")
+    known = largest if len(counts) == 1 else f"at most {largest}"
+    return f"room cannot be estimated: {known} in a segment; at least {MIN_GROUP} are needed"
+
+
+def _in_words(
+    sales: float, total: float, low: float, high: float, bound: float, n_need_states: int
+) -> str:
+    """Room as a part of the sales, with its interval."""
     if n_need_states < 2:  # noqa: PLR2004
         return "no room for another mix, as there is only one need state"
-    counts = np.unique(labels, return_counts=True)[1]
-    if (counts < MIN_GROUP).all():
-        return (
-            f"room cannot be estimated: {counts.max()} stores in a segment; at least {MIN_GROUP} "
-            "are needed"
-        )
-    return None
+    if not total:
+        return "no room found, as the stores of a segment differ no more than chance explains"
+    part, least, most, chance = (100 * amount / sales for amount in (total, low, high, bound))
+    return (
+        f"room of {part:.1f}% of sales for another mix ({least:.1f}% to {most:.1f}%), a ceiling; "
+        f"chance alone gives up to {chance:.1f}%"
+    )
 
 
 def _segments(labels: Labels) -> Iterator[Labels]:

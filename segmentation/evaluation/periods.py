@@ -203,11 +203,16 @@ def too_little(first: Panel, second: Panel) -> str | None:
     if not second.starts:
         return "all sales fall into one period"
     if shortest < MIN_WEEKS:
-        return (
-            f"the sales cover two halves of {shortest:.0f} weeks; "
-            f"at least {MIN_WEEKS} weeks each are needed"
-        )
+        known = counted(int(shortest), "week") if shortest >= 1 else "less than a week"
+        needed = MIN_WEEKS if shortest >= 1 else f"{MIN_WEEKS} weeks"
+        return f"the shorter half of the sales has {known}; at least {needed} are needed"
     n_stores = len(seen_in_both(first, second))
     if n_stores < MIN_STORES:
-        return f"{n_stores} stores sold in both halves; at least {MIN_STORES} are needed"
+        known = counted(n_stores, "store")
+        return f"{known} sold in both halves; at least {MIN_STORES} are needed"
     return None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as `1 store` or `2 stores`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

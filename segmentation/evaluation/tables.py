@@ -34,6 +34,7 @@ from segmentation.evaluation.periods import (
     MIN_WEEKS,
     ORIGIN,
     Panel,
+    counted,
     halves,
     of_category,
     panel,
@@ -55,10 +56,11 @@ from segmentation.evaluation.validity import (
     EXPECTED_SHARE_SCHEMA,
     VALIDITY_SCHEMA,
     Grouping,
+    cannot_be_tested,
     expected_share,
     segment_validity,
 )
-from segmentation.evaluation.value_of_k import VALUE_OF_K_SCHEMA, value_of_k
+from segmentation.evaluation.value_of_k import VALUE_OF_K_SCHEMA, not_compared, value_of_k
 from segmentation.features.vectors import Labels, closure, to_matrix
 from segmentation.settings import Settings
 
@@ -269,17 +271,23 @@ def value_table(
     Returns
     -------
     polars.DataFrame
-        Schema `VALUE_OF_K_SCHEMA`, sorted; no rows for a category that cannot be tested.
+        Schema `VALUE_OF_K_SCHEMA`, sorted; a row with the reason for a category that cannot be
+        tested.
     """
     frames = [pl.DataFrame(schema=VALUE_OF_K_SCHEMA)]
     cost = settings.project.cost_per_segment
     for category, whole in panels(sales, _categories(segments), settings.project.period):
         known = first_half(sales, category, settings)
         clusters = first_clusters(known, category, models, settings)
-        if clusters.scores.size:
-            tested = whole.take(known.learned_from())
-            candidates = _numbers_of_clusters(clusters, tested, category, settings)
-            frames.append(value_of_k(tested, category, candidates, cost))
+        reason = cannot_be_tested(*halves(whole))
+        if reason is None and not clusters.scores.size:
+            reason = clusters.problem or "the first half alone has no components to group by"
+        if reason is not None:
+            frames.append(not_compared(category, reason))
+            continue
+        tested = whole.take(known.learned_from())
+        candidates = _numbers_of_clusters(clusters, tested, category, settings)
+        frames.append(value_of_k(tested, category, candidates, cost))
     return pl.concat(frames)
 
 
@@ -295,7 +303,8 @@ def store_groups_table(
     segments
         category, store_id, segment_id.
     settings
-        Gives `n_store_groups`; by default as many as the category with the most segments has.
+        Gives `n_store_groups`; by default as many as the category with the most segments has, and
+        at most one for every 8 stores, the least that `validity_table` takes the mean of.
 
     Returns
     -------
@@ -310,7 +319,9 @@ def store_groups_table(
     if known.is_empty():
         return pl.concat(empty, how="diagonal")
     n_segments = known.group_by("category").agg(pl.col("segment_id").n_unique())["segment_id"]
-    n_groups = settings.project.n_store_groups or int(n_segments.max())  # type: ignore[arg-type]
+    most = known["store_id"].n_unique() // MIN_GROUP
+    by_default = max(1, min(int(n_segments.max()), most))  # type: ignore[arg-type]
+    n_groups = settings.project.n_store_groups or by_default
     groups = store_groups(known, totals, n_groups, settings.for_scope("internal", "").seed)
     segment_of = {category: _segment_of(known, category) for category in _categories(known)}
     losses = group_loss({category: wholes[category] for category in segment_of}, segment_of, groups)
@@ -381,7 +392,11 @@ def budget_table(
         names, labels = known[category]
         joined = steps[category][n_chosen][1]
         groups = [joined[labels == number][0] for number in range(len(names))]
-        text = f"{category}: {n_chosen} of {len(names)} segments remain; {tests[category]}{beyond}"
+        remain = "remains" if n_chosen == 1 else "remain"
+        text = (
+            f"{category}: {n_chosen} of {counted(len(names), 'segment')} {remain}; "
+            f"{tests[category]}{beyond}"
+        )
         for number, name in enumerate(names):
             members = [other for other, group in enumerate(groups) if group == groups[number]]
             largest = max(members, key=lambda other: (amounts[category][other], -other))

@@ -16,6 +16,9 @@ from segmentation.features.vectors import Labels, Matrix, closure
 #: Two-sided 95 % of a normal distribution.
 Z95: Final = 1.96
 
+#: A mix error below this is rounding.
+_EXACT: Final = 1e-9
+
 Verdict = Literal["holds", "does not hold", "not possible"]
 #: How sentences call a predictor whose name alone does not read well.
 _SUBJECTS: Final = {
@@ -214,7 +217,8 @@ def prior_sales(amounts: Matrix) -> float | None:
     """Strength of the shrinkage, tuned inside the given periods.
 
     The mix of the earlier periods, shrunken with each candidate K, predicts the mix of the later
-    ones; the K with the least error is kept. As the weight ``A / (A + K)`` knows how much a store
+    ones; the K with the least error is kept. It is never zero, which would call a store's own mix
+    certain. As the weight ``A / (A + K)`` knows how much a store
     sold, K holds for twice the time, too. A Dirichlet-multinomial fit on till lines shrinks too
     little, because the lines of one household are not independent.
 
@@ -238,7 +242,7 @@ def prior_sales(amounts: Matrix) -> float | None:
         return None
     first, second = closure(early[active]), closure(late[active])
     sales = early[active].sum(axis=1)
-    candidates = [0.0, *(np.median(sales) * 2.0 ** np.arange(-6, 6.5, 0.5)), np.inf]
+    candidates = [*(np.median(sales) * 2.0 ** np.arange(-6, 6.5, 0.5)), np.inf]
     errors = [
         mix_error(predict(shrink(first, sales, k), first, second), second).sum() for k in candidates
     ]
@@ -252,7 +256,8 @@ def expected_share(whole: Panel, category: str) -> pl.DataFrame:
     -------
     polars.DataFrame
         Schema `EXPECTED_SHARE_SCHEMA`, one row per store with sales and need state, sorted.
-        `own_weight` is 0 where the chain's mean is the best guess and 1 where the own mix is. No
+        `own_weight` is 0 where the chain's mean is the best guess and close to 1 where the own mix
+        is; it is below 1, as no past makes a mix certain. No
         rows if `prior_sales` has nothing to learn from, such as a single period.
     """
     totals = whole.totals()
@@ -276,6 +281,14 @@ def expected_share(whole: Panel, category: str) -> pl.DataFrame:
         },
         schema=EXPECTED_SHARE_SCHEMA,
     )
+
+
+def cannot_be_tested(first: Panel, second: Panel) -> str | None:
+    """Why the mix of the second half cannot be predicted from the first, or None if it can."""
+    reason = too_little(first, second)
+    if reason is None and len(first.need_states) < 2:  # noqa: PLR2004
+        return "there is only one need state"
+    return reason
 
 
 def segment_validity(
@@ -303,12 +316,10 @@ def segment_validity(
         groups could have seen the second half; `explanation` is a sentence for people.
     """
     first, second = halves(whole)
-    reason = too_little(first, second)
-    if reason is None and len(whole.need_states) < 2:  # noqa: PLR2004
-        reason = "there is only one need state"
+    reason = cannot_be_tested(first, second)
     rows: list[tuple[object, ...]] = []
+    names = [*(each.name for each in groupings), "own mix", "own mix, shrunken"]
     if reason is not None:
-        names = [*(each.name for each in groupings), "own mix", "own mix, shrunken"]
         rows = [_not_possible(category, name, reason, None) for name in names]
         return pl.DataFrame(rows, schema=VALIDITY_SCHEMA, orient="row")
     split_on = second.starts[0]
@@ -316,6 +327,10 @@ def segment_validity(
     first, second = first.take(stores), second.take(stores)
     p1, p2 = closure(first.totals()), closure(second.totals())
     chain_errors = mix_error(predict(mean_of_others(p1), p1, p2), p2)
+    if chain_errors.max() < _EXACT:
+        reason = "the mix of the chain predicts every store without error"
+        rows = [_not_possible(category, name, reason, split_on) for name in names]
+        return pl.DataFrame(rows, schema=VALIDITY_SCHEMA, orient="row")
     for grouping in groupings:
         if grouping.problem is not None:
             rows.append(_not_possible(category, grouping.name, grouping.problem, split_on))

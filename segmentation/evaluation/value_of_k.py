@@ -9,15 +9,16 @@ import numpy as np
 import polars as pl
 
 from segmentation.evaluation.opportunity import MIN_PERIODS, total_room
-from segmentation.evaluation.periods import MIN_GROUP, Panel, halves, seen_in_both, too_little
+from segmentation.evaluation.periods import MIN_GROUP, Panel, halves, seen_in_both
 from segmentation.evaluation.validity import (
+    cannot_be_tested,
     group_mean_of_others,
     mean_of_others,
     mix_error,
     predict,
     skill,
 )
-from segmentation.features.vectors import Labels, closure
+from segmentation.features.vectors import Labels, Matrix, closure
 
 #: Weeks of a year, to compare sales of half a year with a yearly upkeep.
 _WEEKS: Final = 52.0
@@ -33,7 +34,9 @@ VALUE_OF_K_SCHEMA: Final = pl.Schema(
         "room": pl.Float64(),
         "upkeep": pl.Float64(),
         "net_value": pl.Float64(),
+        "net_value_standard_error": pl.Float64(),
         "is_best": pl.Boolean(),
+        "explanation": pl.String(),
     }
 )
 
@@ -70,13 +73,22 @@ def value_of_k(
     Returns
     -------
     polars.DataFrame
-        Schema `VALUE_OF_K_SCHEMA`, one row for k = 1 and for each candidate, sorted; empty if there
-        is too little data. `is_best` marks the largest net value among k = 1 and the candidates
-        that hold. `room` is null with fewer than 8 periods.
+        Schema `VALUE_OF_K_SCHEMA`, one row for k = 1 and for each candidate, sorted; a single row
+        without figures if there is too little data. `is_best` marks the fewest segments, of k = 1
+        and the candidates that hold, whose net value is within one standard error of the largest:
+        of many candidates one is best by chance, and every segment has to be kept up. The standard
+        error is the one of the difference between the two, as the same stores are in both. `room`
+        is null with fewer than 8 periods.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen and Stone (1984), Classification and Regression Trees, section 3.4.3
+    (the one-standard-error rule).
     """
     first, second = halves(whole)
-    if too_little(first, second) is not None:
-        return pl.DataFrame(schema=VALUE_OF_K_SCHEMA)
+    reason = cannot_be_tested(first, second)
+    if reason is not None:
+        return not_compared(category, reason)
     stores = seen_in_both(first, second)
     places = np.flatnonzero(np.isin(whole.stores, stores))
     weeks = second.weeks
@@ -86,7 +98,7 @@ def value_of_k(
     per_year = second.totals().sum(axis=1) * _WEEKS / weeks
     has_room = len(whole.starts) >= MIN_PERIODS
     rows = []
-    net_values = {}
+    gains = {}
     for k, given in sorted({**candidates, 1: np.zeros(len(whole.stores), dtype=np.intp)}.items()):
         labels = given[places]
         errors = (
@@ -95,26 +107,68 @@ def value_of_k(
             else mix_error(predict(group_mean_of_others(p1, labels, minimum), p1, p2), p2)
         )
         found = skill(errors, chain_errors)
-        placed = float(((chain_errors - errors) * per_year).sum())
-        upkeep = k * cost_per_segment
-        amount = total_room(both.amounts, labels) if has_room else None
-        rows.append(
-            (
-                category,
-                k,
-                found.skill,
-                found.standard_error,
-                found.holds,
-                placed,
-                amount,
-                upkeep,
-                placed - upkeep,
-            )
-        )
+        gain = (chain_errors - errors) * per_year
         if k == 1 or found.holds:
-            net_values[k] = placed - upkeep
-    best = max(net_values, key=lambda k: (net_values[k], -k))
-    measured = pl.Schema({n: t for n, t in VALUE_OF_K_SCHEMA.items() if n != "is_best"})
-    return pl.DataFrame(rows, schema=measured, orient="row").with_columns(
-        is_best=pl.col("n_segments") == best
+            gains[k] = gain
+        placed, upkeep = float(gain.sum()), k * cost_per_segment
+        rows.append(
+            {
+                "category": category,
+                "n_segments": k,
+                "skill": found.skill,
+                "skill_standard_error": found.standard_error,
+                "holds": found.holds,
+                "sales_better_placed": placed,
+                "room": total_room(both.amounts, labels) if has_room else None,
+                "upkeep": upkeep,
+                "net_value": placed - upkeep,
+                "net_value_standard_error": _standard_error(gain),
+            }
+        )
+    best, why = _fewest_of_the_best(gains, cost_per_segment)
+    return pl.DataFrame([{**row, "is_best": row["n_segments"] == best} for row in rows]).select(
+        pl.col(name).cast(kind)
+        if name != "explanation"
+        else pl.lit(f"{category}: {why}").alias(name)
+        for name, kind in VALUE_OF_K_SCHEMA.items()
+    )
+
+
+def not_compared(category: str, reason: str) -> pl.DataFrame:
+    """One row without figures that says why numbers of clusters cannot be compared."""
+    text = f"{category}: numbers of clusters cannot be compared: {reason}"
+    row = {"category": category, "n_segments": 1, "holds": False, "is_best": False}
+    return pl.DataFrame([{**row, "explanation": text}], schema=VALUE_OF_K_SCHEMA)
+
+
+def _standard_error(gain: Matrix) -> float:
+    """Standard error of a sum over stores; one store is one observation."""
+    return float(np.std(gain, ddof=1) * np.sqrt(len(gain)))
+
+
+def _fewest_of_the_best(gains: Mapping[int, Matrix], cost: float) -> tuple[int, str]:
+    """Fewest segments within one standard error of the largest net value, and why in words."""
+    values = {k: float(gain.sum()) - k * cost for k, gain in gains.items()}
+    largest = max(values, key=lambda k: (values[k], -k))
+    best = min(
+        k
+        for k, gain in gains.items()
+        if k <= largest and values[largest] - values[k] <= _standard_error(gains[largest] - gain)
+    )
+    if len(gains) == 1:
+        return (
+            best,
+            "no number of clusters holds on later sales, so one plan for all stores is best",
+        )
+    name = "one plan for all stores" if best == 1 else f"{best} clusters"
+    if best != largest:
+        return best, (
+            f"{name} {'is' if best == 1 else 'are'} within one standard error of the largest net "
+            f"value, which {largest} clusters have"
+        )
+    if best == 1:
+        return best, f"{name} has the largest net value"
+    return best, (
+        f"{name} have the largest net value, and no smaller number is within one standard error "
+        "of it"
     )

@@ -12,8 +12,18 @@ from segmentation.run.invocation import Invocation, NodeResult
 from segmentation.warehouse.database import execute
 from segmentation.warehouse.secrets import without_secrets
 
+#: What a category needs to have rows in a table. The other tables about the worth of segments have
+#: a row with the reason.
+_NEEDED: Final = {
+    "segment_products": "sales are needed",
+    "store_group_losses": "sales of two stores are needed",
+    "expected_shares": "sales of three stores in two periods are needed",
+    "segment_opportunity": "sales in 8 periods are needed",
+}
 #: Models that the summary reads last; it is shown if the run has built them.
-_LAST_MODELS: Final = frozenset({"segment_summary", "segment_changes", "segment_validity", "drift"})
+_LAST_MODELS: Final = frozenset(
+    {"segment_summary", "segment_changes", "segment_validity", "drift", *_NEEDED}
+)
 _CURRENT_SCOPES: Final = """
 with current_scopes as (
     select 'internal' as lane, scope from features.feat_internal
@@ -24,6 +34,8 @@ with current_scopes as (
 _MAX_SEGMENTS: Final = 40
 _MAX_DRIFTED: Final = 5
 _MAX_VERDICTS: Final = 20
+#: Categories that are named where a table has no rows for them.
+_MAX_NAMED: Final = 3
 #: Rows that are shown of each test that warned.
 _MAX_WARNINGS: Final = 5
 _MAX_NAME: Final = 26
@@ -56,6 +68,7 @@ def summary(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterat
     yield from _segments(cursor)
     yield ""
     yield from _validity(cursor)
+    yield from _without_rows(cursor)
     yield ""
     yield from _movements(cursor, invocation)
     yield from _drift(cursor)
@@ -260,9 +273,27 @@ def _validity(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         return
     for explanation, _, skill, margin in rows[:_MAX_VERDICTS]:
         own = "" if skill is None else f" by {100 * skill:.1f}% (± {100 * margin:.1f})"
-        yield f"  {explanation}" + (own and f"; a store's own mix, shrunken, cuts it{own}")
+        yield f"  {explanation}" + (own and f"; a store's own mix, shrunken, cuts the error{own}")
     if len(rows) > _MAX_VERDICTS:
         yield f"  ... and {len(rows) - _MAX_VERDICTS} more in segments.segment_validity"
+
+
+def _without_rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Which tables have nothing to say about a category, and what they need."""
+    categories = {
+        name
+        for (name,) in execute(cursor, "select category from segments.segment_summary").fetchall()
+    }
+    for table, needed in _NEEDED.items():
+        rows = execute(cursor, f"select distinct category from segments.{table}").fetchall()  # noqa: S608
+        missing = sorted(categories - {name for (name,) in rows})
+        if not missing:
+            continue
+        more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
+        which = f"for {', '.join(missing[:_MAX_NAMED])}{more}"
+        if len(missing) == len(categories):
+            which = "in this build"
+        yield f"  segments.{table} has no rows {which}: {needed}"
 
 
 def _movements(cursor: duckdb.DuckDBPyConnection, invocation: Invocation) -> Iterator[str]:

@@ -33,5 +33,6 @@ from {{ ref('segment_room') }} as published
 left join sums
     on published.category = sums.category and published.segment_id is not distinct from sums.segment_id
 where
-    published.room is distinct from sums.room
+    -- NULL is room that cannot be estimated
+    published.room != sums.room
     or published.sales_amount is distinct from sums.sales_amount

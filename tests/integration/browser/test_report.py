@@ -274,7 +274,7 @@ def test_the_overview_says_how_good_the_groups_of_each_category_are(opened: Visi
 
 
 def test_a_link_leads_to_a_heading_below_the_navigation(opened: Visit) -> None:
-    link = opened.page.get_by_role("link", name="room for more sales").first
+    link = opened.page.get_by_role("link", name="room for another mix").first
     link.click()
     head = opened.page.locator((link.get_attribute("href") or "").replace("#", "h3#"))
     expect(head).to_be_in_viewport(ratio=1)

@@ -187,9 +187,10 @@ def test_a_few_test_stores_have_controls_and_no_effect(n_tests: int) -> None:
     assert found.balance["measure"][0] == "log sales per period"
     (row,) = found.effect.to_dicts()
     assert row["effect"] is None
+    stores = "1 test store" if n_tests == 1 else f"{n_tests} test stores"
     assert row["explanation"] == (
-        f"Controls were found, but the effect cannot be measured: {n_tests} test stores that sold "
-        "regularly before the test; at least 20 are needed"
+        f"Controls were found, but the effect cannot be measured: {stores} that sold regularly "
+        "before the test; at least 20 are needed to tell an effect from chance"
     )
 
 
@@ -199,7 +200,7 @@ def test_without_other_stores_nothing_is_matched() -> None:
     assert found.matches.is_empty()
     assert found.effect["explanation"].to_list() == [
         "The test cannot be measured: 0 other stores that sold regularly before the test; "
-        "at least 60 are needed"
+        "at least 60 are needed to tell an effect from chance"
     ]
 
 
@@ -212,6 +213,21 @@ def test_test_stores_that_are_left_out_are_named() -> None:
         "left out: 4 test stores that sold in less than 90% of the periods before the test "
         "(S00000, S00005, S00010 and others)" in row["explanation"]
     )
+
+
+def test_a_test_store_without_others_in_its_segment_does_not_count_as_no_effect() -> None:
+    whole = chain()
+    tests = list(whole.stores[::5])
+    whole.amounts[::5, N_BEFORE:] *= 1.5
+    alone = set(tests[:10])
+    segments = {store: "1-2" if store in alone else "1-1" for store in whole.stores}
+    starts_on = whole.starts[N_BEFORE]
+    found = matched_stores(whole, tests, starts_on, segments=segments, seed=0)
+    (row,) = found.effect.to_dicts()
+    assert row["n_tests"] == 22
+    assert row["effect"] == pytest.approx(0.5, abs=0.1)
+    assert "left out: 10 test stores that" in row["explanation"]
+    assert "or have no other store in their segment" in row["explanation"]
 
 
 def test_an_unknown_test_store_is_an_error() -> None:

@@ -211,13 +211,38 @@ def test_room_that_is_not_estimated_is_not_called_zero() -> None:
     )
     assert texts["g1"].startswith("Tea g1: room of ")
     assert texts[None].startswith("Tea: room of ")
+    assert sums.filter(pl.col("room").is_null())["segment_id"].to_list() == ["g0"]
+    assert sums.filter(pl.col("null_bound").is_null())["segment_id"].to_list() == ["g0"]
     _, sums = segment_opportunity(whole.take(list(whole.stores[:3])), "Tea", few, seed=0)
     assert all("room cannot be estimated" in text for text in sums["explanation"])
+    assert sums["room"].null_count() == len(sums)
+    _, sums = segment_opportunity(whole.take(["S00000"]), "Tea", few, seed=0)
+    assert sums["explanation"].to_list() == [
+        "Tea g0: room cannot be estimated: 1 store in a segment; at least 8 are needed",
+        "Tea: room cannot be estimated: 1 store in a segment; at least 8 are needed",
+    ]
     single = Panel(
         whole.stores, ("tea",), whole.starts, whole.end, whole.amounts.sum(axis=2, keepdims=True)
     )
     _, sums = segment_opportunity(single, "Tea", few, seed=0)
     assert all("only one need state" in text for text in sums["explanation"][1:])
+
+
+def test_the_sentence_calls_room_a_ceiling_and_gives_its_interval() -> None:
+    whole, labels = simulated_chain(n_stores=80, store_spread=0.5, seed=4)
+    _, sums = segment_opportunity(whole, "Tea", segments(whole, labels), seed=0)
+    (row,) = sums.filter(pl.col("segment_id").is_null()).to_dicts()
+    part = 100 / float(row["sales_amount"])
+    amounts = [float(row[name]) * part for name in ("room", "room_low", "room_high", "null_bound")]
+    assert row["explanation"] == (
+        "Tea: room of {:.1f}% of sales for another mix ({:.1f}% to {:.1f}%), a ceiling; "
+        "chance alone gives up to {:.1f}%".format(*amounts)
+    )
+    even, _ = simulated_chain(n_stores=80, seed=4)
+    _, sums = segment_opportunity(even, "Tea", segments(even, labels), seed=0)
+    assert sums["explanation"].to_list()[-1] == (
+        "Tea: no room found, as the stores of a segment differ no more than chance explains"
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.evaluation.periods import (
+    Panel,
     halves,
     panel,
     period_end,
@@ -83,14 +84,31 @@ def test_a_store_that_opened_in_the_second_half_is_not_compared() -> None:
 @pytest.mark.parametrize(
     ("n_periods", "n_stores", "message"),
     [
-        (10, 60, "the sales cover two halves of 10 weeks; at least 13 weeks each are needed"),
+        (10, 60, "the shorter half of the sales has 10 weeks; at least 13 are needed"),
+        (2, 60, "the shorter half of the sales has 2 weeks; at least 13 are needed"),
         (14, 20, "20 stores sold in both halves; at least 30 are needed"),
+        (14, 1, "1 store sold in both halves; at least 30 are needed"),
         (1, 60, "all sales fall into one period"),
     ],
 )
 def test_too_little_data_is_explained(n_periods: int, n_stores: int, message: str) -> None:
     whole, _ = simulated_chain(n_periods=n_periods, n_stores=n_stores)
     assert too_little(*halves(whole)) == message
+
+
+@pytest.mark.parametrize(
+    ("days", "known"), [(181, "12 weeks"), (14, "1 week"), (6, "less than a week")]
+)
+def test_a_time_that_is_too_short_is_not_said_to_be_long_enough(days: int, known: str) -> None:
+    whole, _ = simulated_chain(n_periods=2, n_stores=60)
+    starts = tuple(whole.starts[0] + dt.timedelta(days=day) for day in (0, days // 2))
+    end = starts[0] + dt.timedelta(days=days)
+    short = Panel(whole.stores, whole.need_states, starts, end, whole.amounts)
+    assert too_little(*halves(short)) == (
+        f"the shorter half of the sales has {known}; at least 13 weeks are needed"
+        if known.startswith("less")
+        else f"the shorter half of the sales has {known}; at least 13 are needed"
+    )
 
 
 def test_sales_without_dates_have_nothing_to_compare() -> None:

@@ -121,7 +121,7 @@ def test_verdicts_follow_what_was_planted(validity: pl.DataFrame) -> None:
 def test_every_test_that_is_not_possible_gives_its_reason(validity: pl.DataFrame) -> None:
     assert "does not fall into groups" in explanation(validity, "Bread", "internal clusters")
     assert "no build was made before 2000-07-03" in explanation(validity, "Tea", "segments")
-    assert "the sales cover two halves of 6 weeks" in explanation(validity, "Honey", "segments")
+    assert "the shorter half of the sales has 6 weeks" in explanation(validity, "Honey", "segments")
 
 
 def test_segments_of_a_build_before_the_second_half_are_tested(
@@ -159,6 +159,11 @@ def test_sales_without_dates_are_not_tested_and_have_no_other_rows(
     assert set(found["verdict"]) == {"not possible"}
     assert "there are no sales with dates" in explanation(found, "Tea", "segments")
     assert expected_shares_table(sales, segments, SETTINGS).is_empty()
+    value = value_table(
+        sales, segments, first_half_models(sales, [], SETTINGS, existing=None), SETTINGS
+    )
+    assert value.height == 3
+    assert all("there are no sales with dates" in text for text in value["explanation"])
     room = room_table(sales, segments, SETTINGS)
     assert room["store_id"].null_count() == len(room) == 3
     assert all("there are no sales with dates" in text for text in room["explanation"])
@@ -193,7 +198,11 @@ def test_more_clusters_than_are_planted_are_not_worth_their_upkeep(
     sales = sales_of(chains, connection)
     models = first_half_models(sales, sorted(chains), SETTINGS, existing=None)
     found = value_table(sales, segments, models, SETTINGS)
-    assert set(found["category"]) == {"Bread", "Tea"}
+    assert set(found["category"]) == {"Bread", "Honey", "Tea"}
+    assert explanations(found)["Honey"] == (
+        "Honey: numbers of clusters cannot be compared: the shorter half of the sales has 6 weeks; "
+        "at least 13 are needed"
+    )
     best = dict(found.filter("is_best").select("category", "n_segments").iter_rows())
     assert best["Bread"] == 1
     gained = found.filter(pl.col("category") == "Tea")["sales_better_placed"].to_list()
@@ -225,6 +234,27 @@ def test_stores_that_share_their_segments_are_one_group_without_loss(
     coarser = store_groups_table(sales_of(chains, connection), segments, two)
     assert coarser["store_group"].n_unique() == 3  # two groups, and null in the rows of losses
     assert coarser.filter(pl.col("category") == "Tea")["loss"].item() > 0
+
+
+@pytest.mark.parametrize(
+    ("n_stores", "n_segments", "n_groups"), [(7, 2, 1), (10, 2, 1), (60, 12, 7), (400, 15, 15)]
+)
+def test_groups_have_eight_stores_on_average_unless_a_number_is_given(
+    n_stores: int, n_segments: int, n_groups: int, connection: duckdb.DuckDBPyConnection
+) -> None:
+    whole, _ = simulated_chain(n_stores=n_stores, n_periods=2, seed=4)
+    own = pl.DataFrame(
+        {
+            "category": ["Tea"] * n_stores,
+            "store_id": whole.stores,
+            "segment_id": [str(number % n_segments) for number in range(n_stores)],
+        }
+    )
+    sales = sales_of({"Tea": whole}, connection)
+    found = store_groups_table(sales, own, SETTINGS)["store_group"].drop_nulls()
+    assert found.n_unique() == n_groups
+    given = store_groups_table(sales, own, Settings({"n_store_groups": 2}))["store_group"]
+    assert given.drop_nulls().n_unique() == 2
 
 
 def test_the_order_of_products_is_tested_where_there_are_clusters(
@@ -282,8 +312,8 @@ def test_a_budget_joins_segments_where_it_costs_least(
     texts = dict(found.select("category", "explanation").iter_rows())
     assert texts["Tea"] == "Tea: 3 of 3 segments remain; tested on sales from 2000-07-03"
     assert texts["Honey"] == (
-        "Honey: 1 of 3 segments remain; not tested on later sales, as the sales cover two halves "
-        "of 6 weeks; at least 13 weeks each are needed"
+        "Honey: 1 of 3 segments remains; not tested on later sales, as the shorter half of the "
+        "sales has 6 weeks; at least 13 are needed"
     )
     least = budget_table(sales, sales, segments, Settings({"max_segments_total": 1}))
     assert all(

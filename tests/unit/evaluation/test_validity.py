@@ -172,6 +172,16 @@ def test_one_period_cannot_say_how_much_to_shrink() -> None:
     assert expected_share(whole, "Tea").is_empty()
 
 
+@pytest.mark.parametrize("n_periods", [2, 26])
+def test_no_past_makes_the_mix_of_a_store_certain(n_periods: int) -> None:
+    whole, _ = simulated_chain(
+        n_periods=n_periods, store_spread=1.0, baskets_per_period=1e5, season=0.0, seed=5
+    )
+    weights = expected_share(whole, "Tea")["own_weight"]
+    assert weights.max() < 1  # type: ignore[operator]
+    assert weights.min() > 0.9  # type: ignore[operator]
+
+
 def test_expected_shares_sum_to_one() -> None:
     whole, _ = simulated_chain(n_stores=30, n_periods=6, store_spread=0.5)
     found = expected_share(whole, "Tea")
@@ -186,8 +196,18 @@ def test_too_little_data_gives_rows_that_say_so() -> None:
     found = segment_validity(whole, "Tea", [named(whole, labels)])
     assert found["verdict"].to_list() == ["not possible"] * 3
     assert found["explanation"][0] == (
-        "Tea: segments cannot be tested: the sales cover two halves of 6 weeks; "
-        "at least 13 weeks each are needed"
+        "Tea: segments cannot be tested: the shorter half of the sales has 6 "
+        "weeks; at least 13 are needed"
+    )
+
+
+def test_stores_that_all_sell_the_same_mix_leave_nothing_to_predict() -> None:
+    whole, labels = simulated_chain(n_stores=60, seed=1)
+    whole.amounts[:] = 10.0
+    found = segment_validity(whole, "Tea", [named(whole, labels)])
+    assert set(found["verdict"]) == {"not possible"}
+    assert found["explanation"][0] == (
+        "Tea: segments cannot be tested: the mix of the chain predicts every store without error"
     )
 
 

@@ -60,6 +60,10 @@ from (
     ('Cheese', 'own mix, shrunken', 'does not hold', 0.0, 0.02, 'Cheese: own mix did not'),
     ('Cheese', 'segments', 'holds', 0.05, 0.01, 'Cheese: segments cut it by 5.0%')
 ) as t (category, predictor, verdict, skill, skill_standard_error, explanation);
+create table segments.expected_shares as select unnest(['Bread', 'Cheese']) as category;
+create table segments.segment_opportunity as select 'Bread' as category;
+create table segments.segment_products as select unnest(['Bread', 'Cheese']) as category;
+create table segments.store_group_losses as select unnest(['Bread', 'Cheese']) as category;
 create table segments.segment_changes as
 select 'run-1' as run_id, 8 as n_stores_before, 2 as n_moved_stores, ['2-x'] as born_segments,
     []::varchar[] as died_segments;
@@ -70,7 +74,16 @@ select 'internal' as lane, 'Bread' as scope, 'feature' as subject, 'Fresh' as fe
 #: Results of a build that the summary is shown after.
 BUILT = [
     NodeResult(f"model.{name}", name, "model", "success", 0.1)
-    for name in ("segment_summary", "segment_changes", "segment_validity", "drift")
+    for name in (
+        "segment_summary",
+        "segment_changes",
+        "segment_validity",
+        "drift",
+        "expected_shares",
+        "segment_opportunity",
+        "segment_products",
+        "store_group_losses",
+    )
 ]
 
 
@@ -144,7 +157,7 @@ def test_letters_and_columns_that_need_it_are_explained(built: duckdb.DuckDBPyCo
 
 def test_every_category_has_a_verdict_on_later_sales(built: duckdb.DuckDBPyConnection) -> None:
     lines = list(summary(built, invocation()))
-    own = "a store's own mix, shrunken, cuts it by 20.0% (± 3.9)"
+    own = "a store's own mix, shrunken, cuts the error by 20.0% (± 3.9)"
     assert f"  Bread: internal clusters cut it by 3.0%; {own}" in lines
     assert "  Cheese: segments cut it by 5.0%" in lines
 
@@ -160,6 +173,23 @@ def test_one_reason_why_no_category_was_tested_is_given_once(
     lines = list(summary(built, invocation()))
     assert "  All categories: internal clusters cannot be tested: no dates" in lines
     assert "  Cheese: internal clusters cannot be tested: no dates" not in lines
+
+
+def test_tables_without_rows_of_a_category_say_what_they_need(
+    built: duckdb.DuckDBPyConnection,
+) -> None:
+    built.execute("insert into segments.segment_summary select 'Cheese', '1-1', 5, 0, 'Blue'")
+    lines = list(summary(built, invocation()))
+    assert (
+        "  segments.segment_opportunity has no rows for Cheese: sales in 8 periods are needed"
+        in lines
+    )
+    assert not any("expected_shares" in line for line in lines)
+    built.execute("delete from segments.expected_shares")
+    assert (
+        "  segments.expected_shares has no rows in this build: "
+        "sales of three stores in two periods are needed"
+    ) in list(summary(built, invocation()))
 
 
 def test_moves_and_drift_are_reported(built: duckdb.DuckDBPyConnection) -> None:
