@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from segmentation.evaluation.periods import halves, of_category, panels, too_little
+from segmentation.evaluation.periods import Panel, halves, of_category, panels, too_little
 from segmentation.features.vectors import (
     INTERNAL_SCHEMA,
     Matrix,
@@ -76,13 +76,17 @@ class FirstClusters:
     problem: str | None
 
 
-def first_half(sales: duckdb.DuckDBPyRelation, category: str, settings: Settings) -> FirstHalf:
+def first_half(
+    sales: duckdb.DuckDBPyRelation, whole: Panel, category: str, settings: Settings
+) -> FirstHalf:
     """Describe the stores of one category by the first half of its sales.
 
     Parameters
     ----------
     sales
         `int_sales_by_period`: store_id, category, need_state, period_start, sales_amount, n_rows.
+    whole
+        The same sales of the category as a panel.
     category
         The category.
     settings
@@ -94,7 +98,6 @@ def first_half(sales: duckdb.DuckDBPyRelation, category: str, settings: Settings
     FirstHalf
         Without rows if there is too little data to compare two halves (`periods.too_little`).
     """
-    ((_, whole),) = panels(sales, [category], settings.project.period)
     first, second = halves(whole)
     if too_little(first, second) is not None:
         return FirstHalf(pl.DataFrame(schema=INTERNAL_SCHEMA), pl.DataFrame(schema=_SCOPE_FEATURES))
@@ -153,7 +156,10 @@ def first_half_models(
     polars.DataFrame
         Schema `MODEL_SCHEMA`; no row where nothing is new, or where two halves cannot be compared.
     """
-    found = [first_half(sales, category, settings) for category in categories]
+    found = [
+        first_half(sales, whole, category, settings)
+        for category, whole in panels(sales, categories, settings.project.period)
+    ]
     return fit_lane(
         lane="internal",
         features=pl.concat([one.features for one in found], how="vertical")

@@ -466,7 +466,8 @@ def _is_usual(values: Matrix) -> npt.NDArray[np.bool_]:
     """Whether a value is not far out among those of the stores; all are if most are the same."""
     low, high = np.quantile(values, [0.25, 0.75], axis=-2, keepdims=True)
     reach = np.where(high > low, _FAR_OUT * (high - low), np.inf)
-    return (values >= low - reach) & (values <= high + reach)
+    usual: npt.NDArray[np.bool_] = (values >= low - reach) & (values <= high + reach)
+    return usual
 
 
 def _targets(

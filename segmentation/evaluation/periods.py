@@ -111,25 +111,32 @@ def panel(sales: pl.DataFrame, category: str, period: Period = "two_weeks") -> P
         are recorded less often than the period, such as once a month or every half-year, the last
         record counts for the median time between records.
     """
+    rows = sales.filter(
+        pl.col("category") == category,
+        pl.col("period_start").is_not_null(),
+    )
+    names = ("store_id", "period_start", "need_state")
+    axes = [rows[name].unique().sort() for name in names]
+    # numbers of the stores and need states: to group by them takes half the time
     cells = (
-        sales.filter(
-            pl.col("category") == category,
-            pl.col("period_start").is_not_null(),
-        )
-        .group_by("store_id", "period_start", "need_state")
+        rows.select("sales_amount", *(_numbers(axis) for axis in axes))
+        .group_by(names)
         .agg(pl.col("sales_amount").sum().cast(pl.Float64))
     )
-    axes = [cells[name].unique().sort() for name in ("store_id", "period_start", "need_state")]
     amounts = np.zeros([len(axis) for axis in axes])
-    places = [
-        cells[axis.name].replace_strict(axis, range(len(axis)), return_dtype=pl.Int64).to_numpy()
-        for axis in axes
-        if len(axis)
-    ]
-    if places:
-        amounts[tuple(places)] = cells["sales_amount"].to_numpy()
+    if len(cells):
+        places = tuple(cells[name].to_numpy() for name in names)
+        amounts[places] = cells["sales_amount"].to_numpy()
     stores, starts, need_states = (tuple(axis.to_list()) for axis in axes)
     return Panel(stores, need_states, starts, _end(starts, period), amounts)
+
+
+def _numbers(axis: pl.Series) -> pl.Expr:
+    """Place of each value of a column in the sorted axis of the same name."""
+    column = pl.col(axis.name)
+    if axis.dtype == pl.String:
+        return column.cast(pl.Enum(axis)).to_physical()
+    return column.replace_strict(axis, range(len(axis)), return_dtype=pl.UInt32)
 
 
 def panels(

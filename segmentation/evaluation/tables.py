@@ -128,7 +128,7 @@ def validity_table(
         for (name,), part in sorted(attributes.drop_nulls().group_by("attribute"))
     ]
     for category, whole in panels(sales, _categories(segments), settings.project.period):
-        known = first_half(sales, category, settings)
+        known = first_half(sales, whole, category, settings)
         clusters = first_clusters(known, category, models, settings)
         _, second = halves(whole)
         split_on = second.starts[0] if second.starts else dt.date.max
@@ -225,7 +225,8 @@ def ranking_table(
             row = (category, 0, *[None] * 4, verdict, reason)
             frames.append(pl.DataFrame([row], schema=RANKING_SCHEMA, orient="row"))
             continue
-        known = first_half(sales, category, settings)
+        ((_, whole),) = panels(sales, [category], settings.project.period)
+        known = first_half(sales, whole, category, settings)
         clusters = first_clusters(known, category, models, settings)
         labels = {store: clusters.labels[store] for store in known.learned_from()}
         amounts = of_category(products, category).pl()
@@ -277,7 +278,7 @@ def value_table(
     frames = [pl.DataFrame(schema=VALUE_OF_K_SCHEMA)]
     cost = settings.project.cost_per_segment
     for category, whole in panels(sales, _categories(segments), settings.project.period):
-        known = first_half(sales, category, settings)
+        known = first_half(sales, whole, category, settings)
         clusters = first_clusters(known, category, models, settings)
         reason = cannot_be_tested(*halves(whole))
         if reason is None and not clusters.scores.size:

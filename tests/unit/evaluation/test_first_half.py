@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from segmentation.evaluation.first_half import (
+    FirstHalf,
     first_clusters,
     first_half,
     first_half_models,
     known_before,
 )
-from segmentation.evaluation.periods import Panel, halves
+from segmentation.evaluation.periods import Panel, halves, panels
 from segmentation.evaluation.simulation import simulated_chain
 from segmentation.settings import Settings
 
@@ -43,9 +44,15 @@ def with_another_second_half(whole: Panel) -> Panel:
     return Panel(whole.stores, whole.need_states, whole.starts, whole.end, amounts)
 
 
+def known_of(sales: duckdb.DuckDBPyRelation) -> FirstHalf:
+    """What was known of the only category."""
+    ((_, whole),) = panels(sales, ["Tea"], SETTINGS.project.period)
+    return first_half(sales, whole, "Tea", SETTINGS)
+
+
 def test_planted_groups_are_found_in_the_first_half(planted: Panel, models: pl.DataFrame) -> None:
     with duckdb.connect() as connection:
-        known = first_half(sales_of({"Tea": planted}, connection), "Tea", SETTINGS)
+        known = known_of(sales_of({"Tea": planted}, connection))
     found = first_clusters(known, "Tea", models, SETTINGS)
     assert found.problem is None
     assert found.stores == planted.stores
@@ -61,9 +68,9 @@ def test_another_second_half_changes_nothing_that_was_fitted_on_the_first(
     with duckdb.connect() as connection:
         sales = sales_of({"Tea": changed}, connection)
         assert first_half_models(sales, ["Tea"], SETTINGS, existing=models).is_empty()
-        known = first_half(sales, "Tea", SETTINGS)
+        known = known_of(sales)
     with duckdb.connect() as connection:
-        before = first_half(sales_of({"Tea": planted}, connection), "Tea", SETTINGS)
+        before = known_of(sales_of({"Tea": planted}, connection))
     assert known.features.equals(before.features)
     one, other = (first_clusters(k, "Tea", models, SETTINGS) for k in (known, before))
     assert one.labels == other.labels != {}
@@ -76,7 +83,7 @@ def test_a_need_state_that_is_new_in_the_second_half_is_unknown_in_the_first(
     amounts[:, : len(halves(planted)[0].starts), 0] = 0
     later = Panel(planted.stores, planted.need_states, planted.starts, planted.end, amounts)
     with duckdb.connect() as connection:
-        known = first_half(sales_of({"Tea": later}, connection), "Tea", SETTINGS)
+        known = known_of(sales_of({"Tea": later}, connection))
     assert known.scope_features["feature"].to_list() == list(planted.need_states[1:])
 
 
@@ -85,14 +92,14 @@ def test_too_little_data_is_not_fitted() -> None:
     with duckdb.connect() as connection:
         sales = sales_of({"Tea": short}, connection)
         assert first_half_models(sales, ["Tea", "Bread"], SETTINGS, existing=None).is_empty()
-        known = first_half(sales, "Tea", SETTINGS)
+        known = known_of(sales)
     assert first_clusters(known, "Tea", pl.DataFrame(), SETTINGS).problem is not None
 
 
 def test_a_model_of_other_data_is_not_used(models: pl.DataFrame) -> None:
     other, _ = simulated_chain(n_stores=60, n_groups=3, group_spread=0.8, seed=5)
     with duckdb.connect() as connection:
-        known = first_half(sales_of({"Tea": other}, connection), "Tea", SETTINGS)
+        known = known_of(sales_of({"Tea": other}, connection))
     found = first_clusters(known, "Tea", models, SETTINGS)
     assert found.labels == {}
     assert found.problem == "no model was fitted on the first half, because retrain is never"
