@@ -76,9 +76,8 @@ def value_of_k(
         Schema `VALUE_OF_K_SCHEMA`, one row for k = 1 and for each candidate, sorted; a single row
         without figures if there is too little data. `is_best` marks the fewest segments, of k = 1
         and the candidates that hold, whose net value is within one standard error of the largest:
-        of many candidates one is best by chance, and every segment has to be kept up. The standard
-        error is the one of the difference between the two, as the same stores are in both. `room`
-        is null with fewer than 8 periods.
+        of many candidates one is best by chance, and every segment has to be kept up. `room` is
+        null with fewer than 8 periods.
 
     References
     ----------
@@ -152,8 +151,8 @@ def _fewest_of_the_best(gains: Mapping[int, Matrix], cost: float) -> tuple[int, 
     largest = max(values, key=lambda k: (values[k], -k))
     best = min(
         k
-        for k, gain in gains.items()
-        if k <= largest and values[largest] - values[k] <= _standard_error(gains[largest] - gain)
+        for k in gains
+        if k <= largest and values[largest] - values[k] <= _standard_error(gains[largest])
     )
     if len(gains) == 1:
         return (
