@@ -129,12 +129,20 @@ class EngineSales:
         frames = self.engine.frames_of_files(self.location)
         if not 1 < len(frames) <= _MOST_FILES:
             return []
-        # DECIMAL, as a sum of BIGINT would overflow
-        row_hash = functions.xxhash64(*map(_column, columns)).cast("decimal(38, 0)")
-        parts = [
-            frame.select(functions.lit(place).alias("file"), row_hash.alias("row_hash"))
-            for place, frame in enumerate(frames.values())
-        ]
+
+        def hashed(place: int, frame: Any) -> Any:
+            # as text, since a type can differ from file to file
+            values = [
+                functions.coalesce(_column(name).cast("string"), functions.lit(""))
+                for name in columns
+                if name in frame.columns
+            ]
+            # DECIMAL, as a sum of BIGINT would overflow
+            row_hash = functions.xxhash64(*values).cast("decimal(38, 0)")
+            return frame.select(functions.lit(place).alias("file"), row_hash.alias("row_hash"))
+
+        with self.engine.explained(f"cannot read {self.location!r}"):
+            parts = [hashed(place, frame) for place, frame in enumerate(frames.values())]
         while len(parts) > 1:  # in pairs, as engines dislike a deep plan
             pairs = zip(parts[::2], parts[1::2], strict=False)
             parts = [*(one.union(other) for one, other in pairs), *parts[len(parts) // 2 * 2 :]]

@@ -103,16 +103,15 @@ class Engine:
             return reader.format(self.options.format).load(location)
 
     def frames_of_files(self, location: str) -> dict[str, Any]:
-        """The rows of each Parquet file at a location, with the columns of all; empty for others.
+        """The rows of each Parquet file at a location; empty for tables and other formats.
 
         The files of a table, also of Delta and Iceberg, are the business of the engine.
         """
         if is_table(location) or self.options.format != "parquet":
             return {}
-        frame = self.frame(location)
         with self.explained(f"cannot read {location!r}"):
-            reader = self.session.read.schema(frame.schema)
-            return {file: reader.parquet(file) for file in sorted(frame.inputFiles())}
+            files = sorted(self.frame(location).inputFiles())
+            return {file: self.session.read.parquet(file) for file in files}
 
     def schema(self, location: str) -> pa.Schema:
         """Columns and types at a location."""

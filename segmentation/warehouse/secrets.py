@@ -96,7 +96,7 @@ def _without_urls(text: str) -> Iterator[str]:
             yield f"{scheme}://{MASK}@{path}{suffix}"
         elif at:
             yield f"{scheme}://{MASK}"  # the query or the password has an @
-        elif _has_host(url):
+        elif _has_host(url.rstrip(".,;:")):  # as a sentence goes on
             yield f"{scheme}://{path}{suffix}"
         else:
             yield f"{scheme}://{MASK}"

@@ -34,5 +34,5 @@ left join sums
     on published.category = sums.category and published.segment_id is not distinct from sums.segment_id
 where
     -- NULL is room that cannot be estimated
-    published.room != sums.room
+    (published.room is not null and published.room is distinct from sums.room)
     or published.sales_amount is distinct from sums.sales_amount

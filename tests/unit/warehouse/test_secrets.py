@@ -43,6 +43,7 @@ SECRET_KEYS = st.sampled_from(
             "cannot read 'https://***@h/a?***': not found, what now?",
         ),
         ("cannot read 'https://h/a?sig=1': HTTP 403", "cannot read 'https://h/a?***': HTTP 403"),
+        ("sc://h:15002: the job failed: no disk", "sc://h:15002: the job failed: no disk"),
         ("jdbc:postgresql://h/db?password=x", "jdbc:postgresql://h/db?***"),
     ],
 )
