@@ -24,7 +24,13 @@ from segmentation.inputs.date_formats import (
 )
 from segmentation.inputs.evidence import Ruling, Votes, in_file
 from segmentation.inputs.garbled import OTHER_ENCODINGS, garbled_names
-from segmentation.inputs.names import InputError, did_you_mean, normalized, required_columns
+from segmentation.inputs.names import (
+    InputError,
+    did_you_mean,
+    in_yaml,
+    normalized,
+    required_columns,
+)
 from segmentation.inputs.number_formats import (
     CANDIDATES,
     NumberDecision,
@@ -252,7 +258,7 @@ class _Column:
         self.type = plan.types[column]
         self.like: Ruling | None = None
         self.money: str | None = None
-        self.setting = f"formats.{plan.name}.{column}"
+        self.setting = f"formats.{plan.name}.{in_yaml(column)}"
 
     def decide(self) -> _Decided:
         """Decide how the column is read."""

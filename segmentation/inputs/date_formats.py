@@ -60,6 +60,11 @@ _ORDERS: Final[tuple[Order, ...]] = (
     "excel",
     "name",
 )
+#: Formats that are not read without being set, as months and days without separators.
+_PROPOSED: Final = (
+    *("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y%m"),
+    *("%d%m%Y", "%d%b%Y", "%d.%b.%Y", "%d/%b/%Y", "%Y. %m. %d.", "%Y年%m月%d日"),
+)
 #: The two readings of `03/04/2025`.
 _EITHER_ORDER: Final[tuple[Order, Order]] = ("day_month_year", "month_day_year")
 
@@ -297,6 +302,18 @@ def _are_alike(one: DateFormat, other: DateFormat) -> bool:
 
 
 def is_strptime_format(text: str) -> bool:
-    """Whether a text can be a date format: it names a year, a month and a day."""
+    """Whether a text can be a date format: year and month; without a day the first one is meant."""
     codes = set(re.findall(r"%-?([A-Za-z])", text))
-    return bool(codes & {"Y"}) and bool(codes & {"m", "b", "B"}) and "d" in codes
+    return bool(codes & {"Y"}) and bool(codes & {"m", "b", "B"})
+
+
+def proposed_format(examples: Sequence[str]) -> str:
+    """A format that fits all of some texts that are not read without one; empty if none does."""
+    for proposed in _PROPOSED:
+        try:
+            for text in examples:
+                dt.datetime.strptime(text.strip(), proposed)
+        except ValueError:
+            continue
+        return proposed if examples else ""
+    return ""

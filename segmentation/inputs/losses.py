@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.date_formats import proposed_format
 from segmentation.inputs.names import REQUIRED
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
 from segmentation.inputs.reading import ID_COLUMNS, InputPlan
@@ -395,6 +396,12 @@ def _advice(losses: Losses, loss: Loss, columns: Mapping[str, ColumnFormat]) -> 
         advice = (
             "export the dates with years of four digits, or set "
             f"formats.{name}.sold_on to ignore if the dates do not matter"
+        )
+    elif loss.column == "sold_on" and (proposed := proposed_format(loss.examples)):
+        months = "" if "%d" in proposed else ", which takes the first day of each month"
+        advice = (
+            f"set formats.{name}.sold_on to {proposed!r}{months}, or to ignore if the dates do not "
+            "matter"
         )
     elif loss.column == "sold_on":
         advice = (

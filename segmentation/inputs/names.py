@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+import yaml
 
 #: Columns that an input cannot do without.
 REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -171,6 +174,15 @@ def candidates(column: str, header: Sequence[str]) -> list[str]:
     return [name for name in ranked if score(name) > 0][:_MOST_CANDIDATES]
 
 
+def in_yaml(name: str) -> str:
+    """A name as YAML has it between braces, in quotes where it means something else without."""
+    try:
+        is_itself = yaml.safe_load(f"{{name: {name}}}") == {"name": name}
+    except yaml.YAMLError:
+        is_itself = False
+    return name if is_itself else json.dumps(name, ensure_ascii=False)
+
+
 def _several(place: str, name: str, match: Sequence[str]) -> str:
     return (
         f"{place}: several columns of the file are called {name!r} when case, blanks and "
@@ -183,7 +195,7 @@ def _missing(input_name: str, column: str, header: Sequence[str], taken: Iterabl
     likely = candidates(column, free)
     advice = (
         f"; if it is {' or '.join(map(repr, likely))}, set columns: "
-        f"{{{input_name}: {{{column}: {likely[0]}}}}}"
+        f"{{{input_name}: {{{column}: {in_yaml(likely[0])}}}}}"
         if likely
         else f"; name it with columns: {{{input_name}: {{{column}: ...}}}}"
     )

@@ -350,6 +350,12 @@ def _from_files(read: ReadFiles) -> ReadLocation:
     return read_location
 
 
+def _has_no_rows(path: Path) -> bool:
+    """Whether a text file has a header alone, as on days on which stores were closed."""
+    with path.open("rb") as file:
+        return len(file.read(_LONGEST_LINE).strip().splitlines()) <= 1
+
+
 def _refuse_same_content(paths: Mapping[Path, str]) -> None:
     """The same file twice counts its money twice."""
     by_size = defaultdict(list)
@@ -360,12 +366,12 @@ def _refuse_same_content(paths: Mapping[Path, str]) -> None:
         by_content = defaultdict(list)
         for path in same_size if len(same_size) > 1 else ():
             with path.open("rb") as file:
-                by_content[hashlib.file_digest(file, "sha256").digest()].append(paths[path])
+                by_content[hashlib.file_digest(file, "sha256").digest()].append(path)
         problems.extend(
-            f"{' and '.join(names)} have the same content; remove all but one, or the rows count "
-            "several times"
-            for names in by_content.values()
-            if len(names) > 1
+            f"{' and '.join(paths[path] for path in same)} have the same content; remove all but "
+            "one, or the rows count several times"
+            for same in by_content.values()
+            if len(same) > 1 and not _has_no_rows(same[0])
         )
     if problems:
         raise InputError(problems)

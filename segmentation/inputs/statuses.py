@@ -15,7 +15,7 @@ import duckdb
 
 from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.losses import Losses, amounts, percent
-from segmentation.inputs.names import normalized
+from segmentation.inputs.names import in_yaml, normalized
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.remarks import Doubt
 from segmentation.warehouse.database import sql_literal, sql_name
@@ -43,7 +43,9 @@ _WORDS: Final = frozenset(
         retoure, rückgabe, rücknahme, gutschrift, retour, retours, annulé, annulée, annulation,
         remboursement, remboursé, remboursée, devolución, devolucion, devuelto, anulado, anulada,
         anulación, reembolso, devolução, cancelado, cancelada, reso, annullato, annullata,
-        rimborso, annulleret, zwrot, anulowano""",
+        rimborso, annulleret, zwrot, anulowano, rtn, credit memo, credit_memo, avoir, abono,
+        estorno, creditnota, bonstorno, retur, kreditnota, nota di credito, nota de crédito,
+        palautus, visszáru, vratka, iade, i̇ade, возврат, επιστροφή, 退货, 退貨, 返品, 반품""",
     )
 )
 _NOT_SOLD: Final = (
@@ -52,12 +54,14 @@ _NOT_SOLD: Final = (
 )
 _CODES: Final = (
     _Codes(
-        re.compile(rf"(is|was|line|item|sale|order|trans|transaction)*({_NOT_SOLD})(flag|ind|yn)?"),
+        re.compile(
+            rf"(is|was|line|item|sale|order|trans|transaction)*({_NOT_SOLD})(flag|ind|indicator|yn)?"
+        ),
         frozenset(["y", "yes", "true", "t", "1", "x", "j", "ja", "oui", "o", "si", "sí", "sim"]),
         frozenset(["n", "no", "false", "f", "0", "nein", "non", "não", "nao"]),
     ),
     _Codes(
-        re.compile("(amount|sales)?(sign|vorzeichen|signe|signo|segno|sinal)"),
+        re.compile("(amount|sales|qty|quantity)?(sign|vorzeichen|signe|signo|segno|sinal)"),
         frozenset(["-", "-1", "\u2212", "\u2013", "n", "neg", "negative", "minus"]),
         frozenset(["+", "1", "p", "pos", "positive", "plus"]),
     ),
@@ -67,6 +71,12 @@ _CODES: Final = (
         frozenset("s"),
     ),
 )
+#: Words in the names of columns that tell of something else than the row.
+_OF_OTHERS: Final = re.compile(
+    "customer|client|kunde|card|karte|loyalty|member|subscri|newsletter|product|brand|marke|supplier"
+    "|campaign|cashier|account"
+)
+_MOST_SHOWN: Final = 3
 
 
 def status_doubts(
@@ -92,7 +102,7 @@ def status_doubts(
         return []
     doubts = []
     for column in columns:
-        if column.read_as != "text":
+        if column.read_as != "text" or _OF_OTHERS.search(normalized(column.column)):
             continue
         codes = next((c for c in _CODES if c.names.fullmatch(normalized(column.column))), None)
         meanings = dict.fromkeys(_WORDS, "word")
@@ -104,8 +114,7 @@ def status_doubts(
         by_kind = plan.grouped(
             connection,
             f"""
-            select kind, sign(amount) as direction, count(*) as n, sum(amount) as money,
-                min(value) as value
+            select kind, sign(amount) as direction, value, count(*) as n, sum(amount) as money
             from (
                 select _kind as kind, {amount} as amount, {value} as value
                 from {plan.relation}
@@ -113,16 +122,18 @@ def status_doubts(
                     on lower({value}) = _level
                 {f"where {value} <> ''" if codes else ""}
             )
-            group by kind, direction
+            group by kind, direction, value
             """,
-            {"n": "sum", "money": "sum", "value": "min"},
+            {"n": "sum", "money": "sum"},
         )
         rows = connection.execute(
-            f"select kind, direction, n::bigint, money::double, value from {by_kind}"
+            f"select kind, direction, n::bigint, money::double, value from {by_kind} order by value"
         ).fetchall()
         # codes say something only where every value is one
         kinds = {"word"} if any(kind is None for kind, *_ in rows) else {"word", "code"}
         no_sales = [row for row in rows if row[0] in kinds]
+        if sum(row[2] for row in no_sales) == plan.n_rows:
+            continue  # not every row is taken back: R and V are regular and vegetarian, say
         if positive := [row for row in no_sales if row[1] == 1]:
             has_negative = any(row[1] == -1 for row in no_sales)
             doubts.append(_doubt(column, losses, positive, has_negative=has_negative))
@@ -138,8 +149,11 @@ def _doubt(
 ) -> Doubt:
     n_rows, money = sum(row[2] for row in positive), sum(row[3] for row in positive)
     whole = losses.money or money
+    values = list(dict.fromkeys(row[4] for row in positive))
+    listed = " or ".join(map(repr, values[:_MOST_SHOWN]))
+    more = f" or {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else ""
     what = (
-        f"have {min(row[4] for row in positive)!r} in {column.source!r} and a positive amount, "
+        f"have {listed}{more} in {column.source!r} and a positive amount, "
         f"{amounts(money, whole)} of the money ({percent(money / whole)})"
     )
     if has_negative or losses.returns >= money / 2:
@@ -150,6 +164,7 @@ def _doubt(
         return Doubt(text, is_plain=False)
     text = (
         f"{n_rows:,} row(s) of sales {what}: they would count as sales. Remove them, or export "
-        f"their amounts with a minus; set formats.sales.{column.column}: ignore if they are sales"
+        f"their amounts with a minus; set formats.sales.{in_yaml(column.column)}: ignore if they "
+        "are sales"
     )
     return Doubt(text, is_plain=True)

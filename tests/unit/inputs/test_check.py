@@ -9,12 +9,15 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from segmentation.inputs.check import check_data
-from segmentation.inputs.names import InputError
+from segmentation.inputs.names import InputError, in_yaml
 from segmentation.inputs.options import InputOptions, misspelled_vars
 
-from .helpers import PRODUCTS, TODAY, check, column, dated, listed, sales, total
+from .helpers import PRODUCTS, TODAY, check, check_parts, column, dated, listed, sales, total
 
 
 @pytest.mark.parametrize(
@@ -506,6 +509,51 @@ def test_the_same_content_twice_is_refused(
     report = check_data(connection, {"sales": str(tmp_path / "*.csv")}, InputOptions(), TODAY)
     assert "a.csv and " in report.problems["sales"][0]
     assert "have the same content" in report.problems["sales"][0]
+
+
+def test_several_files_with_a_header_alone_are_no_copies(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    header = "store_id,product_id,sales_amount\n"
+    report = check_parts(
+        connection, tmp_path, {"1": header + "s1,p1,1.5\n", "2": header, "3": header}
+    )
+    assert report.all_problems() == []
+    assert report.plans["sales"].n_rows == 1
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1))
+@example("Sales [EUR]")
+@example("Sales, net")
+@example("Sales: net")
+@example("Sales #")
+@example("&sales amount")
+@example("yes")
+def test_a_name_in_a_message_can_be_pasted_into_vars(name: str) -> None:
+    pasted = f"{{sales: {{sales_amount: {in_yaml(name)}}}}}"
+    assert yaml.safe_load(pasted) == {"sales": {"sales_amount": name}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "proposed"),
+    [
+        ("2025-01", "2025-02", "%Y-%m"),
+        ("01/2025", "02/2025", "%m/%Y"),
+        ("Jan 2025", "Feb 2025", "%b %Y"),
+        ("31012025", "28022025", "%d%m%Y"),
+    ],
+)
+def test_dates_that_are_not_read_get_a_format_that_fits(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, first: str, second: str, proposed: str
+) -> None:
+    text = dated(first, second)
+    settings = {"sales_window": {"start": "2025-01-01"}}
+    (problem,) = check(connection, tmp_path, {"sales": text}, settings).all_problems()
+    assert f"set formats.sales.sold_on to {proposed!r}" in problem
+    formats = {"sales": {"sold_on": proposed}}
+    report = check(connection, tmp_path, {"sales": text}, settings, formats=formats)
+    assert report.all_problems() == []
+    assert column(report, "sales", "sold_on").format == proposed
 
 
 def test_a_missing_column_proposes_likely_ones(

@@ -146,3 +146,14 @@ def test_negative_units_with_a_positive_amount_are_named_with_rows_and_money(
         "1 row(s) have negative units and a positive amount, 4.50 of 20.25 of the money (22 %); "
         "they count as sales. If they are returns, export their amounts with a minus"
     ) in report.remarks["sales"]
+
+
+@pytest.mark.parametrize(("amount", "is_refused"), [("4006381333931", True), ("900.00", False)])
+def test_a_barcode_among_the_amounts_is_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, amount: str, is_refused: bool
+) -> None:
+    text = sales(*(f"{n}.5" for n in range(10, 130)), amount)
+    found = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert ["perhaps a barcode" in problem for problem in found] == [True] * is_refused
+    formats = {"sales": {"sales_amount": "number"}}
+    assert check(connection, tmp_path, {"sales": text}, formats=formats).all_problems() == []

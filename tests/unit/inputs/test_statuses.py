@@ -27,6 +27,10 @@ def sales(column: str, *rows: tuple[str, str]) -> str:
         ("Belegart", "Verkauf", "Storno"),
         ("Belegart", "Verkauf", "Rückgabe"),
         ("nature", "vente", "Remboursement"),
+        ("typ", "Försäljning", "Retur"),
+        ("documento", "Scontrino", "Nota di credito"),
+        ("void_indicator", "", "x"),
+        ("qty_sign", "1", "-1"),
         ("voided", "N", "Y"),
         ("Is Cancelled", "false", "TRUE"),
         ("return_flag", "0", "1"),
@@ -108,3 +112,30 @@ def test_columns_with_types_are_understood(
     (problem,) = report.all_problems()
     assert "1 row(s) of sales have 'true' in 'is_void'" in problem
     assert float(total(connection, report)) == 15
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("type", ("R", "V", "R", "R")),  # regular and vegetarian
+        ("customer_type", ("New", "Return", "New", "Return")),
+        ("loyalty card status", ("Active", "Cancelled", "Active", "Void")),
+        ("brand", ("Storno", "Other", "Other", "Storno")),
+    ],
+)
+def test_columns_that_tell_of_something_else_are_no_statuses(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, column: str, values: tuple[str, ...]
+) -> None:
+    text = sales(column, *zip(("10.50", "21.00", "33.00", "47.00"), values, strict=True))
+    report = check(connection, tmp_path, {"sales": text})
+    assert report.all_problems() == []
+    assert not any("positive amount" in text for text in report.remarks["sales"])
+
+
+def test_all_values_that_are_counted_are_named(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = [("10.50", "Sale"), ("2.00", "Void"), ("3.00", "Return"), ("4.00", "Cancelled")]
+    text = sales("status", *rows, ("5.00", "Refund"), ("40.00", "Sale"))
+    (problem,) = check(connection, tmp_path, {"sales": text}).all_problems()
+    assert "4 row(s) of sales have 'Cancelled' or 'Refund' or 'Return' or 1 more in" in problem
