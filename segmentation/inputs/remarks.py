@@ -16,8 +16,9 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.select import select_of
 
 _MOST_SHOWN: Final = 3
-#: Of fewer rows one can have half of the money.
+#: Of fewer rows one can have most of the money.
 _FEWEST_OF_ONE_LARGE: Final = 100
+_MOST_OF_ONE: Final = 0.9
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def one_row_doubts(
     columns: Sequence[ColumnFormat],
     options: InputOptions,
 ) -> list[Doubt]:
-    """One of many rows that has half of the money, as a barcode that was scanned as a price.
+    """One of many rows that has nearly all of the money, as a barcode that was scanned as a price.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def one_row_doubts(
     ((largest, money, n_rows),) = connection.execute(
         f"select largest::double, money::double, n_rows from {sums}"
     ).fetchall()
-    if (n_rows or 0) < _FEWEST_OF_ONE_LARGE or largest < money / 2:
+    if (n_rows or 0) < _FEWEST_OF_ONE_LARGE or largest < _MOST_OF_ONE * money:
         return []
     return [
         Doubt(
