@@ -3,6 +3,7 @@
 A report ends with a row called `Total`, or has one per region. Such a row is recognized by its
 store: by its name, or because its money is the sum of all other stores. So exact a sum is no
 chance, but a store of that money can exist, so that a store which another input knows is none.
+Several such stores, one per region, are recognized if their sums are right by product too.
 
 An export can have a total in every store, under a product such as `ALL` that the products know
 too. It is recognized by its money alone: in one store after the other it is that of all other
@@ -43,6 +44,8 @@ _WORDS: Final = re.compile(
 _FEWEST_OTHERS: Final = 2
 #: Relative difference of two sums, of which one was rounded.
 _ROUNDING: Final = 1e-6
+#: Shares of a product in two stores that differ by less are called the same.
+_SAME_SHARES: Final = 1e-3
 _MOST_SHOWN: Final = 3
 _CENT: Final = 0.005
 #: What a product can be the total of, with the columns that say which products these are.
@@ -96,7 +99,7 @@ def totals_problem(
         "create or replace temp table _intake_stores as "
         f"select id, n_rows, money::double as money from {by_store}"
     )
-    found = _named(connection) or _equal_to_the_others(connection, known)
+    found = _named(connection) or _equal_to_the_others(connection, plan, by_name, known)
     if not found:
         return ""
     listed = ", ".join(map(sql_literal, found))
@@ -258,25 +261,95 @@ def _named(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _equal_to_the_others(
-    connection: duckdb.DuckDBPyConnection, known: Sequence[tuple[InputPlan, Sequence[ColumnFormat]]]
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Mapping[str, ColumnFormat],
+    known: Sequence[tuple[InputPlan, Sequence[ColumnFormat]]],
 ) -> list[str]:
-    """A store with as much money as all others together that no other input knows."""
-    largest = connection.execute(
-        "select id, money, sum(money) over () - money, count(*) over () - 1 from _intake_stores "
-        "where money <> 0 order by abs(money) desc, id limit 1"
-    ).fetchone()
-    if largest is None:
+    """The few stores with as much money as all others together that no other input knows.
+
+    One such store is enough. The sums of several can be equal by chance, but not by product.
+    """
+    found = [
+        name
+        for (name,) in connection.execute(
+            f"""
+            with ranked as (
+                select
+                    id,
+                    row_number() over largest as place,
+                    sum(money) over largest as upper,
+                    sum(money) over () - upper as lower,
+                    count(*) over () - place as n_others
+                from _intake_stores
+                where money <> 0
+                window largest as (
+                    order by money * sign((select sum(money) from _intake_stores)) desc, id
+                    rows unbounded preceding
+                )
+            )
+            select id
+            from ranked
+            where place <= (
+                select min(place)
+                from ranked
+                where n_others >= {_FEWEST_OTHERS} and place < n_others
+                    and abs(lower - upper) <= {_ROUNDING} * abs(upper) + {_CENT}
+            )
+            order by place
+            """
+        ).fetchall()
+    ]
+    if not found or (
+        len(found) > 1 and not _are_equal_by_product(connection, plan, columns, found)
+    ):
         return []
-    name, money, others, n_others = largest
-    if n_others < _FEWEST_OTHERS or not _are_equal(others, money):
-        return []
-    for plan, columns in known:
-        store = next(column.sql for column in columns if column.column == "store_id")
+    marks = ", ".join("?" * len(found))
+    for other, formats in known:
+        store = next(column.sql for column in formats if column.column == "store_id")
         if connection.execute(
-            f"select 1 from {plan.relation} where {store} = ? limit 1", [name]
+            f"select 1 from {other.relation} where {store} in ({marks}) limit 1", found
         ).fetchone():
             return []
-    return [name]
+    return found
+
+
+def _are_equal_by_product(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Mapping[str, ColumnFormat],
+    stores: Sequence[str],
+) -> bool:
+    """Whether each product has as much money in some stores as in all others.
+
+    That says nothing where the products have the same shares in each of these stores.
+    """
+    store = columns["store_id"].sql
+    listed = ", ".join(map(sql_literal, stores))
+    sums = plan.grouped(
+        connection,
+        f"select {columns['product_id'].sql} as id, "
+        f"case when {store} in ({listed}) then {store} end as store, "
+        f"sum({columns['sales_amount'].sql}) as money from {plan.relation} "
+        f"where {store} is not null group by all having id is not null",
+        {"money": "sum"},
+    )
+    rows = connection.execute(
+        f"""
+        select
+            coalesce(sum(money) filter (store is not null), 0),
+            coalesce(sum(money) filter (store is null), 0),
+            max(share) filter (store is not null) - min(share) filter (store is not null)
+                > {_SAME_SHARES}
+        from (
+            select id, store, money::double as money,
+                money / sum(money) over (partition by store) as share
+            from {sums}
+        )
+        group by id
+        """
+    ).fetchall()
+    return any(row[2] for row in rows) and all(_are_equal(one, other) for one, other, _ in rows)
 
 
 def _letters(name: str) -> str:

@@ -77,6 +77,41 @@ def test_a_store_that_another_input_knows_is_no_total(
     assert len(check(connection, tmp_path, files).all_problems()) == 1
 
 
+def with_regions(n_stores: int, regions: dict[str, range]) -> list[str]:
+    """Sales of stores, and of regions that hold their totals by product."""
+    rows = mix(n_stores)
+    money = {(store, p): float(amount) for store, p, amount in (row.split(";") for row in rows)}
+    return rows + [
+        f"{region};{p};{sum(money[f's{n}', p] for n in stores):.2f}"
+        for region, stores in regions.items()
+        for p in AMOUNTS
+    ]
+
+
+def test_stores_that_together_hold_the_totals_of_the_others_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = with_regions(9, {"North": range(4), "8001": range(4, 6), "8002": range(6, 9)})
+    files = {"sales": "\n".join([HEADER, *rows, ""]), "products": PRODUCTS}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert "15 row(s) of sales hold totals of other rows" in problem
+    assert all(repr(name) in problem for name in ("North", "8001", "8002"))
+    facts = {"demographics": "store_id;income\n8001;1\n8002;2\ns1;3\n"}
+    assert check(connection, tmp_path, files | facts).problems["sales"] == []
+    formats = {"sales": {"store_id": "category"}}
+    assert check(connection, tmp_path, files, formats=formats).all_problems() == []
+
+
+def test_large_stores_that_sell_other_products_are_no_totals(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = with_regions(9, {"North": range(4), "South": range(4, 9)})
+    other = [row.replace("North;p1", "North;p2") for row in rows]
+    for lines in (other, ["a;p1;40", "b;p1;30", "c;p1;30", "d;p1;20", "e;p1;20"]):
+        files = {"sales": "\n".join([HEADER, *lines, ""]), "products": PRODUCTS}
+        assert check(connection, tmp_path, files).all_problems() == []
+
+
 def test_two_stores_of_the_same_sales_are_no_totals(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
