@@ -5,6 +5,9 @@ store: by its name, or because its money is the sum of all other stores. So exac
 chance, but a store of that money can exist, so that a store which another input knows is none.
 Several such stores, one per region, are recognized if their sums are right by product too.
 
+A row per store and product that holds its total over time has the amount of all others of that
+store and product, and all such rows have the same day.
+
 An export can have a total in every store, under a product such as `ALL` that the products know
 too. It is recognized by its money alone: in one store after the other it is that of all other
 products, or of those of its category or need state.
@@ -101,7 +104,7 @@ def totals_problem(
     )
     found = _named(connection) or _equal_to_the_others(connection, plan, by_name, known)
     if not found:
-        return ""
+        return _day_problem(connection, plan, by_name) if plan.name == "sales" else ""
     listed = ", ".join(map(sql_literal, found))
     n_rows, money, whole = connection.execute(
         f"select (sum(n_rows) filter (id in ({listed})))::bigint, "
@@ -350,6 +353,79 @@ def _are_equal_by_product(
         """
     ).fetchall()
     return any(row[2] for row in rows) and all(_are_equal(one, other) for one, other, _ in rows)
+
+
+def _day_problem(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Mapping[str, ColumnFormat]
+) -> str:
+    """Why rows of one day hold the total of each product in each store; empty if none do.
+
+    About half of all money is of that day. It can have sales of its own too, so that in each store
+    and product one row is looked for that is as much as all others.
+    """
+    day = columns.get("sold_on")
+    if day is None or day.read_as == "ignored":
+        return ""
+    store, product, amount = (
+        columns[name].sql for name in ("store_id", "product_id", "sales_amount")
+    )
+    by_day = plan.grouped(
+        connection,
+        f"select {day.sql} as day, sum({amount}) as money from {plan.relation} "
+        f"where {product} is not null group by 1",
+        {"money": "sum"},
+    )
+    found = connection.execute(
+        f"""
+        select day
+        from (
+            select day, money / nullif(sum(money) over (), 0) as share, count(*) over () as n_days
+            from {by_day}
+        )
+        where day is not null and abs(share - 0.5) < {_NEAR_A_HALF} and n_days > {_FEWEST_OTHERS}
+        """
+    ).fetchall()
+    for (found_day,) in found:
+        literal = f"date {sql_literal(str(found_day)[:10])}"
+        by_part = plan.grouped(
+            connection,
+            f"select {store} as store, {product} as id, count(*) as n_rows, "
+            f"sum({amount}) as money, "
+            f"max(case when ({day.sql})::date = {literal} then {amount} end) as largest "
+            f"from {plan.relation} group by all having id is not null and store is not null",
+            {"n_rows": "sum", "money": "sum", "largest": "max"},
+        )
+        n_parts, n_equal, n_rows, money, whole = connection.execute(
+            f"""
+            select
+                count(*) filter (is_proof),
+                count(*) filter (is_proof and is_half),
+                count(*) filter (is_half),
+                (sum(largest) filter (is_half))::double,
+                sum(money)::double
+            from (
+                select
+                    money,
+                    largest,
+                    n_rows > {_FEWEST_OTHERS} as is_proof,
+                    coalesce(
+                        abs(money::double - 2 * largest::double)
+                        <= {_ROUNDING_OF_PARTS} * abs(largest::double),
+                        false
+                    ) as is_half
+                from {by_part}
+            )
+            """
+        ).fetchall()[0]
+        if n_parts < _FEWEST_STORES or n_parts - n_equal > _MOST_EXCEPTIONS * n_parts:
+            continue
+        return (
+            f"{n_rows:,} row(s) of sales hold totals of other rows and would count twice: their "
+            f"sold_on is {str(found_day)[:10]}, and each is as much as all other rows of its store "
+            f"and product together, {amounts(money, whole)} of the money. Remove the rows, or set "
+            "formats.sales.store_id: category if these are sales"
+        )
+    return ""
 
 
 def _letters(name: str) -> str:

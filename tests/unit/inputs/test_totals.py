@@ -218,6 +218,59 @@ def test_totals_that_some_stores_lack_or_that_lack_a_part_are_refused(
     assert f"of all other products in 17 of {17 + 3 * n_parts} stores" in problem
 
 
+def by_day(n_stores: int, n_days: int) -> list[str]:
+    """Sales of every product in every store on some days, of amounts that vary."""
+    return [
+        f"s{n};{p};{money * (1 + (n * 5 + day * day) % 7) + n:.2f};2025-01-{day:02d}"
+        for day in range(1, n_days + 1)
+        for n in range(n_stores)
+        for p, money in AMOUNTS.items()
+    ]
+
+
+def sums_on(day: str, rows: list[str]) -> list[str]:
+    """A row per store and product with the sum of the given rows, on one day."""
+    sums: dict[str, float] = {}
+    for row in rows:
+        store, product, amount, _ = row.split(";")
+        sums[f"{store};{product}"] = sums.get(f"{store};{product}", 0) + float(amount)
+    return [f"{key};{money:.2f};{day}" for key, money in sums.items()]
+
+
+@pytest.mark.parametrize("day", ["2025-01-31", "2025-01-09"])
+@pytest.mark.parametrize("n_stores", [1, 12])
+def test_rows_of_one_day_with_the_totals_of_all_days_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, n_stores: int, day: str
+) -> None:
+    rows = by_day(n_stores, 9)
+    text = "\n".join([f"{HEADER};sold_on", *rows, *sums_on(day, rows), ""])
+    files = {"sales": text, "products": PRODUCTS}
+    (problem,) = check(connection, tmp_path, files).all_problems()
+    assert problem.startswith(
+        f"inputs.sales: {5 * n_stores} row(s) of sales hold totals of other rows and would count "
+        f"twice: their sold_on is {day}"
+    )
+    formats = {"sales": {"store_id": "category"}}
+    assert check(connection, tmp_path, files, formats=formats).all_problems() == []
+
+
+def test_a_day_with_half_of_the_money_is_no_total(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = by_day(12, 9)
+    # the sums of other stores: as much on the whole, but not in each store
+    moved = [row.replace("s0;", "x;") for row in sums_on("2025-01-31", rows)]
+    moved = [
+        f"s{(int(row[1:].split(';')[0]) + 1) % 12};{row.split(';', 1)[1]}"
+        for row in moved
+        if row[0] == "s"
+    ]
+    for more in (moved, [row.replace("01-09", "01-31") for row in by_day(12, 9)[-60:]]):
+        text = "\n".join([f"{HEADER};sold_on", *rows, *more, ""])
+        files = {"sales": text, "products": PRODUCTS}
+        assert check(connection, tmp_path, files).all_problems() == []
+
+
 def test_products_that_only_look_like_totals_are_read(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
