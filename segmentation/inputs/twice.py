@@ -1,6 +1,7 @@
 """Money that is read twice or cut in two, as only the rows of an input show.
 
-Two files of a pattern can hold the same rows although their bytes differ. An amount with a decimal
+Two files of a pattern can hold the same rows although their bytes differ, or one the sums of the
+other. An amount with a decimal
 comma that is not in quotes fills two columns of a comma-separated file, which is not noticed where
 the header has a column to spare.
 """
@@ -24,6 +25,11 @@ _ENOUGH_FOR_A_ZERO: Final = 50
 _FEWEST_CONTAINED: Final = 20
 #: Rows of each file that are looked for in the others first.
 _SAMPLE: Final = 20
+#: Share of a sample that has to be in another file, of whose rows nearly all are there.
+_NEEDED_OF_SAMPLE: Final = 0.5
+_NEARLY_ALL: Final = 0.9
+#: Two files have the same money in fewer stores by chance.
+_FEWEST_STORES: Final = 3
 _KEY: Final = ("store_id", "product_id", "sold_on", "sales_amount")
 
 
@@ -84,10 +90,12 @@ def _repeated_files(
 def contained_problems(
     connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
 ) -> list[str]:
-    """Files of the sales whose rows are all in another file too; one line each.
+    """Files of the sales whose rows are all in another file, or nearly all; one line each.
 
-    Exports from the start of the month or of the year hold the earlier ones. Rows are compared by
-    store, product, day and amount, and each as often as it occurs.
+    Exports from the start of the month or of the year hold the earlier ones, and a corrected export
+    differs from the earlier one in a few rows. Rows are compared by store, product, day and amount,
+    and each as often as it occurs. Without a day many rows are the same by chance, so that all have
+    to be.
 
     Parameters
     ----------
@@ -100,6 +108,8 @@ def contained_problems(
         return []
     read = {column.column: column.sql for column in columns if column.read_as != "ignored"}
     key = ", ".join(read[name] for name in _KEY if name in read)
+    allows_misses = "sold_on" in read and not _is_set(columns)
+    needed = _NEEDED_OF_SAMPLE if allows_misses else 1
     rows = (
         f"(select {sql_name(plan.file_column)}::varchar as file, hash(({key})) as row_hash, "
         f"{read['sales_amount']} as amount from {plan.relation})"
@@ -107,9 +117,12 @@ def contained_problems(
     pairs = connection.execute(
         f"""
         with samples as (
-            select file, unnest(hashes) as row_hash, len(hashes) as n_hashes
+            select file, n_rows, unnest(hashes) as row_hash, len(hashes) as n_hashes
             from (
-                select file, list_distinct(min(row_hash, {_SAMPLE})) as hashes
+                select
+                    file,
+                    count(*) as n_rows,
+                    list_distinct(min(row_hash, {_SAMPLE})) as hashes
                 from {rows}
                 group by file
                 having count(*) >= {_FEWEST_CONTAINED}
@@ -123,9 +136,9 @@ def contained_problems(
         select samples.file, places.file
         from samples
         inner join places on samples.row_hash = places.row_hash and samples.file <> places.file
-        group by samples.file, places.file, samples.n_hashes
-        having count(*) = samples.n_hashes
-        order by samples.file, places.file
+        group by samples.file, places.file, samples.n_rows, samples.n_hashes
+        having count(*) >= {needed} * samples.n_hashes
+        order by samples.n_rows, samples.file, places.file
         """
     ).fetchall()
     found: dict[str, str] = {}
@@ -133,9 +146,14 @@ def contained_problems(
     for small, large in pairs:
         if small in found or found.get(large) == small:
             continue
-        n_rows, money, n_missing = connection.execute(
+        n_rows, money, n_missing, n_same, same_money = connection.execute(
             f"""
-            select sum(n_here)::bigint, sum(money)::double, count(*) filter (n_here > n_there)
+            select
+                sum(n_here)::bigint,
+                sum(money)::double,
+                count(*) filter (n_here > n_there),
+                (sum(n_here) filter (n_here = n_there))::bigint,
+                (sum(money) filter (n_here = n_there))::double
             from (
                 select
                     count(*) filter (file = $small) as n_here,
@@ -155,7 +173,75 @@ def contained_problems(
                 f"{large} too, with the same store, product, day and amount; remove one of the "
                 "files, or the rows count twice"
             )
-    return problems
+        elif allows_misses and (n_same or 0) >= _NEARLY_ALL * n_rows:
+            found[small] = large
+            problems.append(
+                f"{n_same:,} of the {n_rows:,} rows of {small}, which add up to "
+                f"{same_money or 0:,.2f}, are in {large} too, with the same store, product, day "
+                "and amount, as if one of the files corrected the other; remove the rows from one "
+                "of them, or set formats.sales.store_id: category if all of them count"
+            )
+    return problems or _same_sums_problems(connection, plan, columns)
+
+
+def _same_sums_problems(
+    connection: duckdb.DuckDBPyConnection, plan: InputPlan, columns: Sequence[ColumnFormat]
+) -> list[str]:
+    """Pairs of files with the same money in every store: lines, and their sums; one line each.
+
+    Files of different days are no such pair, whatever they add up to.
+    """
+    if _is_set(columns):
+        return []
+    read = {column.column: column.sql for column in columns if column.read_as != "ignored"}
+    day = read.get("sold_on", "null::date")
+    pairs = connection.execute(
+        f"""
+        with sums as (
+            select
+                {sql_name(plan.file_column)}::varchar as file,
+                {read["store_id"]} as store,
+                round(sum({read["sales_amount"]})::double, 2) as money,
+                min({day}) as first_day,
+                max({day}) as last_day
+            from {plan.relation}
+            where {read["product_id"]} is not null
+            group by all
+            having store is not null
+        ),
+        files as (
+            select
+                file,
+                count(*) as n_stores,
+                sum(hash(store, money)) as content,
+                sum(money) as money,
+                min(first_day) as first_day,
+                max(last_day) as last_day
+            from sums
+            group by file
+            having n_stores >= {_FEWEST_STORES} and bool_and(money <> 0)
+        )
+        select one.file, other.file, one.n_stores, one.money
+        from files as one
+        inner join files as other using (n_stores, content)
+        where one.file < other.file
+            and coalesce(
+                one.first_day <= other.last_day and other.first_day <= one.last_day, true
+            )
+        order by one.file, other.file
+        """
+    ).fetchall()
+    return [
+        f"{one} and {other} have the same money in each of {n_stores:,} stores, {money:,.2f} in "
+        "all: one seems to hold the sums of the other. Remove one of them, or set "
+        "formats.sales.store_id: category if both count"
+        for one, other, n_stores, money in pairs
+    ]
+
+
+def _is_set(columns: Sequence[ColumnFormat]) -> bool:
+    """Whether the user has said that the rows of all stores count."""
+    return any(c.column == "store_id" and c.evidence == SET_BY_FORMATS for c in columns)
 
 
 def cut_amounts_problem(
