@@ -33,6 +33,8 @@ _QUARTILES_WITHIN: Final = 0.5
 _FEWEST_ROWS: Final = 20
 #: Sums of a month have other amounts than lines of a till, but not ten times the money.
 _OTHER_SUMS: Final = 1
+#: Share of the amounts with decimals beside which a file without any is one in cents.
+_MOST_HAVE_DECIMALS: Final = 0.5
 _MOST_SHOWN: Final = 3
 
 
@@ -45,7 +47,9 @@ def scale_doubts(
 ) -> list[Doubt]:
     """Files whose amounts are about 100 or 1,000 times those of the file with the most rows.
 
-    It is plain if that is so of the same products in the same stores, and of their sums.
+    It is plain if that is so of the same products in the same stores, and of their sums. Where
+    files share no store, it is plain if the larger amounts are all whole numbers, as cents are, and
+    most of the others are not.
 
     Parameters
     ----------
@@ -66,18 +70,36 @@ def scale_doubts(
         if not files:
             continue
         names = [one.file for one in files]
-        of_stores = _compared(connection, plan, columns, ["store_id", "product_id"], names)
-        alike = [one for one in of_stores if one.power == power and one.has_other_sums]
-        money = sum(one.money for one in files)
-        more = f" and {len(files) - _MOST_SHOWN:,} more" if len(files) > _MOST_SHOWN else ""
-        text = (
-            f"the amounts of {', '.join(names[:_MOST_SHOWN])}{more}, "
-            f"{amounts(money, losses.money or money)} of the money, are about {times} those of "
-            f"{files[0].other} for the same products. If they are in another unit, such as cents "
-            "or thousands, convert them; if not, set formats.sales.sales_amount: number"
-        )
-        doubts.append(Doubt(text, is_plain=len(alike) == len(files)))
+        of_stores = {
+            one.file: one
+            for one in _compared(connection, plan, columns, ["store_id", "product_id"], names)
+        }
+        plain = [one for one in files if _is_plain(one, of_stores.get(one.file))]
+        for part in (plain, [one for one in files if one not in plain]):
+            if part:
+                text = _text(part, times, losses)
+                doubts.append(Doubt(text, is_plain=part is plain))
     return doubts
+
+
+def _is_plain(one: _Comparison, of_stores: _Comparison | None) -> bool:
+    """Whether a file is in another unit, by its products alone and by those of each store."""
+    if of_stores is not None:
+        return of_stores.power == one.power and of_stores.has_other_sums
+    return one.has_other_sums and one.are_cents
+
+
+def _text(files: Sequence[_Comparison], times: str, losses: Losses) -> str:
+    """What is wrong with files whose amounts are so many times those of another one."""
+    names = [one.file for one in files]
+    money = sum(one.money for one in files)
+    more = f" and {len(files) - _MOST_SHOWN:,} more" if len(files) > _MOST_SHOWN else ""
+    return (
+        f"the amounts of {', '.join(names[:_MOST_SHOWN])}{more}, "
+        f"{amounts(money, losses.money or money)} of the money, are about {times} those of "
+        f"{files[0].other} for the same products. If they are in another unit, such as cents "
+        "or thousands, convert them; if not, set formats.sales.sales_amount: number"
+    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,8 @@ class _Comparison:
     lower: float
     upper: float
     of_sums: float
+    decimals: float
+    other_decimals: float
 
     @property
     def power(self) -> int:
@@ -111,6 +135,14 @@ class _Comparison:
         """Whether the sums differ too, in the same direction."""
         return self.of_sums * self.power > 0 and abs(self.of_sums) >= _OTHER_SUMS
 
+    @property
+    def are_cents(self) -> bool:
+        """Whether the larger amounts are whole numbers, and at least half of the others are not."""
+        larger, smaller = self.decimals, self.other_decimals
+        if self.power < 0:
+            larger, smaller = smaller, larger
+        return larger == 0 and smaller >= _MOST_HAVE_DECIMALS
+
 
 def _compared(
     connection: duckdb.DuckDBPyConnection,
@@ -119,51 +151,83 @@ def _compared(
     key: Sequence[str],
     files: Sequence[str] = (),
 ) -> list[_Comparison]:
-    """Each file beside the one with the most rows: the typical amounts, and the sums, by key.
+    """Each file beside the one with the most rows, by key: typical amounts, and sums of a store.
 
-    The mean of logarithms is a typical amount that a few large ones do not move.
+    The mean of logarithms is a typical amount that a few large ones do not move. Sums of many lines
+    have large amounts and as many units, so that the amount per unit counts if it differs less.
     """
-    sql = {column.column: column.sql for column in columns}
+    sql = {column.column: column.sql for column in columns if column.read_as != "ignored"}
+    units = f"({sql['units']})::double" if "units" in sql else "null::double"
     file = f"{sql_name(plan.file_column)}::varchar"
     keys = ", ".join(f"{sql[name]} as {name}" for name in key)
     only = f"where file in (select file from largest) or file in ({', '.join('?' * len(files))})"
     rows = connection.execute(
         f"""
         with typical as materialized (
-            select file, {", ".join(key)}, avg(log10(amount)) as size, sum(amount) as money,
-                count(*) as n_rows
+            select
+                file,
+                {", ".join(key)},
+                avg(log10(amount)) as size,
+                avg(log10(amount / units)) filter (units > 0) as size_per_unit,
+                sum(amount) as money,
+                sum(amount) / count(distinct store) as money_per_store,
+                count(*) as n_rows,
+                count(*) filter (amount <> round(amount)) as n_decimals
             from (
-                select {file} as file, {keys}, ({sql["sales_amount"]})::double as amount
+                select
+                    {file} as file,
+                    {keys},
+                    {sql["store_id"]} as store,
+                    ({sql["sales_amount"]})::double as amount,
+                    {units} as units
                 from {plan.relation}
             )
-            where amount > 0
+            where amount > 0 and store is not null
             group by all
         ),
         largest as (
-            select file from typical group by file order by sum(n_rows) desc, file limit 1
+            select file, sum(n_decimals) / sum(n_rows) as decimals
+            from typical
+            group by file
+            order by sum(n_rows) desc, file
+            limit 1
         ),
         files as (
-            select file, sum(money) as money
+            select file, sum(money) as money, sum(n_decimals) / sum(n_rows) as decimals
             from typical
             {only if files else ""}
             group by file
             having sum(n_rows) >= {_FEWEST_ROWS}
+        ),
+        ratios as (
+            select
+                one.file,
+                other.file as other,
+                log10(one.money_per_store / other.money_per_store) as of_sums,
+                one.size - other.size as of_sizes,
+                one.size_per_unit - other.size_per_unit as per_unit,
+                if(abs(per_unit) < abs(of_sizes), per_unit, of_sizes) as ratio
+            from typical as one
+            inner join files on one.file = files.file
+            inner join typical as other using ({", ".join(key)})
+            inner join largest on other.file = largest.file
+            where one.file <> other.file
         )
         select
-            one.file,
-            other.file,
+            ratios.file,
+            ratios.other,
             files.money,
-            median(one.size - other.size),
-            quantile_cont(one.size - other.size, 0.25),
-            quantile_cont(one.size - other.size, 0.75),
-            median(log10(one.money / other.money))
-        from typical as one
-        inner join files on one.file = files.file
-        inner join typical as other using ({", ".join(key)})
-        inner join largest on other.file = largest.file
-        where one.file <> other.file
+            median(ratio),
+            quantile_cont(ratio, 0.25),
+            quantile_cont(ratio, 0.75),
+            median(of_sums),
+            files.decimals,
+            largest.decimals
+        from ratios
+        inner join files on ratios.file = files.file
+        inner join largest on ratios.other = largest.file
         group by all
-        order by one.file
+        order by ratios.file
         """,
         list(files),
     ).fetchall()

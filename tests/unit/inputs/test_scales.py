@@ -98,3 +98,57 @@ def test_honest_files_are_read_without_a_word(
     report = check_months(connection, tmp_path, parts)
     assert report.all_problems() == []
     assert not any("those of" in text for text in report.remarks["sales"])
+
+
+def by_store(factors: list[int], *, n_times: int = 30, is_whole: bool = True) -> list[str]:
+    """A file per store, some of them with amounts in cents."""
+    texts = []
+    for store, factor in enumerate(factors):
+        header, *rows = part(store, range(store, store + 1), n_times=n_times).split()
+        places = 0 if factor > 1 and is_whole else 2
+        lines = []
+        for row in rows:
+            key, _, amount = row.rpartition(";")
+            lines.append(f"{key};{float(amount) * factor * 1.003:.{places}f}")
+        texts.append("\n".join([header, *lines, ""]))
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("factors", "files"),
+    [([1, 100, 1, 1], [2]), ([1, 100, 100, 1], [2, 3])],
+)
+def test_files_of_single_stores_in_whole_cents_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, factors: list[int], files: list[int]
+) -> None:
+    parts = by_store(factors)
+    (problem,) = check_months(connection, tmp_path, parts).all_problems()
+    assert "are about 100 times those of" in problem
+    named = problem.partition(" of the money")[0]
+    assert [n for n in range(1, 5) if f"sales-{n}.csv" in named] == files
+    report = check_months(connection, tmp_path, parts, sales_amount="number")
+    assert report.all_problems() == []
+    report = check_months(connection, tmp_path, by_store(factors, is_whole=False))
+    assert report.all_problems() == []
+    assert any("about 100 times" in text for text in report.remarks["sales"])
+
+
+def test_files_are_refused_where_the_one_with_the_most_rows_is_in_cents(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    parts = [by_store([100], n_times=40)[0], *by_store([1, 1, 1])[1:]]
+    (problem,) = check_months(connection, tmp_path, parts).all_problems()
+    assert "are about a hundredth of those of" in problem
+
+
+def test_amounts_with_as_many_units_are_sums_and_not_cents(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    lines = part(1, n_times=9).replace("\n", ";1\n").replace("amount;1", "amount;units")
+    header, *rows = part(2, range(20, 21), factor=100, n_times=8).split()
+    for units in (100, 1):
+        sums = [f"{row.rpartition('.')[0]};{units}" for row in rows]
+        parts = [lines, "\n".join([f"{header};units", *sums, ""])]
+        report = check_months(connection, tmp_path, parts)
+        assert bool(report.all_problems()) == (units == 1)
+        assert units == 1 or not any("those of" in text for text in report.remarks["sales"])
