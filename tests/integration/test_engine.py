@@ -112,10 +112,9 @@ def awkward_sales(folder: Path) -> None:
     )
     folder.mkdir()
     plain.write_parquet(folder / "a.parquet")
-    own = plain.tail(1).with_columns(pl.col("sold_on").dt.offset_by("1d"))
-    repeated = pl.concat(
-        [plain.head(40), own]
-    )  # rows that repeat others exactly, and one that does not
+    own = plain.tail(10).with_columns(pl.col("sold_on").dt.offset_by("1y"))
+    # rows that repeat others exactly, and some that do not
+    repeated = pl.concat([plain.head(40), own])
     repeated.write_parquet(folder / "b.parquet")
     without = repeated.drop("units", "basket").with_columns(pl.col("sold_on").dt.offset_by("2d"))
     without.write_parquet(folder / "c.parquet")  # columns missing
