@@ -46,7 +46,7 @@ test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests of single functions (two minutes)
-	pytest -n $(WORKERS) tests/unit
+	pytest -n $(WORKERS) -m "not slow" tests/unit
 
 check: $(VENV)/.installed-dev  ## Lint and types: ruff, mypy, import layers, sqlfluff, dbt metadata
 	ruff check .

@@ -21,6 +21,8 @@ from segmentation.engine.sales import EngineSales, drop_results
 from segmentation.engine.session import Engine
 from segmentation.engine.tasks import Order
 
+pytestmark = pytest.mark.slow
+
 _OUTCOMES = """
     select store_id, reason, count(*) as n_rows, sum(amount) as amount, max(sold_on) as last_day
     from shop.staging.judged group by all

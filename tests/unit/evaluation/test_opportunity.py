@@ -140,6 +140,7 @@ def planted(seed: int, store_spread: float, baskets: float, *, season: float = 0
     return Planted(whole, labels, float(whole.amounts.sum(axis=(1, 2)) @ np.array(gaps)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("store_spread", "baskets", "season"),
     [(0.3, 60.0, 0.1), (0.15, 200.0, 0.1), (0.3, 60.0, 0.6)],

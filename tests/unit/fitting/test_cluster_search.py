@@ -435,6 +435,7 @@ def test_the_largest_number_that_was_tried_is_chosen_with_advice() -> None:
     assert "max_clusters" not in asked_for.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [6, 10, 15, 20, 30, 40])
 def test_few_stores_without_groups_are_seldom_split(rows: int) -> None:
     claimed = 0

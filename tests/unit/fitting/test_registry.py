@@ -398,6 +398,7 @@ def test_code_of_the_features_and_of_the_fit_is_part_of_the_code_version(
     assert code_version.__wrapped__() != before
 
 
+@pytest.mark.slow
 def test_fits_in_processes_give_the_rows_of_fits_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -273,6 +273,7 @@ def test_a_line_of_another_length_is_rejected_wherever_it_is(
     assert report.plans["sales"].lines.select("line", "text").rows() == [(place + 2, bad)]
 
 
+@pytest.mark.slow
 def test_mixed_line_ends_lose_no_line(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:

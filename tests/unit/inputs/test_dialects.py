@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.options import InputOptions
+
+pytestmark = pytest.mark.slow
 
 TODAY: Final = dt.date(2026, 6, 30)
 CODECS: Final = {

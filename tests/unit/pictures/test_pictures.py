@@ -32,6 +32,8 @@ from segmentation.pictures.rendering import Format, figure_of, placeholder
 from segmentation.pictures.style import PALETTE, RC, is_light
 from segmentation.pictures.tables import where_stores_moved
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[3]
 
 CATEGORY = "Snacks $1 & <b>"

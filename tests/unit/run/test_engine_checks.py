@@ -24,6 +24,8 @@ from tests.integration.sail import Sail
 
 from .helpers import invocation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sail() -> Iterator[Sail]:
