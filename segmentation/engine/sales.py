@@ -143,10 +143,9 @@ class EngineSales:
 
         with self.engine.explained(f"cannot read {self.location!r}"):
             parts = [hashed(place, frame) for place, frame in enumerate(frames.values())]
-        while len(parts) > 1:  # in pairs, as engines dislike a deep plan
-            pairs = zip(parts[::2], parts[1::2], strict=False)
-            parts = [*(one.union(other) for one, other in pairs), *parts[len(parts) // 2 * 2 :]]
-        with self.engine.explained(f"cannot read {self.location!r}"):
+            while len(parts) > 1:  # in pairs, as engines dislike a deep plan
+                pairs = zip(parts[::2], parts[1::2], strict=False)
+                parts = [*(one.union(other) for one, other in pairs), *parts[len(parts) // 2 * 2 :]]
             found = (
                 parts[0]
                 .groupBy("file")

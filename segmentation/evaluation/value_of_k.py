@@ -125,12 +125,9 @@ def value_of_k(
             }
         )
     best, why = _fewest_of_the_best(gains, cost_per_segment)
-    return pl.DataFrame([{**row, "is_best": row["n_segments"] == best} for row in rows]).select(
-        pl.col(name).cast(kind)
-        if name != "explanation"
-        else pl.lit(f"{category}: {why}").alias(name)
-        for name, kind in VALUE_OF_K_SCHEMA.items()
-    )
+    for row in rows:
+        row |= {"is_best": row["n_segments"] == best, "explanation": f"{category}: {why}"}
+    return pl.DataFrame(rows, schema=VALUE_OF_K_SCHEMA)
 
 
 def not_compared(category: str, reason: str) -> pl.DataFrame:
@@ -146,7 +143,7 @@ def _standard_error(gain: Matrix) -> float:
 
 
 def _fewest_of_the_best(gains: Mapping[int, Matrix], cost: float) -> tuple[int, str]:
-    """Fewest segments within one standard error of the largest net value, and why in words."""
+    """Smallest number of segments by the one-standard-error rule, and an explanation of it."""
     values = {k: float(gain.sum()) - k * cost for k, gain in gains.items()}
     largest = max(values, key=lambda k: (values[k], -k))
     best = min(

@@ -20,13 +20,7 @@ from segmentation.inputs.names import InputError, normalized, unknown_input
 from segmentation.inputs.on_engine import read_sales
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan, cannot_read, read_input
-from segmentation.inputs.remarks import (
-    Doubt,
-    one_row_doubts,
-    remarks_on,
-    remarks_on_match,
-    remarks_on_reading,
-)
+from segmentation.inputs.remarks import Doubt, remarks_on, remarks_on_match, remarks_on_reading
 from segmentation.inputs.scales import scale_doubts
 from segmentation.inputs.statuses import status_doubts
 from segmentation.inputs.totals import product_totals_problem, totals_problem
@@ -231,7 +225,6 @@ def _weigh(
             ]
             doubts = [
                 *status_doubts(connection, plan, columns, losses),
-                *one_row_doubts(connection, plan, columns, report.options),
                 *scale_doubts(connection, plan, columns, losses, report.options),
             ]
             problems += [doubt.text for doubt in doubts if doubt.is_plain]

@@ -153,6 +153,11 @@ class ColumnFormat:
     note: str = ""
     remedy: str = ""
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the user has said in `formats` how the column is read."""
+        return self.evidence == SET_BY_FORMATS
+
 
 def decide_columns(
     connection: duckdb.DuckDBPyConnection,

@@ -21,7 +21,7 @@ from segmentation.inputs.date_formats import proposed_format
 from segmentation.inputs.names import REQUIRED
 from segmentation.inputs.number_formats import CANDIDATES, NumberFormat
 from segmentation.inputs.reading import ID_COLUMNS, InputPlan
-from segmentation.inputs.sql_text import NOTHING, SET_BY_FORMATS, or_null, tidy
+from segmentation.inputs.sql_text import NOTHING, or_null, tidy
 from segmentation.inputs.text_files import unwrapped
 from segmentation.warehouse.database import sql_literal, sql_name
 
@@ -314,6 +314,12 @@ def estimated_amount(line: str, plan: InputPlan) -> Decimal | None:
     return _plain_amount(text)
 
 
+def listed(names: Sequence[str], most: int = 3, joint: str = ", ", last: str = "and") -> str:
+    """The first of some names, and how many more there are."""
+    more = f" {last} {len(names) - most:,} more" if len(names) > most else ""
+    return joint.join(names[:most]) + more
+
+
 def _plain_amount(text: str) -> Decimal | None:
     """The largest amount that a text can be in a format that understands it, without its sign."""
     formats = [NumberFormat(decimal, thousands) for decimal, thousands in CANDIDATES]
@@ -389,7 +395,7 @@ def _advice(losses: Losses, loss: Loss, columns: Mapping[str, ColumnFormat]) -> 
     elif loss.reason.endswith("is missing"):
         source = columns[loss.column].source if loss.column in columns else loss.column
         advice = f"complete the column {source!r}, or name another one in columns.{name}"
-    elif loss.column in columns and columns[loss.column].evidence == SET_BY_FORMATS:
+    elif loss.column in columns and columns[loss.column].is_set:
         written = columns[loss.column].format
         advice = f"formats.{name}.{loss.column} says {written}; correct it, or remove it"
     elif loss.column == "sold_on" and any(map(_SHORT_YEAR.fullmatch, loss.examples)):

@@ -16,9 +16,6 @@ from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.select import select_of
 
 _MOST_SHOWN: Final = 3
-#: Of fewer rows one can have most of the money.
-_FEWEST_OF_ONE_LARGE: Final = 100
-_MOST_OF_ONE: Final = 0.9
 
 
 @dataclass(frozen=True)
@@ -27,48 +24,6 @@ class Doubt:
 
     text: str
     is_plain: bool
-
-
-def one_row_doubts(
-    connection: duckdb.DuckDBPyConnection,
-    plan: InputPlan,
-    columns: Sequence[ColumnFormat],
-    options: InputOptions,
-) -> list[Doubt]:
-    """One of many rows that has nearly all of the money, as a barcode that was scanned as a price.
-
-    Parameters
-    ----------
-    connection
-        Connection that reads the relation of the plan.
-    plan, columns
-        The input and how its columns are read.
-    options
-        What the user has set; `formats.sales.sales_amount: number` says that the money is right.
-    """
-    amount = next((column for column in columns if column.column == "sales_amount"), None)
-    is_set = options.column("sales", "sales_amount").read_as == "number"
-    if plan.name != "sales" or amount is None or is_set:
-        return []
-    sums = plan.grouped(
-        connection,
-        f"select max({amount.sql}) as largest, sum({amount.sql}) as money, count(*) as n_rows"
-        f" from {plan.relation} where {amount.sql} > 0",
-        {"largest": "max", "money": "sum", "n_rows": "sum"},
-    )
-    ((largest, money, n_rows),) = connection.execute(
-        f"select largest::double, money::double, n_rows from {sums}"
-    ).fetchall()
-    if (n_rows or 0) < _FEWEST_OF_ONE_LARGE or largest < _MOST_OF_ONE * money:
-        return []
-    return [
-        Doubt(
-            f"one of {n_rows:,} row(s) of sales has the amount {largest:,.2f}, "
-            f"{percent(largest / money)} of the money, perhaps a barcode that was scanned as a "
-            "price; correct it, or set formats.sales.sales_amount: number if it is right",
-            is_plain=True,
-        )
-    ]
 
 
 def remarks_on(

@@ -1,19 +1,19 @@
-"""Files of the sales whose amounts are in cents or in thousands, unlike those of the others.
+"""Amounts of the sales that are out of scale: a barcode as a price, files in another unit.
 
-Nothing in such a file is wrong by itself: it shows where the typical amount of a product is about a
-hundred or a thousand times that in another file.
+Nothing in a file in cents or in thousands is wrong by itself: it shows where the typical amount of
+a product is about a hundred or a thousand times that in another file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import duckdb
 
 from segmentation.inputs.columns import ColumnFormat
-from segmentation.inputs.losses import Losses, amounts
+from segmentation.inputs.losses import Losses, amounts, listed, percent
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.remarks import Doubt
@@ -35,7 +35,9 @@ _FEWEST_ROWS: Final = 20
 _OTHER_SUMS: Final = 1
 #: Share of the amounts with decimals beside which a file without any is one in cents.
 _MOST_HAVE_DECIMALS: Final = 0.5
-_MOST_SHOWN: Final = 3
+#: Of fewer rows one can have most of the money.
+_FEWEST_OF_ONE_LARGE: Final = 100
+_MOST_OF_ONE: Final = 0.9
 
 
 def scale_doubts(
@@ -45,9 +47,10 @@ def scale_doubts(
     losses: Losses,
     options: InputOptions,
 ) -> list[Doubt]:
-    """Files whose amounts are about 100 or 1,000 times those of the file with the most rows.
+    """One of many rows with nearly all of the money, and files in another unit than the largest.
 
-    It is plain if that is so of the same products in the same stores, and of their sums. Where
+    Amounts of such a file are about 100 or 1,000 times those of the file with the most rows. It is
+    plain if that is so of the same products in the same stores, and of their sums. Where
     files share no store, it is plain if the larger amounts are all whole numbers, as cents are, and
     most of the others are not.
 
@@ -58,13 +61,41 @@ def scale_doubts(
     plan, columns, losses
         The input, how its columns are read, and what it loses.
     options
-        What the user has set; `number` for the amounts says that they are in one unit.
+        What the user has set; `number` for the amounts says that they are right.
     """
-    is_set = options.column("sales", "sales_amount").read_as == "number"
-    if plan.name != "sales" or not plan.file_column or is_set:
+    if plan.name != "sales" or options.column("sales", "sales_amount").read_as == "number":
         return []
+    doubts = list(_of_one_row(columns, losses))
+    if plan.file_column:
+        doubts += _of_other_units(connection, plan, columns, losses)
+    return doubts
+
+
+def _of_one_row(columns: Sequence[ColumnFormat], losses: Losses) -> Iterator[Doubt]:
+    """A row with nearly all of the money, such as a barcode that was scanned as a price."""
+    amount = next(column for column in columns if column.column == "sales_amount")
+    n_rows = amount.n_rows - amount.n_missing - amount.n_not_understood
+    largest = float(amount.maximum or 0)
+    if n_rows < _FEWEST_OF_ONE_LARGE or not losses.money:
+        return
+    if largest >= _MOST_OF_ONE * losses.money:
+        yield Doubt(
+            f"one of {n_rows:,} row(s) of sales has the amount {largest:,.2f}, "
+            f"{percent(largest / losses.money)} of the money, perhaps a barcode that was scanned "
+            "as a price; correct it, or set formats.sales.sales_amount: number if it is right",
+            is_plain=True,
+        )
+
+
+def _of_other_units(
+    connection: duckdb.DuckDBPyConnection,
+    plan: InputPlan,
+    columns: Sequence[ColumnFormat],
+    losses: Losses,
+) -> list[Doubt]:
+    """Files in cents or in thousands, plain ones and others."""
     found = _compared(connection, plan, columns, ["product_id"])
-    doubts = []
+    doubts: list[Doubt] = []
     for power, times in _POWERS.items():
         files = [one for one in found if one.power == power]
         if not files:
@@ -90,12 +121,11 @@ def _is_plain(one: _Comparison, of_stores: _Comparison | None) -> bool:
 
 
 def _text(files: Sequence[_Comparison], times: str, losses: Losses) -> str:
-    """What is wrong with files whose amounts are so many times those of another one."""
+    """Message about files whose amounts are larger or smaller by a power of ten."""
     names = [one.file for one in files]
     money = sum(one.money for one in files)
-    more = f" and {len(files) - _MOST_SHOWN:,} more" if len(files) > _MOST_SHOWN else ""
     return (
-        f"the amounts of {', '.join(names[:_MOST_SHOWN])}{more}, "
+        f"the amounts of {listed(names)}, "
         f"{amounts(money, losses.money or money)} of the money, are about {times} those of "
         f"{files[0].other} for the same products. If they are in another unit, such as cents "
         "or thousands, convert them; if not, set formats.sales.sales_amount: number"

@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from segmentation.inputs.columns import ColumnFormat
-from segmentation.inputs.losses import Losses, amounts, percent
+from segmentation.inputs.losses import Losses, amounts, listed, percent
 from segmentation.inputs.names import in_yaml, normalized
 from segmentation.inputs.reading import InputPlan
 from segmentation.inputs.remarks import Doubt
@@ -76,7 +76,6 @@ _OF_OTHERS: Final = re.compile(
     "customer|client|kunde|card|karte|loyalty|member|subscri|newsletter|product|brand|marke|supplier"
     "|campaign|cashier|account"
 )
-_MOST_SHOWN: Final = 3
 
 
 def status_doubts(
@@ -108,7 +107,7 @@ def status_doubts(
         meanings = dict.fromkeys(_WORDS, "word")
         if codes is not None:
             meanings |= dict.fromkeys(codes.no_sale, "code") | dict.fromkeys(codes.sale, "sale")
-        listed = ", ".join(f"({sql_literal(level)}, '{kind}')" for level, kind in meanings.items())
+        known = ", ".join(f"({sql_literal(level)}, '{kind}')" for level, kind in meanings.items())
         value = f"trim({sql_name(column.column)}::varchar)"
         # only codes have to know which other values there are
         by_kind = plan.grouped(
@@ -118,7 +117,7 @@ def status_doubts(
             from (
                 select _kind as kind, {amount} as amount, {value} as value
                 from {plan.relation}
-                {"left" if codes else "inner"} join (values {listed}) as meanings (_level, _kind)
+                {"left" if codes else "inner"} join (values {known}) as meanings (_level, _kind)
                     on lower({value}) = _level
                 {f"where {value} <> ''" if codes else ""}
             )
@@ -150,10 +149,9 @@ def _doubt(
     n_rows, money = sum(row[2] for row in positive), sum(row[3] for row in positive)
     whole = losses.money or money
     values = list(dict.fromkeys(row[4] for row in positive))
-    listed = " or ".join(map(repr, values[:_MOST_SHOWN]))
-    more = f" or {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else ""
+    named = listed([repr(value) for value in values], joint=" or ", last="or")
     what = (
-        f"have {listed}{more} in {column.source!r} and a positive amount, "
+        f"have {named} in {column.source!r} and a positive amount, "
         f"{amounts(money, whole)} of the money ({percent(money / whole)})"
     )
     if has_negative or losses.returns >= money / 2:

@@ -24,7 +24,6 @@ import duckdb
 from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.losses import amounts
 from segmentation.inputs.reading import InputPlan
-from segmentation.inputs.sql_text import SET_BY_FORMATS
 from segmentation.warehouse.database import sql_literal, sql_name
 
 #: Names of a row that holds a total, as spreadsheets and reports write them.
@@ -59,7 +58,7 @@ _LEVELS: Final = (
 )
 #: Relative difference of a total from the sum of parts that were rounded one by one.
 _ROUNDING_OF_PARTS: Final = 1e-3
-#: In so many stores no product has the money of others by chance; fewer are all a small chain has.
+#: Stores in which a product must be a total, so that chance is ruled out; half of a smaller chain.
 _ENOUGH_STORES: Final = 10
 _FEWEST_STORES: Final = 3
 #: How far the share of a total may be from a half of all money, as stores lack it, or parts of it.
@@ -86,7 +85,7 @@ def totals_problem(
         Other inputs that may know the stores, and how their columns are read.
     """
     by_name = {column.column: column for column in columns}
-    if "store_id" not in by_name or by_name["store_id"].evidence == SET_BY_FORMATS:
+    if "store_id" not in by_name or by_name["store_id"].is_set:
         return ""
     amount, accepted = "0", ""
     if plan.name == "sales":
@@ -140,7 +139,7 @@ def product_totals_problem(
         The same of the products, if they can be read.
     """
     by_name = {column.column: column for column in columns}
-    if plan.name != "sales" or by_name["product_id"].evidence == SET_BY_FORMATS:
+    if plan.name != "sales" or by_name["product_id"].is_set:
         return ""
     known = "select null::varchar as id, null as category, null as need_state"
     if products is not None:

@@ -15,7 +15,6 @@ import duckdb
 
 from segmentation.inputs.columns import ColumnFormat
 from segmentation.inputs.reading import InputPlan
-from segmentation.inputs.sql_text import SET_BY_FORMATS
 from segmentation.warehouse.database import sql_name
 
 _FILES: Final = "_intake_files"
@@ -241,7 +240,7 @@ def _same_sums_problems(
 
 def _is_set(columns: Sequence[ColumnFormat]) -> bool:
     """Whether the user has said that the rows of all stores count."""
-    return any(c.column == "store_id" and c.evidence == SET_BY_FORMATS for c in columns)
+    return any(c.column == "store_id" and c.is_set for c in columns)
 
 
 def cut_amounts_problem(
@@ -258,7 +257,7 @@ def cut_amounts_problem(
     """
     names = [*plan.sources]
     amount = next((column for column in columns if column.column == "sales_amount"), None)
-    if plan.delimiter != "," or amount is None or amount.evidence == SET_BY_FORMATS:
+    if plan.delimiter != "," or amount is None or amount.is_set:
         return ""
     place = names.index("sales_amount") + 1
     if place == len(names) or names[place] in ("store_id", "product_id"):

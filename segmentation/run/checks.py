@@ -16,6 +16,7 @@ from segmentation.fitting.registry import tampered_models
 from segmentation.inputs.check import PROFILE, check_data
 from segmentation.inputs.checks import vars_problems
 from segmentation.inputs.locations import Location
+from segmentation.inputs.losses import listed
 from segmentation.inputs.names import REQUIRED, InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.inputs.reading import LINES, drop_unused, not_allowed
@@ -258,10 +259,9 @@ def missing_table_problems(
     """A part of a build reads tables that no build has made yet."""
     missing = [f"{schema}.{name}" for schema, name in expected if not _exists(cursor, schema, name)]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         yield (
-            f"this part of the project reads {missing[0]}{more}, which no build has made yet; run"
-            " dbt build once without --select, or put + in front of what you select"
+            f"this part of the project reads {listed(missing, most=1)}, which no build has made"
+            " yet; run dbt build once without --select, or put + in front of what you select"
         )
 
 

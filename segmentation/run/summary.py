@@ -7,6 +7,7 @@ from typing import Final
 
 import duckdb
 
+from segmentation.inputs.losses import listed
 from segmentation.report.verdicts import input_verdicts
 from segmentation.run.invocation import Invocation, NodeResult
 from segmentation.warehouse.database import execute
@@ -34,8 +35,6 @@ with current_scopes as (
 _MAX_SEGMENTS: Final = 40
 _MAX_DRIFTED: Final = 5
 _MAX_VERDICTS: Final = 20
-#: Categories that are named where a table has no rows for them.
-_MAX_NAMED: Final = 3
 #: Rows that are shown of each test that warned.
 _MAX_WARNINGS: Final = 5
 _MAX_NAME: Final = 26
@@ -289,10 +288,7 @@ def _without_rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
         missing = sorted(categories - {name for (name,) in rows})
         if not missing:
             continue
-        more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
-        which = f"for {', '.join(missing[:_MAX_NAMED])}{more}"
-        if len(missing) == len(categories):
-            which = "in this build"
+        which = "in this build" if len(missing) == len(categories) else f"for {listed(missing)}"
         yield f"  segments.{table} has no rows {which}: {needed}"
 
 

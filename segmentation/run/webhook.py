@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
+from segmentation.inputs.losses import listed
 from segmentation.report.verdicts import inputs_in_short
 from segmentation.run.invocation import Invocation
 from segmentation.run.summary import failed_scopes, movements_in_short
@@ -24,7 +25,6 @@ from segmentation.warehouse.secrets import without_secrets
 ADDRESS: Final = "STORE_SEGMENTS_WEBHOOK"
 #: A chat that does not answer must not hold up a schedule.
 _SECONDS: Final = 10
-_MOST_NAMED: Final = 3
 _LONGEST_CAUSE: Final = 300
 
 
@@ -60,8 +60,8 @@ def success_message(
     return "\n".join(
         [
             f"Store segments {state}. Data: {inputs_in_short(cursor)}.",
-            f"{moves}. Drift: {_listed(drifted)}.",
-            f"Failed scopes: {_listed(failed)}.",
+            f"{moves}. Drift: {listed(drifted) or 'none'}.",
+            f"Failed scopes: {listed(failed) or 'none'}.",
         ]
     )
 
@@ -123,11 +123,3 @@ def delivery(address: str, message: str) -> Iterator[str]:
         send(address, message)
     except WebhookError as error:
         yield f"  WARN {error}"
-
-
-def _listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
-    if not names:
-        return "none"
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
