@@ -36,7 +36,7 @@ help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 build: $(VENV)/.installed  ## Build the store segments (VARS=my.yml, VERBOSE=1 shows all of dbt's output)
-	@$(READ_VARS); dbt $(if $(VERBOSE),,--quiet) build --vars "$$vars" \
+	@$(READ_VARS); python scripts/build.py $(if $(VERBOSE),,--quiet) build --vars "$$vars" \
 		|| { echo "The build failed; logs/dbt.log has all messages of dbt."; exit 1; }
 
 check-data: $(VENV)/.installed  ## Check own files without building (VARS=my.yml, or INPUTS="sales=... products=...")

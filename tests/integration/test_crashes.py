@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,12 +25,22 @@ from segmentation.fitting.registry import tampered_models
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, table_fingerprints
 
 from .available import unavailable
-from .helpers import OWN_INPUTS, THREE_CLUSTERS, Project, copy_of, small_inputs, with_noise
+from .helpers import (
+    OWN_INPUTS,
+    REPOSITORY,
+    THREE_CLUSTERS,
+    Project,
+    copy_of,
+    small_inputs,
+    with_noise,
+)
 
 N_POINTS: Final = 32 if os.environ.get("STORE_SEGMENTS_STRESS") else 5
 SETTINGS: Final = {**THREE_CLUSTERS, "stability_resamples": 2, "gap_references": 2}
 #: What dbt prints when a node or hook begins or ends; a killed build dies at one of them.
 STEPS: Final = (" START ", " OK ")
+#: What `make build` has just shown when Ctrl-C is pressed; nothing while it imports dbt.
+MOMENTS: Final = ("", "Running with dbt", "START hook", ": fitting", "Published:")
 
 
 def published_tables(project: Project) -> dict[str, Fingerprint]:
@@ -156,3 +167,50 @@ def test_a_full_disk_fails_in_words_and_loses_nothing(
     start.assert_readers_have_the_build_before(project)
     filler.unlink()
     start.assert_whole(project)
+
+
+@pytest.mark.parametrize(
+    "moment", ["", "Running with dbt", "START hook", ": fitting", "Published:"]
+)
+def test_ctrl_c_ends_make_build_at_once_and_in_one_line(
+    start: Start, moment: str, tmp_path: Path
+) -> None:
+    project = start.copy(tmp_path / "interrupted")
+    (tmp_path / "vars.yml").write_text(json.dumps(start.variables))
+    process = subprocess.Popen(
+        [
+            *("make", "--directory", REPOSITORY, "--old-file=.venv/.installed"),
+            *("build", "VERBOSE=1", f"VARS={tmp_path / 'vars.yml'}"),
+            f"BIN={Path(sys.executable).parent}",
+        ],
+        env={
+            **os.environ,
+            **project.environment,
+            "DBT_TARGET_PATH": str(project.folder / "target"),
+            "DBT_LOG_PATH": str(project.folder / "logs"),
+            "DBT_USE_COLORS": "false",
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    if moment:
+        next(line for line in process.stdout if moment in line)
+    else:
+        time.sleep(1)  # dbt is being imported
+    os.killpg(process.pid, signal.SIGINT)
+    began = time.monotonic()
+    with process.stdout:
+        shown = process.stdout.read()
+    assert process.wait() != 0
+    assert time.monotonic() - began < 5
+    assert "The build was interrupted: readers have the last complete build" in shown
+    assert "Traceback" not in shown
+    assert "KeyboardInterrupt" not in shown
+    if moment == ": fitting":
+        start.assert_whole(project)
+    elif moment != "Published:":
+        start.assert_readers_have_the_build_before(project)

@@ -32,8 +32,8 @@ def make(folder: Path, *arguments: str, command: str = SHOWS) -> subprocess.Comp
 
 
 def test_a_build_is_quiet_unless_asked_otherwise(tmp_path: Path) -> None:
-    assert make(tmp_path, "build").stdout == "<--quiet><build><--vars><{}>"
-    assert make(tmp_path, "build", "VERBOSE=1").stdout == "<build><--vars><{}>"
+    assert make(tmp_path, "build").stdout == "<scripts/build.py><--quiet><build><--vars><{}>"
+    assert make(tmp_path, "build", "VERBOSE=1").stdout == "<scripts/build.py><build><--vars><{}>"
 
 
 @pytest.mark.parametrize("target", ["build", "verify", "lineage"])
