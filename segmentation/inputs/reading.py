@@ -704,14 +704,20 @@ def _load(
         connection.execute("rollback")
         raise
     connection.execute("commit")
-    return noted.select(
-        pl.lit(None, pl.String).alias("input"),
-        "file",
-        # DuckDB counts a header of several lines as one
-        pl.col("line") + text.header_height - 1,
-        pl.col("reason").replace_strict(_REASONS, default="line cannot be read as CSV"),
-        pl.col("text").str.strip_chars("\r\n"),
-    ).match_to_schema(LINES)
+    # a line of blanks is as empty as one without them, which DuckDB skips
+    is_blank = (pl.col("reason") == "MISSING COLUMNS") & pl.col("text").str.contains(r"^\s+$")
+    return (
+        noted.filter(~is_blank)
+        .select(
+            pl.lit(None, pl.String).alias("input"),
+            "file",
+            # DuckDB counts a header of several lines as one
+            pl.col("line") + text.header_height - 1,
+            pl.col("reason").replace_strict(_REASONS, default="line cannot be read as CSV"),
+            pl.col("text").str.strip_chars("\r\n"),
+        )
+        .match_to_schema(LINES)
+    )
 
 
 def _check_nothing_is_lost(

@@ -85,3 +85,16 @@ def test_files_that_programs_leave_behind_are_not_read(
     assert [file.path for file in plan.files] == [str(tmp_path / "sales.xlsx")]
     with pytest.raises(InputError, match="lock file of Excel"):
         read_input(connection, "sales", str(tmp_path / name), options)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_of_blanks_is_no_row(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, end: str
+) -> None:
+    path = tmp_path / "sales.csv"
+    header, *rows = SALES.write_csv().splitlines()
+    lines = [header, rows[0], "   ", rows[1], " \t ", "", rows[2], "x", "  "]
+    path.write_bytes(end.join([*lines, ""]).encode())
+    plan = read_input(connection, "sales", str(path), InputOptions({}, Settings({})))
+    assert plan.n_rows == 3
+    assert plan.lines["text"].to_list() == ["x"]
