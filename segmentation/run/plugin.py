@@ -8,6 +8,7 @@ package needs no import of dbt.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.features.vectors import TRANSFORMS
 from segmentation.run.hooks import end_run, on_engine, start_run
-from segmentation.run.invocation import Invocation, node_results
+from segmentation.run.invocation import Invocation, Outcome, node_results
 from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
 from segmentation.settings import Lane, Settings, Transform
@@ -59,19 +60,26 @@ def segmentation_start_run(open_cursor: OpenCursor, invocation: str, expected: s
     """Hook at the start of a run (`hooks.start_run`), JSON in and out."""
     with open_cursor() as cursor:
         run = Invocation.from_json(invocation)
-        return start_run(cursor, run, json.loads(expected)).to_json()
+        return _outcome(lambda: start_run(cursor, run, json.loads(expected))).to_json()
 
 
 def segmentation_end_run(open_cursor: OpenCursor, invocation: str, results: str, graph: str) -> str:
     """Hook at the end of a run (`hooks.end_run`), JSON in and out."""
     with open_cursor() as cursor:
-        outcome = end_run(
-            cursor,
-            Invocation.from_json(invocation),
-            node_results(results),
-            Publication.from_json(graph),
-        )
-    return outcome.to_json()
+        run, publication = Invocation.from_json(invocation), Publication.from_json(graph)
+        return _outcome(lambda: end_run(cursor, run, node_results(results), publication)).to_json()
+
+
+def _outcome(hook: Callable[[], Outcome]) -> Outcome:
+    """What a hook has to show, or that the database cannot be written.
+
+    DuckDB would add a Python traceback to an error that leaves the function.
+    """
+    try:
+        return hook()
+    except _NOT_WRITTEN as error:
+        cause = " ".join(str(error).split())
+        return Outcome(problem=f"this run cannot be logged: {cause}")
 
 
 def segmentation_input(open_cursor: OpenCursor, invocation: str, name: str) -> str:
@@ -91,6 +99,13 @@ def segmentation_loaded_at(invocation: str, name: str) -> str:
     return loaded_at(Invocation.from_json(invocation), name)
 
 
+#: What DuckDB raises where it cannot write to its file.
+_NOT_WRITTEN: Final = (
+    OSError,
+    duckdb.FatalException,
+    duckdb.IOException,
+    duckdb.TransactionException,
+)
 #: Extension that an attached database needs, by what its path or type says.
 _EXTENSIONS: Final = {"ducklake": "ducklake", "postgres": "postgres_scanner"}
 #: Only the owner may write to the files of a build, regardless of the shell's umask.
@@ -107,6 +122,8 @@ class Plugin:
         os.umask(os.umask(_FORBIDDEN) | _FORBIDDEN)
         # dbt's threads share the cores, and a sum over several threads differs in its last bits
         threadpool_limits(limits=1)
+        # dbt logs to the disk that is full, too: the node that fails says so, and not each line
+        logging.raiseExceptions = False
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials

@@ -136,3 +136,30 @@ thread.join()
     numbers = json.loads(shown)
     assert len(numbers) > 1
     assert set(numbers) == {1}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.TransactionException("Failed to commit:\nNo space left on device"),
+        duckdb.IOException("Could not write file: No space left on device"),
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_a_database_that_cannot_be_written_is_reported_without_a_traceback(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    for hook in ("start_run", "end_run"):
+        monkeypatch.setattr(f"segmentation.run.plugin.{hook}", fails)
+    run = json.dumps(asdict(invocation()))
+    graph = json.dumps({"nodes": [], "sources": [], "grains": [], "analyses": []})
+    for outcome in (
+        ask(connection, "segmentation_start_run", run, "[]"),
+        ask(connection, "segmentation_end_run", run, "[]", graph),
+    ):
+        assert outcome["problem"].startswith("this run cannot be logged: ")
+        assert outcome["problem"].endswith("No space left on device")
+        assert "\n" not in outcome["problem"]
