@@ -15,6 +15,8 @@ INPUTS ?=
 WRITE ?=
 PORT ?= 8080
 OSV_DATA ?=
+MINUTES ?= 10
+CANARY := $(CURDIR)/target/canary
 LINEAGE_EVENTS := $(CURDIR)/target/openlineage.jsonl
 DEMO_DATABASE := $(CURDIR)/complete_journey.duckdb
 DEMO_PICTURES := $(CURDIR)/target/demo/pictures
@@ -30,7 +32,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress fuzz canary bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,11 +82,11 @@ publish-lake: $(VENV)/.installed-extras  ## Publish the marts as Parquet files (
 
 demo: $(VENV)/.installed-extras  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py
-	STORE_SEGMENTS_DB=$(DEMO_DATABASE) STORE_SEGMENTS_PICTURES=$(DEMO_PICTURES) \
+	STORE_SEGMENTS_DB="$(DEMO_DATABASE)" STORE_SEGMENTS_PICTURES="$(DEMO_PICTURES)" \
 		dbt build --target-path target/demo --vars "$$(cat demo/vars.yml)"
 
 lineage: $(VENV)/.installed-extras  ## dbt build that also writes OpenLineage events, to target/openlineage.jsonl
-	@mkdir -p target && rm -f $(LINEAGE_EVENTS)
+	@mkdir -p target && rm -f "$(LINEAGE_EVENTS)"
 	@$(READ_VARS); OPENLINEAGE__TRANSPORT='{"type": "file", "log_file_path": "$(LINEAGE_EVENTS)", "append": true}' \
 		OPENLINEAGE_NAMESPACE=store_segments dbt-ol build --vars "$$vars"
 
@@ -96,7 +98,7 @@ extras: $(VENV)/.installed-extras  ## Install the packages for connections, the 
 engine: $(VENV)/.installed-engine  ## Install the client of a Spark Connect engine (docs/scaling.md)
 
 doctor:  ## Check versions, paths and permissions, and list what is missing
-	@$$(command -v $(BIN)/python || command -v $(PYTHON)) scripts/doctor.py
+	@"$$(command -v "$(BIN)/python" || command -v "$(PYTHON)")" scripts/doctor.py
 
 lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported Pythons (UPGRADE=1 for newer versions)
 	python scripts/lock.py $(if $(UPGRADE),--upgrade)
@@ -104,8 +106,19 @@ lock: $(VENV)/.installed-dev  ## Resolve the hashed lock files for all supported
 audit: $(VENV)/.installed  ## List locked packages with known vulnerabilities (OSV_DATA=path/to/all.zip)
 	python scripts/audit.py --data "$(OSV_DATA)"
 
-stress: $(VENV)/.installed-dev  ## Kill builds at 32 points spread over the run (ten minutes)
+stress: $(VENV)/.installed-dev  ## Kill builds at 32 points, and let writes fail at 20 (20 minutes)
 	STORE_SEGMENTS_STRESS=1 pytest -n $(WORKERS) tests/integration/test_crashes.py
+
+fuzz: $(VENV)/.installed-dev  ## Check random files with known money (MINUTES=10), some of them through dbt too
+	python -m tests.fuzz_intake --minutes $(MINUTES) --staging 50
+
+canary: $(VENV)/.installed-dev  ## Test and build with the newest packages that pyproject.toml allows (ten minutes)
+	uv venv --quiet --clear --python "$(BIN)/python" "$(CANARY)"
+	uv pip install --quiet --system-certs --python "$(CANARY)/bin/python" --editable '.[dev,extras,engine]'
+	uv pip freeze --quiet --python "$(CANARY)/bin/python" > "$(CANARY)/versions.txt"
+	PATH="$(CANARY)/bin:$$PATH" pytest -n $(WORKERS) -m "not slow" tests/unit
+	PATH="$(CANARY)/bin:$$PATH" STORE_SEGMENTS_DB="$(CANARY)/canary.duckdb" STORE_SEGMENTS_PICTURES="$(CANARY)/pictures" \
+		dbt --quiet build --target-path "$(CANARY)/dbt"
 
 bench: $(VENV)/.installed  ## Measure speed and memory against named peers, benchmarks/RESULTS.md (15 minutes)
 	python -m benchmarks.suite
@@ -140,7 +153,7 @@ $(VENV)/bin/activate:
 # uv installs the locked packages in a fraction of pip's time. Without it (no wheel for this machine,
 # or an index that only pip is configured for) pip installs the same files.
 define install
-	@if [ -x $(BIN)/uv ] && uv pip install --quiet --system-certs --python $(BIN)/python --compile-bytecode --require-hashes -r $(1); then :; else \
+	@if [ -x "$(BIN)/uv" ] && uv pip install --quiet --system-certs --python "$(BIN)/python" --compile-bytecode --require-hashes -r $(1); then :; else \
 		echo "uv cannot install the packages here; pip does it instead (a few minutes) ..."; \
 		pip install --quiet --require-hashes -r $(1); \
 	fi

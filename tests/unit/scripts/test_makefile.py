@@ -17,7 +17,7 @@ def make(folder: Path, *arguments: str, command: str = SHOWS) -> subprocess.Comp
     """Call make in a folder where everything is installed, `command` in place of dbt."""
     commands = folder / "bin"
     commands.mkdir(exist_ok=True)
-    for name in ("dbt", "dbt-ol", "python"):
+    for name in ("dbt", "dbt-ol", "pip", "python", "uv"):
         (commands / name).write_text(command)
         (commands / name).chmod(0o755)
     installed = [f"--old-file=.venv/.installed{extra}" for extra in ("", "-extras")]
@@ -56,3 +56,13 @@ def test_a_failed_build_names_the_log(tmp_path: Path) -> None:
     done = make(tmp_path, "build", command="#!/bin/sh\nexit 1\n")
     assert done.returncode != 0
     assert "logs/dbt.log" in done.stdout
+
+
+@pytest.mark.parametrize("target", ["build", "doctor", "lineage", ".venv/.installed-engine"])
+def test_the_folder_may_have_blanks_in_its_path(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "my stores" / "Größe"
+    (folder / ".venv").mkdir(parents=True)
+    (folder / "requirements-engine.txt").touch()
+    done = make(folder, target, command="#!/bin/sh\nexit 0\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "uv cannot install" not in done.stdout
