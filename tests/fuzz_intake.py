@@ -250,7 +250,8 @@ def _no_amount(
 def _cut(case: Case, rng: random.Random, lines: list[str], line: Callable[[str], str]) -> None:
     """One more line, of which the first value is left."""
     text = line("1")
-    lines.insert(rng.randrange(len(lines)), text[: max(1, len(text) // 3)].split('"')[0] or "x")
+    first = next(mark for mark in text if mark in {",", ";", "\t", "|"})
+    lines.insert(rng.randrange(len(lines)), text.partition(first)[0])
     case.n_rows += 1
     case.is_soft = True
 
@@ -463,7 +464,7 @@ def staged(case: Case, folder: Path) -> Counter[Decimal] | None:
     project = Project(folder / "build")
     external = [name for name in case.inputs if name not in {"sales", "products"}]
     run = project.dbt(
-        *("run", "--select", "+stg_internal__sales", *OWN_INPUTS),
+        *("build", "--select", "+stg_internal__sales", *OWN_INPUTS),
         variables={"inputs": case.inputs, "external_sources": external},
     )
     if not run.success:
