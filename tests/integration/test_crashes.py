@@ -6,6 +6,7 @@ Every case starts from a build of the small inputs, goes on with other inputs, a
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -41,6 +42,21 @@ SETTINGS: Final = {**THREE_CLUSTERS, "stability_resamples": 2, "gap_references":
 STEPS: Final = (" START ", " OK ")
 #: What `make build` has just shown when Ctrl-C is pressed; nothing while it imports dbt.
 MOMENTS: Final = ("", "Running with dbt", "START hook", ": fitting", "Published:")
+#: How dbt-duckdb shows any error of a Python model.
+OF_A_PYTHON_MODEL: Final = "Python model failed:\n  Traceback"
+#: Files below the folder of the project, the number of the write that fails, and how.
+FAILING_WRITES: Final = (
+    ("stores.duckdb", 1, errno.ENOSPC),
+    ("stores.duckdb", 200, errno.EIO),
+    ("stores.duckdb", 450, errno.ENOSPC),
+    ("published/", 3, errno.EIO),
+    *(
+        ("stores.duckdb", number, error)
+        for number in range(50, 500, 60)
+        for error in (errno.ENOSPC, errno.EIO)
+        if os.environ.get("STORE_SEGMENTS_STRESS")
+    ),
+)
 
 
 def published_tables(project: Project) -> dict[str, Fingerprint]:
@@ -164,14 +180,62 @@ def test_a_full_disk_fails_in_words_and_loses_nothing(
     filler.write_bytes(b"\0" * free)
     run = project.dbt("build", *OWN_INPUTS, variables=start.variables)
     assert not run.success
+    assert "No space left on device" in run.shown
+    assert "Logging error" not in run.shown
     start.assert_readers_have_the_build_before(project)
     filler.unlink()
     start.assert_whole(project)
 
 
-@pytest.mark.parametrize(
-    "moment", ["", "Running with dbt", "START hook", ": fitting", "Published:"]
-)
+@pytest.fixture(scope="module")
+def failing_writes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Library that lets the n-th write to certain files fail (`failing_writes.c`)."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        unavailable("no failing writes: compiling them takes Linux and a C compiler (cc)")
+    library = tmp_path_factory.mktemp("library") / "failing_writes.so"
+    source = Path(__file__).with_name("failing_writes.c")
+    warnings = ("-Wall", "-Wextra", "-Werror")
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", *warnings, "-o", library, source, "-ldl"], check=True
+    )
+    return library
+
+
+@pytest.mark.parametrize(("files", "number", "error"), FAILING_WRITES)
+def test_a_write_that_fails_is_reported_and_loses_nothing(
+    start: Start, failing_writes: Path, files: str, number: int, error: int, tmp_path: Path
+) -> None:
+    project = start.copy(tmp_path / "failing")
+    dbt = Path(sys.executable).with_name("dbt")
+    run = subprocess.run(
+        [dbt, *project.command("build", start.variables), *OWN_INPUTS],
+        cwd=project.folder,
+        env={
+            **os.environ,
+            **project.environment_of_dbt,
+            "LD_PRELOAD": str(failing_writes),
+            "FAILING_WRITES_BELOW": str(project.folder / files),
+            "FAILING_WRITES_AT": str(number),
+            # a disk stays full, and a bad block is one
+            "FAILING_WRITES_REPEAT": "0" if error == errno.ENOSPC else "1",
+            "FAILING_WRITES_ERRNO": str(error),
+            "FAILING_WRITES_LOG": str(tmp_path / "failed"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    shown = run.stdout + run.stderr
+    assert f"{number} " in (tmp_path / "failed").read_text()
+    assert run.returncode > 0
+    assert os.strerror(error) in shown or "fsync failed" in shown
+    assert "Traceback" not in shown.replace(OF_A_PYTHON_MODEL, "")
+    start.assert_readers_have_the_build_before(project)
+    start.assert_whole(project)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_ends_make_build_at_once_and_in_one_line(
     start: Start, moment: str, tmp_path: Path
 ) -> None:
