@@ -49,7 +49,8 @@ def test_a_feature_that_is_gone_counts_as_missing() -> None:
 
 
 def test_log_shares_with_gaps_are_centered_and_their_zeros_take_the_value_of_a_gap() -> None:
-    model = AffineModel.from_row({**row(), "column_effects": [1.0, 2.0], "gap_values": [-3.0, -4.0]})
+    gaps = {"column_effects": [1.0, 2.0], "gap_values": [-3.0, -4.0]}
+    model = AffineModel.from_row({**row(), **gaps})
     z = model.transform(
         ["income", "age"],
         np.array([[5.0, 2.0], [np.nan, 2.0], [5.0, np.nan], [np.nan, np.nan]]),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -248,6 +249,7 @@ def test_a_lane_without_a_cell_makes_it_neither_near_nor_far() -> None:
     scored = chain([(1, 1, 0.0, 0.0), (1, None, 0.0, 0.0)])
     to_first, to_last, to_unknown = scored.distances([(1, 1), (1, 3), (1, None)])[0]
     assert to_first < to_unknown < to_last
+    assert to_unknown == pytest.approx(math.sqrt((0 + 16 + 100) / 3))
     assert scored.distances([(1, 1), (1, 3), (1, None)])[1].tolist() == [0.0, 0.0, 0.0]
 
 
@@ -301,6 +303,20 @@ def test_another_size_rule_or_another_model_fills_another_map() -> None:
     assert map_cells(one(chain(stores)), NOBODY, known, large).height == 2
     assert map_cells(one(chain(stores, models=("m2", "e1"))), NOBODY, known, small).height == 2
     assert known.schema == MAP_SCHEMA
+
+
+def test_categories_without_an_internal_model_have_maps_of_their_own() -> None:
+    models = ("none", "e1")
+    settings = Settings({"min_segment_size": 2})
+    snacks = chain([(None, 1, 0.0, 0.0)] * 3 + [(None, 2, 0.0, 4.0)], models=models)
+    stores = chain([(None, 2, 0.0, 4.0)] * 3 + [(None, 1, 0.0, 0.0)], models=models)
+    dairy = replace(stores, category="Dairy")
+    known = map_cells(one(snacks), NOBODY, None, settings)
+    filled = map_cells(one(dairy), NOBODY, known, settings)
+    assert filled["category"].unique().to_list() == ["Dairy"]
+    both = pl.concat([known, filled])
+    assert merge_lanes(one(snacks), both, settings)["segment_id"].unique().to_list() == ["x-1"]
+    assert merge_lanes(one(dairy), both, settings)["segment_id"].unique().to_list() == ["x-2"]
 
 
 def test_without_a_map_the_error_says_what_to_build() -> None:
