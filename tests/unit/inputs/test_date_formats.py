@@ -220,7 +220,17 @@ def test_what_is_lost_is_counted_with_its_money_and_two_examples(
     whole = decide(database, good)
     assert (whole.n_rows_lost, whole.money_lost, whole.examples) == (0, None, ())
     assert not whole.needs_limit
-    assert decide(database, [*good, "soon"]).examples == ("soon",)
+    single = decide(database, [*good, "soon"])
+    assert (single.examples, single.needs_limit) == (("soon",), True)
+
+
+def test_days_after_tomorrow_are_lost_and_decide_nothing(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    decision = decide(database, ["2025-01-31", "2026-07-01", "2026-07-02", "2099-01-31"])
+    assert (decision.n_rows_understood, decision.n_rows_lost) == (2, 2)
+    decision = decide(database, [*["31/01/2099"] * 9, "02/03/2025"])
+    assert decision.evidence == "no value decides"
 
 
 def test_rows_in_a_second_format_are_counted_with_an_example_of_each(
