@@ -25,8 +25,9 @@ from segmentation.inputs.losses import (
     percent,
 )
 from segmentation.inputs.reading import InputPlan
+from segmentation.inputs.sql_text import SET_BY_FORMATS
 
-from .helpers import check
+from .helpers import check, sales
 
 
 @pytest.mark.parametrize(
@@ -267,6 +268,91 @@ def test_every_loss_has_its_advice(loss: Loss, advice: str) -> None:
     assert problem == f"{describe(losses, loss)}; {advice}"
 
 
+@pytest.mark.parametrize(
+    ("examples", "format_", "advice"),
+    [
+        (
+            ("31.01.2025",),
+            "%Y-%m-%d",
+            "formats.sales.sold_on says %Y-%m-%d; correct it, or remove it",
+        ),
+        (
+            ("31.01.25", "1.2.25"),
+            "",
+            "export the dates with years of four digits, or set formats.sales.sold_on to ignore if "
+            "the dates do not matter",
+        ),
+        (
+            ("2025-01", "2025-02"),
+            "",
+            "set formats.sales.sold_on to '%Y-%m', which takes the first day of each month, or to "
+            "ignore if the dates do not matter",
+        ),
+        (
+            ("31Jan2025",),
+            "",
+            "set formats.sales.sold_on to '%d%b%Y', or to ignore if the dates do not matter",
+        ),
+        (
+            ("soon",),
+            "",
+            "dates have a year of four digits and lie between 1970 and tomorrow; set "
+            "formats.sales.sold_on, for instance to %d/%m/%Y, or to ignore if the dates do not "
+            "matter",
+        ),
+    ],
+)
+def test_the_advice_on_dates_fits_the_texts(
+    examples: tuple[str, ...], format_: str, advice: str
+) -> None:
+    evidence = SET_BY_FORMATS if format_ else "the only format that fits"
+    day = ColumnFormat("sold_on", "Day", "date", format_, evidence, "sold_on")
+    loss = Loss("sold_on is not a date", "sold_on", 300, 300.0, examples, is_rejected=False)
+    losses = of_sales(loss)
+    (problem,) = gate_problem(losses, 0.1, {"sold_on": day})
+    assert problem == f"{describe(losses, loss)}; {advice}"
+
+
+def test_what_helps_with_other_values_is_what_their_column_says() -> None:
+    loss = Loss("sales_amount is not a number", "sales_amount", 300, 300.0)
+    for remedy, advice in (("remove the notes", "remove the notes"), ("", "correct the values in")):
+        amount = ColumnFormat("sales_amount", "Net", "number", "", "", "", remedy=remedy)
+        (problem,) = gate_problem(of_sales(loss), 0.1, {"sales_amount": amount})
+        assert f"sales_amount is not a number; {advice}" in problem
+
+
+def test_returns_are_lost_rows_if_they_are_rejected(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    text = sales("0.00", *["100.00"] * 30, "-1.50", "-2.00")
+    netted = check(connection, tmp_path, {"sales": text}).losses["sales"]
+    assert (netted.n_accepted, netted.returns, netted.n_returns) == (33, 3.5, 2)
+    assert netted.by_reason == ()
+    rejected = check(connection, tmp_path, {"sales": text}, {"returns": "reject"}).losses["sales"]
+    assert (rejected.n_accepted, rejected.returns, rejected.n_returns) == (31, 0.0, 0)
+    assert rejected.by_reason == (Loss(RETURN, "sales_amount", 2, -3.5),)
+    assert rejected.money == netted.money == 3000
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["1,s1,p1,5.50", "2,s2,p1,6.50"], ROW_NUMBERS),
+        (["1,s1,p1,5.50", "7,s2,p1,6.50"], "line has more values than the header"),
+        (["1,s1,p1,5.50,x", "2,s2,p1,6.50,x"], "line has more values than the header"),
+        (['"s1,p1,5.50"', '"s2,p1,6.50"'], WRAPPED),
+    ],
+)
+def test_what_is_wrong_with_all_lines_is_said_once(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, lines: list[str], reason: str
+) -> None:
+    text = "\n".join(["store_id,product_id,sales_amount", *lines, ""])
+    losses = check(connection, tmp_path, {"sales": text}).losses["sales"]
+    assert [(one.reason, one.n_rows, one.examples) for one in losses.by_reason] == [
+        (reason, 2, (lines[0],))
+    ]
+
+
 def test_every_row_of_the_sales_is_counted_once_with_its_money(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -278,31 +364,32 @@ def test_every_row_of_the_sales_is_counted_once_with_its_money(
         "s1,p9,13.00,2025-01-05",
         "s1,p8,14.00,2025-01-05",
         "s1,p1,,2025-01-05",
-        "s1,p1,2.345.6,2025-01-05",
+        '"s1","p1","2.345,60",2025-01-05',
         "s1,p1,about 9,2025-01-05",
         "s1,p1,15.00,soon",
         "s1,p1,16.00,",
         "s1,p1,-4.25,2025-01-05",
         "s1,p1,1,234.50,2025-01-05",
+        "s1,p1,1,000.00,2025-01-05",
         "s1,p1",
     ]
     text = "\n".join(["store_id,product_id,sales_amount,sold_on", *rows, ""])
     report = check(connection, tmp_path, {"sales": text})
     losses = report.losses["sales"]
     good = sum(n + 0.5 for n in range(90)) + 15 + 16
-    lost = 10 + 11 + 12 + 13 + 14 + 1234.5
+    lost = 10 + 11 + 12 + 13 + 14 + 2345.6 + 1234.5 + 1000
     assert losses.n_rows == len(rows)
     assert losses.money == pytest.approx(good + lost)
     assert losses.n_accepted == 93
     assert (losses.returns, losses.n_returns) == (4.25, 1)
     by_reason = [(one.reason, one.column, one.n_rows, one.money) for one in losses.by_reason]
     assert by_reason == [
-        ("line has more values than the header", "", 1, 1234.5),
+        ("sales_amount is not a number", "sales_amount", 2, 2345.6),
+        ("line has more values than the header", "", 2, 2234.5),
         (UNKNOWN_PRODUCT, "product_id", 2, 27.0),
         (MISSING, "store_id", 2, 21.0),
         ("sold_on is not a date", "sold_on", 1, 15.0),
         ("product_id is missing", "product_id", 1, 12.0),
-        ("sales_amount is not a number", "sales_amount", 2, 0.0),
         ("line has fewer values than the header", "", 1, None),
         ("sales_amount is missing", "sales_amount", 1, 0.0),
     ]
