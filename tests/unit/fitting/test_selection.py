@@ -92,6 +92,7 @@ def test_a_feature_that_matches_a_pattern_is_ignored_and_names_the_pattern(patte
         ("median age", ["demographics.median__age", "demographics._Median_Age_"]),
         ("size (sq. ft)", ["demographics.size (sq. ft)", "demographics.size (sq. ft) = 1.5"]),
         ("price", ["demographics.price = a = b"]),
+        ("price = 1.5", ["demographics.price = 1.5"]),
         ("area_type", ["demographics.area_type = urban"]),
         ("area_type = urban", ["demographics.area_type = urban"]),
         ("*coupon*", ["Miscellaneous Coupons"]),
