@@ -12,6 +12,7 @@ TESTS ?=
 STARTS_ON ?=
 OPTIONS ?=
 INPUTS ?=
+MODULES ?=
 WRITE ?=
 PORT ?= 8080
 OSV_DATA ?=
@@ -32,7 +33,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress fuzz canary bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
+.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress fuzz canary mutants bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -140,6 +141,9 @@ bench-merging: $(VENV)/.installed  ## Measure how segments match planted cells a
 
 bench-engine: $(VENV)/.installed-dev  ## Measure sums of sales on a Spark Connect engine against DuckDB (10 minutes)
 	python -m benchmarks.engine
+
+mutants: $(VENV)/.installed-dev  ## Count changes of the code that no test notices (MODULES="fitting/selection", all in hours)
+	nice python scripts/mutants.py $(MODULES)
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

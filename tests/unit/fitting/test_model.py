@@ -48,6 +48,27 @@ def test_a_feature_that_is_gone_counts_as_missing() -> None:
     np.testing.assert_allclose(z, [[10 * 0.5 + 5 * 2 - 1]])
 
 
+def test_log_shares_with_gaps_are_centered_and_their_zeros_take_the_value_of_a_gap() -> None:
+    gaps = {"column_effects": [1.0, 2.0], "gap_values": [-3.0, -4.0]}
+    model = AffineModel.from_row({**row(), **gaps})
+    z = model.transform(
+        ["income", "age"],
+        np.array([[5.0, 2.0], [np.nan, 2.0], [5.0, np.nan], [np.nan, np.nan]]),
+    )
+    # age and income: logs minus column effects are 1 and 3, and the average of both is taken off;
+    # a store without any sales has the imputed values
+    filled = np.array([[-1.0, 1.0], [0.0, -4.0], [-3.0, 0.0], [40.0, 5.0]])
+    np.testing.assert_allclose(z, filled @ [[0.5], [2.0]] - 1)
+
+
+@pytest.mark.parametrize("gaps", [{"column_effects": []}, {"column_effects": None}, {}])
+def test_features_without_gaps_are_not_centered(gaps: dict[str, Any]) -> None:
+    z = AffineModel.from_row({**row(), **gaps}).transform(
+        ["age", "income"], np.array([[10.0, 3.0]])
+    )
+    np.testing.assert_allclose(z, [[10.0]])
+
+
 def test_the_cluster_is_the_number_of_the_nearest_centroid_and_not_its_place() -> None:
     model = AffineModel.from_row(row())
     assert model.predict(np.array([[0.0], [19.0], [21.0], [99.0]])).tolist() == [2, 2, 7, 7]

@@ -88,6 +88,11 @@ def test_a_feature_that_matches_a_pattern_is_ignored_and_names_the_pattern(patte
         ("demographics.lat", ["demographics.lat"]),
         ("*.lat", ["demographics.lat"]),
         ("median age", ["demographics.Median_Age", "demographics.median age"]),
+        ("median?age", ["demographics.Median_Age", "demographics.median  age"]),
+        ("median age", ["demographics.median__age", "demographics._Median_Age_"]),
+        ("size (sq. ft)", ["demographics.size (sq. ft)", "demographics.size (sq. ft) = 1.5"]),
+        ("price", ["demographics.price = a = b"]),
+        ("price = 1.5", ["demographics.price = 1.5"]),
         ("area_type", ["demographics.area_type = urban"]),
         ("area_type = urban", ["demographics.area_type = urban"]),
         ("*coupon*", ["Miscellaneous Coupons"]),
@@ -105,6 +110,7 @@ def test_a_pattern_means_the_names_that_people_see(pattern: str, names: list[str
         ("competition.lat", "demographics.lat"),
         ("area_type = urban", "demographics.area_type = rural"),
         ("demographics", "demographics.lat"),
+        ("", "Wine"),
     ],
 )
 def test_a_pattern_means_no_other_names(pattern: str, name: str) -> None:
@@ -136,8 +142,9 @@ def test_a_feature_without_any_value_is_dropped_even_when_everything_may_be_miss
 
 
 def test_all_features_of_a_scope_without_stores_are_missing() -> None:
-    empty = np.empty((0, 2))
-    assert [decision.reason for decision in decide(empty)] == ["too many missing values"] * 2
+    for decision in decide(np.empty((0, 2))):
+        assert decision.reason == "too many missing values"
+        assert decision.missing_share == 1.0
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
@@ -193,6 +200,12 @@ def test_correlations_below_the_threshold_drop_nothing() -> None:
     x[:, 1] = x[:, 0] + x[:, 1]  # about 0.7
     assert all(decision.kept for decision in decide(x))
     assert not decide(x, multicollinearity_threshold=0.5)[1].kept
+
+
+def test_a_correlation_of_exactly_the_threshold_drops_the_feature() -> None:
+    x = np.array([[-1.0, -1.0], [0.0, 1.0], [1.0, 0.0]])  # a correlation of one half
+    assert not decide(x, multicollinearity_threshold=0.5)[1].kept
+    assert decide(x, multicollinearity_threshold=0.51)[1].kept
 
 
 def test_the_partner_of_a_collinear_feature_is_kept_itself() -> None:

@@ -10,5 +10,6 @@ import pytest
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
+    """Connect with one thread; starting more takes longer than the work."""
+    with duckdb.connect(config={"threads": 1}) as opened:
         yield opened

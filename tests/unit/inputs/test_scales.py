@@ -11,7 +11,7 @@ import pytest
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.options import InputOptions
 
-from .helpers import TODAY, listed
+from .helpers import TODAY, check, listed, sales
 
 PRICES = {"p1": 1.29, "p2": 4.5, "p3": 12.99, "p4": 0.79, "p5": 30.0}
 
@@ -152,3 +152,27 @@ def test_amounts_with_as_many_units_are_sums_and_not_cents(
         report = check_months(connection, tmp_path, parts)
         assert bool(report.all_problems()) == (units == 1)
         assert units == 1 or not any("those of" in text for text in report.remarks["sales"])
+
+
+@pytest.mark.parametrize(
+    ("others", "large", "is_refused"),
+    [
+        (["1.00"] * 99, "891.00", True),
+        (["1.00"] * 99, "890.00", False),
+        (["1.00"] * 98, "4006381333931.00", False),
+        (["1.00"] * 98 + ["about 3", ""], "4006381333931.00", False),
+    ],
+)
+def test_one_of_a_hundred_amounts_that_are_read_has_less_than_nine_tenths_of_the_money(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    others: list[str],
+    large: str,
+    is_refused: bool,
+) -> None:
+    problems = check(connection, tmp_path, {"sales": sales(*others, large)}).all_problems()
+    assert len(problems) == is_refused
+    assert all(
+        f"one of 100 row(s) of sales has the amount {large}, 90 % of the money" in problem
+        for problem in problems
+    )

@@ -94,6 +94,15 @@ def test_a_file_whose_rows_are_all_in_another_one_is_refused_by_name(
     )
 
 
+def test_without_days_all_rows_of_a_file_have_to_be_in_another_one(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = [row.rpartition(",")[0] for row in MANY]
+    parts = {"a": text(rows), "b": text([*rows, "s1,p1,99.50"])}
+    (problem,) = check_parts(connection, tmp_path, parts).all_problems()
+    assert problem.startswith(f"inputs.sales: all 30 rows of {tmp_path}/sales-a.csv")
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -255,12 +264,17 @@ def test_amounts_that_fill_two_columns_are_refused(
         (f"{HEADER},", ["s1,p1,12,", "s2,p1,7,"]),
         (f"{HEADER},note", ["s1,p1,12,50", "s2,p1,7,see 25"]),
         (f"{HEADER},sold_on", ["s1,p1,12,20250131", "s2,p1,7,20250201"]),
+        ("sales_amount,store_id,product_id", ["12,10,p1", "7,25,p1", "8,05,p1"]),
+        ("store_id,sales_amount,product_id", ["s1,12,10", "s2,7,25", "s3,8,05"]),
     ],
 )
 def test_whole_amounts_before_another_column_are_read(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, header: str, rows: list[str]
 ) -> None:
-    report = check(connection, tmp_path, {"sales": text(rows, header)})
+    place = header.split(",").index("sales_amount")
+    known = [f"{product},Food,Fresh" for product in ("p1", "10", "25", "05")]
+    products = text(known, "product_id,category,need_state")
+    report = check(connection, tmp_path, {"sales": text(rows, header), "products": products})
     assert report.all_problems() == []
-    money = sum(float(row.split(",")[2]) for row in rows)
+    money = sum(float(row.split(",")[place]) for row in rows)
     assert float(total(connection, report)) == money

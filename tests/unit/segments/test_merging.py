@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -248,6 +249,7 @@ def test_a_lane_without_a_cell_makes_it_neither_near_nor_far() -> None:
     scored = chain([(1, 1, 0.0, 0.0), (1, None, 0.0, 0.0)])
     to_first, to_last, to_unknown = scored.distances([(1, 1), (1, 3), (1, None)])[0]
     assert to_first < to_unknown < to_last
+    assert to_unknown == pytest.approx(math.sqrt((0 + 16 + 100) / 3))
     assert scored.distances([(1, 1), (1, 3), (1, None)])[1].tolist() == [0.0, 0.0, 0.0]
 
 
@@ -301,6 +303,20 @@ def test_another_size_rule_or_another_model_fills_another_map() -> None:
     assert map_cells(one(chain(stores)), NOBODY, known, large).height == 2
     assert map_cells(one(chain(stores, models=("m2", "e1"))), NOBODY, known, small).height == 2
     assert known.schema == MAP_SCHEMA
+
+
+def test_categories_without_an_internal_model_have_maps_of_their_own() -> None:
+    models = ("none", "e1")
+    settings = Settings({"min_segment_size": 2})
+    snacks = chain([(None, 1, 0.0, 0.0)] * 3 + [(None, 2, 0.0, 4.0)], models=models)
+    stores = chain([(None, 2, 0.0, 4.0)] * 3 + [(None, 1, 0.0, 0.0)], models=models)
+    dairy = replace(stores, category="Dairy")
+    known = map_cells(one(snacks), NOBODY, None, settings)
+    filled = map_cells(one(dairy), NOBODY, known, settings)
+    assert filled["category"].unique().to_list() == ["Dairy"]
+    both = pl.concat([known, filled])
+    assert merge_lanes(one(snacks), both, settings)["segment_id"].unique().to_list() == ["x-1"]
+    assert merge_lanes(one(dairy), both, settings)["segment_id"].unique().to_list() == ["x-2"]
 
 
 def test_without_a_map_the_error_says_what_to_build() -> None:
@@ -411,6 +427,25 @@ def test_other_clusters_fill_a_new_map() -> None:
     assert set(second["map_id"]).isdisjoint(first["map_id"])
 
 
+def test_a_cluster_that_is_new_or_has_no_store_any_more_fills_a_new_map() -> None:
+    later = (
+        chain([*SEVEN, (3, 1, 10.0, 0.0)], models=("m2", "e1")),
+        chain(SEVEN[:6], models=("m1", "e2")),
+    )
+    for stores in later:
+        first, second, _, _ = second_map(stores)
+        assert not second.is_empty()
+        assert set(second["map_id"]).isdisjoint(first["map_id"])
+
+
+def test_the_map_of_a_single_store_is_kept() -> None:
+    settings = Settings({"min_segment_size": 2})
+    first = map_cells(one(chain(SEVEN[:1])), NOBODY, None, settings)
+    before = as_before(merge_lanes(one(chain(SEVEN[:1])), first, settings))
+    second = map_cells(one(chain(SEVEN[:1], models=("m2", "e2"))), before, first, settings)
+    assert second["map_id"].to_list() == first["map_id"].to_list()
+
+
 def test_a_history_that_the_map_does_not_explain_fills_a_new_map() -> None:
     settings = Settings({"min_segment_size": 2})
     first = map_cells(one(chain(SEVEN)), NOBODY, None, settings)
@@ -468,10 +503,19 @@ def test_a_small_cell_gives_up_its_surroundings_rather_than_its_sales_group() ->
     assert frame["segment_id"].to_list() == ["1-2"] * 6 + ["2-1"] * 8
 
 
-def frames(
-    stores: Sequence[tuple[str, str, int | None, int | None, list[float], list[float]]],
-) -> pl.DataFrame:
-    """Merge stores of (category, id, internal and external cluster, internal and external z)."""
+#: Category, id, internal and external cluster, internal and external component scores.
+FullStore = tuple[str, str, int | None, int | None, list[float], list[float]]
+
+
+def scored_frames(
+    stores: Sequence[FullStore],
+    centers: Mapping[int, Sequence[float]] | None = None,
+    inertia: float | None = 24.0,
+) -> list[ScoredStores]:
+    """Score stores against models whose clusters have four training stores each."""
+    centers = (
+        {cluster: [center] for cluster, center in CENTERS.items()} if centers is None else centers
+    )
     keys = {"scope": pl.String, "store_id": pl.String}
     internal = [store for store in stores if store[2] is not None]
     external = [*{store[1]: store for store in stores if store[3] is not None}.values()]
@@ -501,7 +545,7 @@ def frames(
     models = [("internal", category, f"m {category}") for category in categories]
     models += [("external", "external", "e1")] if external else []
     model_schema = {"lane": pl.String, "scope": pl.String, "model_id": pl.String}
-    scored = list(
+    return list(
         scored_stores(
             pl.DataFrame(
                 [store[:2] for store in stores],
@@ -512,9 +556,10 @@ def frames(
             components,
             pl.DataFrame(
                 [
-                    (*model, cluster, 1, center, 4)
+                    (*model, cluster, component, coordinate, 4)
                     for model in models
-                    for cluster, center in CENTERS.items()
+                    for cluster, center in centers.items()
+                    for component, coordinate in reversed([*enumerate(center, start=1)])
                 ],
                 schema={
                     **model_schema,
@@ -526,13 +571,22 @@ def frames(
                 orient="row",
             ),
             pl.DataFrame(
-                [(*model, 24.0, True) for model in models],
+                [
+                    row
+                    for model in models
+                    for row in ((*model, inertia, True), (*model, 99.0, False))
+                ],
                 schema={**model_schema, "inertia": pl.Float64, "is_chosen": pl.Boolean},
                 orient="row",
             ),
             pl.DataFrame(models, schema=model_schema, orient="row"),
         )
     )
+
+
+def frames(stores: Sequence[FullStore]) -> pl.DataFrame:
+    """Merge stores."""
+    scored = scored_frames(stores)
     settings = Settings({"min_segment_size": 2})
     return merge_lanes(iter(scored), map_cells(iter(scored), NOBODY, None, settings), settings)
 
@@ -563,6 +617,45 @@ def test_a_distance_is_in_units_of_the_spread_of_the_training_stores() -> None:
     row = frame.row(3, named=True)
     assert row["into_cell"] == "1-1"
     assert row["distance"] == pytest.approx(math.sqrt((9.0 + 1.0) / 2))
+
+
+def test_every_category_has_its_own_internal_model_and_all_share_the_external_one() -> None:
+    scored = scored_frames(
+        [
+            ("Dairy", "s3", None, 1, [], [4.0]),
+            ("Fruit", "s1", 1, 2, [1.0], [5.0]),
+            ("Snacks", "s1", 2, 2, [1.0], [5.0]),
+        ]
+    )
+    assert [(one.category, one.model_ids) for one in scored] == [
+        ("Dairy", ("none", "e1")),
+        ("Fruit", ("m Fruit", "e1")),
+        ("Snacks", ("m Snacks", "e1")),
+    ]
+    (alone,) = scored_frames([("Fruit", "s1", 1, None, [1.0], [])])
+    assert alone.model_ids == ("m Fruit", "none")
+
+
+@pytest.mark.parametrize(("inertia", "unit"), [(96.0, 8.0), (0.0, 1.0), (None, 1.0)])
+def test_distances_are_those_to_the_centroids_of_both_lanes(
+    inertia: float | None, unit: float
+) -> None:
+    centers = {2: [5.0, -1.0], 1: [0.0, 2.0], 3: [-4.0, 7.0]}
+    places = {"s1": ([1.0, 1.0], [6.0, -2.0]), "s2": ([5.0, 0.0], [0.5, 3.0])}
+    (scored,) = scored_frames(
+        [("A", store, 1, 2, *place) for store, place in places.items()], centers, inertia
+    )
+    cells = [(1, 2), (3, 1), (2, 2)]
+    expected = [
+        [
+            math.sqrt(
+                (math.dist(inner, centers[one]) ** 2 + math.dist(outer, centers[other]) ** 2) / unit
+            )
+            for one, other in cells
+        ]
+        for inner, outer in places.values()
+    ]
+    np.testing.assert_allclose(scored.distances(cells), expected)
 
 
 def test_without_any_store_there_is_an_empty_table_of_the_same_columns() -> None:
