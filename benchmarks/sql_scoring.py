@@ -57,7 +57,12 @@ def _model() -> pl.DataFrame:
             "gap_references": 2,
         }
         rows = fit_lane(
-            "external", features, _names(), Settings({"external": given}), None, lambda _: None
+            "external",
+            {"external": features},
+            _names(),
+            Settings({"external": given}),
+            None,
+            lambda _: None,
         )
         rows.write_parquet(path)
     return pl.read_parquet(path).match_to_schema(MODEL_SCHEMA)

@@ -25,6 +25,8 @@ from pydantic import (
 Lane = Literal["internal", "external"]
 #: What the shares of the internal lane enter as.
 Transform = Literal["log_ratio_gaps", "clr", "share"]
+#: Where the models of scopes are fitted.
+FitOn = Literal["processes", "engine", "dask", "ray"]
 #: How long the periods are that sales are summed by.
 Period = Literal["day", "week", "two_weeks", "month"]
 LANES: Final[tuple[Lane, Lane]] = ("internal", "external")
@@ -235,6 +237,7 @@ class _ProjectBlock(_Strict):
         default_factory=dict
     )
     retrain: Literal["auto", "never"] = "auto"
+    fit_on: FitOn = "processes"
     pinned_models: dict[str, str] = Field(default_factory=dict)
     drift_false_alarm_rate: float = Field(0.01, gt=0, le=0.5)
     labels: dict[str, Label] = Field(default_factory=dict)

@@ -1,6 +1,7 @@
 """Models of the internal lane that know the first half of the sales alone."""
 
 from segmentation.evaluation.first_half import first_half_models
+from segmentation.run.engine import engine_of_run
 from segmentation.settings import Settings
 
 
@@ -16,4 +17,5 @@ def model(dbt, session):
         .to_series(),
         settings=Settings(dbt.config.get("segmentation")),
         existing=session.table(str(dbt.this)).pl() if dbt.is_incremental else None,
+        engine=engine_of_run(session),
     )

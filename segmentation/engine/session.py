@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 from pyarrow import dataset, fs
 
 from segmentation.engine import tasks
+from segmentation.engine.calls import call_file, read_verified, write_pickle
 from segmentation.engine.options import EngineError, EngineOptions, is_table
-from segmentation.engine.tasks import MARKER, REPORT, Order
+from segmentation.engine.tasks import CALLS_REPORT, CODE, LIBRARIES, MARKER, REPORT, Calls, Order
+from segmentation.warehouse.code import package_archive
 from segmentation.warehouse.secrets import without_secrets
+
+_Result = TypeVar("_Result")
 
 #: Seconds that a server may take to answer.
 _PATIENCE: Final = 10
@@ -34,8 +40,13 @@ class Engine:
 
     options: EngineOptions
 
-    def check(self) -> None:
+    def check(self, libraries: Sequence[str] = ()) -> None:
         """Look at everything that a build needs of the engine.
+
+        Parameters
+        ----------
+        libraries
+            Libraries that workers need in the same version beside those of every task.
 
         Raises
         ------
@@ -45,7 +56,7 @@ class Engine:
         """
         order = Order("select count(*) as n from probe.engine.rows", _PROBE, {"id": "BIGINT"}, "")
         probes = self.session.range(0, _N_PROBES, 1, _N_PROBES)
-        with self.results(probes, order) as (found, _):
+        with self.results(probes, order, libraries=libraries) as (found, _):
             n_rows = sum(found.to_table()["n"].to_pylist())
         if n_rows != _N_PROBES:
             raise EngineError(f"{self._address}: the engine counts {n_rows} of {_N_PROBES} rows")
@@ -127,6 +138,7 @@ class Engine:
         frame: Any,
         order: Order,
         tables: Mapping[tuple[str, str, str], pa.Table] | None = None,
+        libraries: Sequence[str] = (),
     ) -> Iterator[tuple[dataset.Dataset, int]]:
         """Results of a query on each partition, and the number of rows that were read.
 
@@ -140,24 +152,21 @@ class Engine:
             The query; folder, files and versions are filled in here.
         tables
             Small tables that the query reads.
+        libraries
+            As in `check`.
 
         Raises
         ------
         EngineError
             If a task refuses, the engine fails, or a result is not complete.
         """
-        filesystem, root = self._filesystem()
-        folder = f"{root}/store_segments-{uuid.uuid4().hex}"
-        url = f"{self.options.shared_url.rstrip('/')}/{folder.rpartition('/')[2]}"
-        try:
+        with self._job() as (filesystem, folder, url):
+            names = {name: f"table_{place}.arrow" for place, name in enumerate(tables or {})}
             with self._writable():
-                filesystem.create_dir(folder, recursive=True)
-                names = {name: f"table_{place}.arrow" for place, name in enumerate(tables or {})}
                 for name, table in (tables or {}).items():
                     _write(filesystem, f"{folder}/{names[name]}", table)
-                with filesystem.open_output_stream(f"{folder}/{MARKER}") as stream:
-                    stream.write(b"store_segments\n")
-            complete = replace(order, folder=url, tables=names, versions=tasks.versions())
+            versions = tasks.versions([*LIBRARIES, *libraries])
+            complete = replace(order, folder=url, tables=names, versions=versions)
             reports = self._reports(frame, complete)
             paths = [f"{folder}/{report['file']}" for report in reports]
             try:
@@ -169,20 +178,122 @@ class Engine:
             if n_found != n_written:
                 raise EngineError(self._not_shared(f"{n_found:,} of {n_written:,} rows arrived"))
             yield found, sum(report["n_read"] for report in reports)
+
+    def each(
+        self,
+        function: Callable[..., _Result],
+        given: Sequence[Sequence[Any]],
+        libraries: Sequence[str] = (),
+    ) -> Iterator[_Result]:
+        """Results of calls in order; the calls are made in tasks, by the code that runs here.
+
+        Arguments and results are exchanged in `shared`.
+
+        Parameters
+        ----------
+        function
+            Called once with each of `given`; importable from a module of the package.
+        given
+            Lists of arguments that can be pickled.
+        libraries
+            As in `check`.
+
+        Raises
+        ------
+        EngineError
+            If a task refuses, a call raises an error, the engine fails, or a result is missing.
+        """
+        if not given:
+            return
+        with self._job() as (filesystem, folder, url):
+            with self._writable():
+                hashes = [
+                    write_pickle(filesystem, f"{folder}/{call_file(place)}", (function, arguments))
+                    for place, arguments in enumerate(given)
+                ]
+                code = package_archive()
+                with filesystem.open_output_stream(f"{folder}/{CODE}") as stream:
+                    stream.write(code)
+            sizes = [
+                info.size
+                for info in filesystem.get_file_info(
+                    [f"{folder}/{call_file(place)}" for place in range(len(given))]
+                )
+            ]
+            groups = _dealt(sizes, self._n_tasks(len(given)))
+            calls = Calls(
+                folder=url,
+                code=hashlib.sha256(code).hexdigest(),
+                hashes=hashes,
+                groups=groups,
+                versions=tasks.versions([*LIBRARIES, *libraries]),
+            )
+            called = tasks.called
+
+            def task(batches: Iterator[Any]) -> Iterator[Any]:
+                yield from called(batches, calls)
+
+            frame = self.session.range(0, len(groups), 1, len(groups))
+            reports = self._reported(frame, task, CALLS_REPORT)
+            found = {report["call"]: report for report in reports}
+            if len(found) < len(given):
+                raise EngineError(self._not_shared(f"{len(found)} of {len(given)} results arrived"))
+            for place in range(len(given)):
+                path = f"{folder}/{found[place]['file']}"
+                try:
+                    yield read_verified(filesystem, path, found[place]["sha256"])
+                except (OSError, ValueError) as error:
+                    raise EngineError(self._not_shared(_line(error))) from error
+
+    def _n_tasks(self, n_calls: int) -> int:
+        """Number of tasks for some calls: two for each core.
+
+        Spark cuts a range into as many partitions as it has cores. An engine that leaves it in one
+        is a single machine, as Sail is by default; the worker says how many cores that has.
+        """
+        if self.options.partitions != "auto":
+            return min(n_calls, self.options.partitions)
+
+        def cores(batches: Iterator[Any]) -> Iterator[Any]:
+            for _ in batches:
+                pass
+            yield pa.RecordBatch.from_pydict({"n_cores": [len(os.sched_getaffinity(0))]})
+
+        with self.explained():
+            frame = self.session.range(n_calls).mapInArrow(cores, "n_cores bigint")
+            found = frame.toArrow()["n_cores"].to_pylist()
+        return min(n_calls, 2 * (len(found) if len(found) > 1 else max(found)))
+
+    @contextmanager
+    def _job(self) -> Iterator[tuple[fs.FileSystem, str, str]]:
+        """A new folder in `shared`, by path and by URL; it is deleted at the end of the block."""
+        filesystem, root = self._filesystem()
+        folder = f"{root}/store_segments-{uuid.uuid4().hex}"
+        url = f"{self.options.shared_url.rstrip('/')}/{folder.rpartition('/')[2]}"
+        try:
+            with self._writable():
+                filesystem.create_dir(folder, recursive=True)
+                with filesystem.open_output_stream(f"{folder}/{MARKER}") as stream:
+                    stream.write(b"store_segments\n")
+            yield filesystem, folder, url
         finally:
             if filesystem.get_file_info(folder).type == fs.FileType.Directory:
                 filesystem.delete_dir(folder)
 
     def _reports(self, frame: Any, order: Order) -> list[dict[str, Any]]:
-        """Run the tasks; what they report, without those that had no rows."""
+        """Run a query in tasks; what they report, without those that had no rows."""
         computed = tasks.computed  # the function travels, and not the name of its module
 
         def task(batches: Iterator[Any]) -> Iterator[Any]:
             yield from computed(batches, order)
 
+        return self._reported(frame, task, REPORT)
+
+    def _reported(self, frame: Any, task: Callable[..., Any], schema: str) -> list[dict[str, Any]]:
+        """Run a function in tasks; its reports."""
         with self.explained():
             # one more stage: some engines try a task again only if another one reads its result
-            reports = frame.mapInArrow(task, REPORT).repartition(1).toArrow().to_pylist()
+            reports = frame.mapInArrow(task, schema).repartition(1).toArrow().to_pylist()
         for report in reports:
             if report["problem"]:
                 raise EngineError(self._refusal(report["problem"]))
@@ -239,6 +350,17 @@ class Engine:
     @property
     def _shared(self) -> str:
         return str(without_secrets(self.options.shared))
+
+
+def _dealt(sizes: Sequence[int], n_groups: int) -> list[list[int]]:
+    """Places of some sizes in groups of about the same sum: the largest first, to the smallest."""
+    groups: list[list[int]] = [[] for _ in range(n_groups)]
+    sums = [0] * n_groups
+    for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
+        smallest = sums.index(min(sums))
+        groups[smallest].append(place)
+        sums[smallest] += sizes[place]
+    return groups
 
 
 def _write(filesystem: fs.FileSystem, path: str, table: pa.Table) -> None:

@@ -1,22 +1,41 @@
-"""What runs in a task of the engine: one query over one partition of the sales, in DuckDB.
+"""What runs in a task of the engine: one query over a partition of the sales, or some fits.
 
 This module travels with each job, so that a worker never has another version of it. It imports
-only what a worker has: DuckDB and pyarrow.
+only what a worker has: DuckDB and pyarrow. Fits need more of a worker; they run in a process of
+their own, with the code of the package that the build has.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import itertools
+import json
+import os
 import platform
 import re
+import shutil
+import subprocess
+import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 #: What a task reports: the file with its result, rows read and written, or why it refused to run.
 REPORT = "file string, n_read bigint, n_written bigint, problem string"
+#: What a task with calls reports: the file with the result of each, and the hash of the file.
+CALLS_REPORT = "call bigint, file string, sha256 string, problem string"
+#: Libraries that every task needs in the version of the build: the same query, the same bytes.
+LIBRARIES = ("duckdb", "pyarrow")
+#: Numbers of threads of numerical libraries, as joblib sets them for its processes.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+#: In the folder of a job: the code of the package.
+CODE = "code.zip"
 #: In the folder of a job: the file by which a worker sees that it reads the same folder.
 MARKER = "job"
 #: Name of the rows in a task; the views read them by way of `Order.rows`.
@@ -57,16 +76,56 @@ class Order:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-def versions() -> dict[str, str]:
-    """Versions that decide about results: the same query gives the same bytes."""
-    import duckdb
-    import pyarrow
+@dataclass(frozen=True)
+class Calls:
+    """Calls of functions of the package, each with its arguments in a file.
 
-    return {
-        "Python": ".".join(platform.python_version_tuple()[:2]),
-        "duckdb": duckdb.__version__,
-        "pyarrow": pyarrow.__version__,
-    }
+    The files are pickles, so a task reads those alone whose hash came with the job: who can write
+    to the shared folder cannot run anything.
+
+    Attributes
+    ----------
+    folder
+        URL of the folder of the job.
+    code
+        Hash of the file with the code.
+    hashes
+        Hash of the file of each call, in order.
+    groups
+        Numbers of the calls of each task.
+    versions
+        Versions of libraries that must be the same everywhere.
+    """
+
+    folder: str
+    code: str
+    hashes: Sequence[str]
+    groups: Sequence[Sequence[int]]
+    versions: Mapping[str, str]
+
+
+def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Versions of Python and of some libraries; `none` for one that is not installed."""
+    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    for name in libraries:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def refusal(filesystem: Any, folder: str, expected: Mapping[str, str]) -> str | None:
+    """Why this worker cannot do a job; None if it can."""
+    found = versions([name for name in expected if name != "Python"])
+    if wrong := [f"{name} {found[name]}" for name in found if found[name] != expected[name]]:
+        shown = ", ".join(f"{name} {version}" for name, version in expected.items())
+        return f"a worker has {', '.join(wrong)} instead of {shown}"
+    try:
+        filesystem.open_input_file(f"{folder}/{MARKER}").close()
+    except FileNotFoundError:
+        return f"a worker ({platform.node()}) cannot see the shared folder"
+    return None
 
 
 def computed(batches: Iterator[Any], order: Order) -> Iterator[Any]:
@@ -86,16 +145,9 @@ def computed(batches: Iterator[Any], order: Order) -> Iterator[Any]:
             {name: pa.array([row[name]], type_) for name, type_ in zip(row, types, strict=True)}
         )
 
-    found = versions()
-    if wrong := [f"{name} {found[name]}" for name in found if found[name] != order.versions[name]]:
-        expected = ", ".join(f"{name} {version}" for name, version in order.versions.items())
-        yield report(f"a worker has {', '.join(wrong)} instead of {expected}")
-        return
     filesystem, folder = fs.FileSystem.from_uri(order.folder)
-    try:
-        filesystem.open_input_file(f"{folder}/{MARKER}").close()
-    except FileNotFoundError:
-        yield report(f"a worker ({platform.node()}) cannot see the shared folder")
+    if problem := refusal(filesystem, folder, order.versions):
+        yield report(problem)
         return
     first = next(batches, None)
     if first is None:
@@ -192,3 +244,89 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
         connection.close()
         raise
     return connection
+
+
+def called(batches: Iterator[Any], calls: Calls) -> Iterator[Any]:
+    """Make the calls of the groups that a partition names, and report the file of each result.
+
+    They run in one process of their own: it has the code of the build whatever the worker has
+    imported, it does not wait for other tasks of the worker, and its memory is given back.
+
+    Raises
+    ------
+    RuntimeError
+        If the process was killed; the engine tries the task again.
+    """
+    import pyarrow as pa
+    from pyarrow import fs
+
+    def report(rows: Sequence[Mapping[str, Any]]) -> Any:
+        columns = {"call": pa.int64(), "file": pa.string(), "sha256": pa.string()}
+        columns["problem"] = pa.string()
+        return pa.RecordBatch.from_pydict(
+            {
+                name: pa.array([row.get(name) for row in rows], type_)
+                for name, type_ in columns.items()
+            }
+        )
+
+    groups = [group for batch in batches for group in batch.column(0).to_pylist()]
+    numbers = [number for group in groups for number in calls.groups[group]]
+    if not numbers:
+        return
+    filesystem, folder = fs.FileSystem.from_uri(calls.folder)
+    if problem := refusal(filesystem, folder, calls.versions):
+        yield report([{"problem": problem}])
+        return
+    given = {
+        "folder": calls.folder,
+        "calls": [[number, calls.hashes[number]] for number in numbers],
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "segmentation.engine.calls"],
+        input=json.dumps(given),
+        env={
+            **os.environ,
+            **dict.fromkeys(THREADS, "1"),  # there are tasks for all cores
+            "PYTHONPATH": unpacked(filesystem, folder, calls.code),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode < 0:
+        raise RuntimeError(
+            f"a process with fits ended with signal {-ended.returncode}; the worker may have too"
+            " little memory"
+        )
+    if ended.returncode:
+        last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+        yield report([{"problem": f"a process with fits failed: {last}"}])
+        return
+    yield report(json.loads(ended.stdout))
+
+
+def unpacked(filesystem: Any, folder: str, sha256: str) -> str:
+    """The code of a job as a folder of this worker, made once for all jobs with this code.
+
+    The folder is kept, since numba keeps what it compiles beside the code.
+    """
+    home = Path(tempfile.gettempdir(), f"store_segments-{os.getuid()}")
+    home.mkdir(mode=0o700, exist_ok=True)
+    found = home.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise RuntimeError(f"{home} is there and open to others; delete it")
+    place = home / sha256[:16]
+    if place.exists():
+        return str(place)
+    content = filesystem.open_input_file(f"{folder}/{CODE}").read()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise RuntimeError(f"{CODE} in the shared folder is not the one that the build wrote")
+    new = tempfile.mkdtemp(dir=home)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(new)
+    try:
+        Path(new).rename(place)
+    except OSError:  # another task was faster
+        shutil.rmtree(new)
+    return str(place)

@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from segmentation.engine.session import Engine
 from segmentation.evaluation.periods import Panel, halves, of_category, panels, too_little
 from segmentation.features.vectors import (
     INTERNAL_SCHEMA,
@@ -135,6 +136,7 @@ def first_half_models(
     categories: Iterable[str],
     settings: Settings,
     existing: pl.DataFrame | None,
+    engine: Engine | None = None,
 ) -> pl.DataFrame:
     """Rows to add to `first_half_models`: the internal lane, fitted on the first half.
 
@@ -150,27 +152,28 @@ def first_half_models(
         Parsed settings.
     existing
         All rows of the table so far, None on the first build.
+    engine
+        As in `registry.fit_lane`.
 
     Returns
     -------
     polars.DataFrame
         Schema `MODEL_SCHEMA`; no row where nothing is new, or where two halves cannot be compared.
     """
-    found = [
-        first_half(sales, whole, category, settings)
-        for category, whole in panels(sales, categories, settings.project.period)
-    ]
+    found = {
+        category: first_half(sales, whole, category, settings)
+        for category, whole in panels(sales, sorted(categories), settings.project.period)
+    }
     return fit_lane(
         lane="internal",
-        features=pl.concat([one.features for one in found], how="vertical")
-        if found
-        else pl.DataFrame(schema=INTERNAL_SCHEMA),
-        scope_features=pl.concat([one.scope_features for one in found])
-        if found
-        else pl.DataFrame(schema=_SCOPE_FEATURES),
+        features={category: one.features for category, one in found.items() if len(one.features)},
+        scope_features=pl.concat(
+            [pl.DataFrame(schema=_SCOPE_FEATURES), *(one.scope_features for one in found.values())]
+        ),
         settings=settings,
         existing=existing,
         report=lambda _: None,
+        engine=engine,
     )
 
 

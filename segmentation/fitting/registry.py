@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import duckdb
 import numpy as np
 import polars as pl
 from joblib import cpu_count
 
+from segmentation.engine.options import EngineError
+from segmentation.engine.session import Engine
 from segmentation.features.vectors import Matrix, lane_features, to_matrix
 from segmentation.fitting.model import MODEL_SCHEMA, NO_METRIC, AffineModel, ModelRow, TrainingData
-from segmentation.fitting.processes import each_in_processes
+from segmentation.fitting.processes import each_in_processes, each_on_cluster
 from segmentation.settings import EXTERNAL_SCOPE, ONLY_IN, Lane, ScopeSettings, Settings
 from segmentation.warehouse.code import folder_sha256
 
 #: Libraries whose version can move a number.
-_LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
+LIBRARIES: Final = ("numpy", "pandas", "pycaret-core", "scikit-learn", "scipy")
 #: Packages whose code can move a number.
 _CODE: Final = ("features", "fitting")
 #: Settings that act after the fit; they do not belong to a model.
@@ -33,6 +35,8 @@ _ID_LENGTH: Final = 16
 _MIN_PARALLEL: Final = 8
 #: Stores from which the K-means of one scope keeps several threads busy.
 _LARGE_SCOPE: Final = 5000
+#: Training data that is held at a time, in bytes: other scopes are read once these are fitted.
+_MOST_BYTES: Final = 2**30
 #: A fit compares all features with each other: with 5,000 it takes a minute and 2 GB.
 MOST_FEATURES: Final = 5000
 
@@ -57,13 +61,18 @@ CONTENT_HASH_SQL: Final = (
 Report = Callable[[str], None]
 
 
+class WorkerVersionError(RuntimeError):
+    """A worker would compute something else than this machine; the message says what differs."""
+
+
 def fit_lane(
     lane: Lane,
-    features: pl.DataFrame,
+    features: Mapping[str, pl.DataFrame],
     scope_features: pl.DataFrame,
     settings: Settings,
     existing: pl.DataFrame | None,
     report: Report,
+    engine: Engine | None = None,
 ) -> pl.DataFrame:
     """Rows to add to `<lane>_cluster_models` so that every scope has the model of today's data.
 
@@ -77,7 +86,8 @@ def fit_lane(
     lane
         `internal` or `external`.
     features
-        `feat_<lane>`: scope, store_id, is_thin_history, x (and shares in the internal lane).
+        Rows of `feat_<lane>` by scope, sorted: scope, store_id, is_thin_history, x (and shares in
+        the internal lane). One scope is read after the other (`warehouse.parts.RowsBy`).
     scope_features
         `scope_features`: lane, scope, position, feature.
     settings
@@ -86,6 +96,8 @@ def fit_lane(
         All rows of the table so far, None on the first build.
     report
         Called with one line of progress per scope.
+    engine
+        The engine that fits with the setting `fit_on: engine`.
 
     Returns
     -------
@@ -93,28 +105,29 @@ def fit_lane(
         Schema `MODEL_SCHEMA`; no row where nothing is new.
     """
     known = pl.DataFrame(schema=MODEL_SCHEMA) if existing is None else existing
-    scopes = sorted(features["scope"].unique().to_list())
-    if lane == "external" and not scopes:
+    if lane == "external" and not features:
         report("external: no external data")
     if lane == "internal":
-        for scope in sorted(set(settings.project.scopes) - {*scopes, EXTERNAL_SCOPE}):
-            report(f"segmentation.scopes.{scope}: no such category; there are: {', '.join(scopes)}")
-    parts = {str(scope): part for (scope,), part in features.group_by("scope")}
-    found = [
+        for scope in sorted(set(settings.project.scopes) - {*features, EXTERNAL_SCOPE}):
+            report(
+                f"segmentation.scopes.{scope}: no such category; there are: {', '.join(features)}"
+            )
+    planned = (
         _find_or_plan(
             lane,
             scope,
-            parts[scope],
+            features[scope],
             scope_features.filter((pl.col("lane") == lane) & (pl.col("scope") == scope)),
             settings,
             known.filter(pl.col("scope") == scope).sort("in_force_order"),
-            partial(_report_place, report, f"{lane} lane {place}/{len(scopes)}"),
+            partial(_report_place, report, f"{lane} lane {place}/{len(features)}"),
         )
-        for place, scope in enumerate(scopes, start=1)
-    ]
-    fits = [one for one in found if isinstance(one, _Fit)]
-    fitted = _fit_all(fits)
-    rows = [next(fitted) if isinstance(one, _Fit) else one for one in found if one is not None]
+        for place, scope in enumerate(features, start=1)
+    )
+    rows: list[ModelRow] = []
+    for batch in _batches(planned):
+        fitted = _fit_all([one for one in batch if isinstance(one, _Fit)], settings, engine)
+        rows += [next(fitted) if isinstance(one, _Fit) else one for one in batch]
     return _with_content_hash(pl.DataFrame(rows, schema=MODEL_SCHEMA, orient="row"))
 
 
@@ -199,7 +212,7 @@ def code_version() -> str:
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries whose release can move a number."""
-    return {name: metadata.version(name) for name in _LIBRARIES}
+    return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def fit_settings(lane: Lane, settings: ScopeSettings) -> dict[str, Any]:
@@ -239,11 +252,28 @@ class _Fit:
         return row
 
 
-def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
+def _batches(planned: Iterable[ModelRow | _Fit | None]) -> Iterator[list[ModelRow | _Fit]]:
+    """What is new, in order and in parts that have no more training data than fits in memory."""
+    batch: list[ModelRow | _Fit] = []
+    size = 0
+    for one in planned:
+        if one is None:
+            continue
+        batch.append(one)
+        if isinstance(one, _Fit):
+            size += one.data.x.nbytes + one.data.raw.nbytes
+        if size > _MOST_BYTES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _fit_all(fits: Sequence[_Fit], settings: Settings, engine: Engine | None) -> Iterator[ModelRow]:
     """Rows of all fits, in order: many scopes in worker processes, a large one in threads."""
-    n_jobs = cpu_count()
-    n_workers = min(n_jobs, len(fits)) if len(fits) >= _MIN_PARALLEL else 1
-    n_threads = max(n_jobs // n_workers, 1)
+    fit_on = settings.project.fit_on
+    n_cores = cpu_count()
+    n_workers = min(n_cores, len(fits)) if len(fits) >= _MIN_PARALLEL else 1
+    n_threads = max(n_cores // n_workers, 1) if fit_on == "processes" else 1
     orders = [
         (
             fit.identity,
@@ -255,8 +285,35 @@ def _fit_all(fits: Sequence[_Fit]) -> Iterator[ModelRow]:
         )
         for fit in fits
     ]
-    for fit, row in zip(fits, each_in_processes(_fitted, orders, n_workers), strict=True):
+    if fit_on == "processes":
+        rows = each_in_processes(_fitted, orders, n_workers)
+    else:
+        rows = _fitted_elsewhere(fits, orders, fit_on, engine)
+    for fit, row in zip(fits, rows, strict=True):
         yield fit.tell(row)
+
+
+def _fitted_elsewhere(
+    fits: Sequence[_Fit],
+    orders: Sequence[Sequence[Any]],
+    fit_on: Literal["engine", "dask", "ray"],
+    engine: Engine | None,
+) -> Iterator[ModelRow]:
+    """Rows from an engine or a cluster; if it fails, the rest of the scopes have failed."""
+    n_done = 0
+    try:
+        if fit_on == "engine":
+            assert engine is not None  # noqa: S101 (the check of the run refuses the setting)
+            rows = engine.each(_fitted, orders, LIBRARIES)
+        else:
+            rows = each_on_cluster(_fitted, orders, fit_on)
+        for row in rows:
+            yield row
+            n_done += 1
+    except Exception as error:
+        shown = str(error) if isinstance(error, EngineError) else _named_error(error)
+        for fit in fits[n_done:]:
+            yield _failed(fit.identity, fit.data, f"fit_on: {fit_on}: {shown}")
 
 
 def _fitted(
@@ -270,11 +327,16 @@ def _fitted(
     """Row of one fit; of one that fails the row says why."""
     from segmentation.fitting.scope import fit_scope  # noqa: PLC0415 (PyCaret, only for a fit)
 
+    found = {"fitted_by": code_version(), "versions": _named(library_versions())}
+    if wrong := [name for name, value in found.items() if identity[name] != value]:
+        raise WorkerVersionError(
+            f"a worker has other {' and '.join(wrong)}: "
+            + "; ".join(f"{found[name]} instead of {identity[name]}" for name in wrong)
+        )
     try:
         return {**identity, **fit_scope(data, settings, previous, highest_used, n_jobs)}
     except Exception as error:
-        reason = f"the fit failed with {type(error).__name__}: {' '.join(str(error).split())}"
-        return _failed(identity, data, reason)
+        return _failed(identity, data, f"the fit failed with {_named_error(error)}")
 
 
 def _find_or_plan(
@@ -371,6 +433,11 @@ def _highest_cluster(known: pl.DataFrame) -> int:
         ),
         default=0,
     )
+
+
+def _named_error(error: Exception) -> str:
+    """Kind and message of an error, on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _named(values: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import duckdb
 import polars as pl
 
-from segmentation.engine.options import EngineError, is_table
+from segmentation.engine.options import EngineError, EngineOptions, is_table
 from segmentation.engine.sales import drop_results
-from segmentation.fitting.registry import tampered_models
+from segmentation.engine.session import Engine
+from segmentation.fitting.processes import missing_package
+from segmentation.fitting.registry import LIBRARIES, tampered_models
 from segmentation.inputs.check import PROFILE, check_data
 from segmentation.inputs.checks import vars_problems
 from segmentation.inputs.locations import Location
@@ -88,6 +90,8 @@ def check_run(
         cursor.unregister("_rows")
     check.problems.extend(empty_build_problems(cursor, invocation))
     check.problems.extend(clock_problems(cursor, invocation))
+    if settings is not None and not check.problems:
+        check.problems.extend(fit_on_problems(invocation, settings))
     seeds = list(missing_seed_problems(cursor, invocation))
     check.problems.extend(seeds or missing_table_problems(cursor, expected))
     if settings is not None and not check.problems:
@@ -157,6 +161,25 @@ def _check_inputs(
     check.profile = report.profile()
     if not check.problems:
         drop_unused(cursor, report.plans.keys())
+
+
+def fit_on_problems(invocation: Invocation, settings: Settings) -> Iterator[str]:
+    """Why models cannot be fitted where the setting `fit_on` says."""
+    fit_on = settings.project.fit_on
+    if fit_on == "engine":
+        options = EngineOptions.from_var(invocation.variables.get("engine"))
+        if options is None:
+            yield "segmentation.fit_on: engine needs the var engine, with remote and shared"
+            return
+        try:
+            Engine(options).check(LIBRARIES)
+        except EngineError as error:
+            yield str(error)
+    elif fit_on != "processes" and (package := missing_package(fit_on)):
+        yield (
+            f"segmentation.fit_on: {fit_on} needs the package {package}, which is not installed;"
+            f" run .venv/bin/pip install {package}"
+        )
 
 
 def _locations(

@@ -56,13 +56,6 @@ def segmentation_transform(name: str) -> str:
     return TRANSFORMS[cast("Transform", name)].sql
 
 
-def segmentation_start_run(open_cursor: OpenCursor, invocation: str, expected: str) -> str:
-    """Hook at the start of a run (`hooks.start_run`), JSON in and out."""
-    with open_cursor() as cursor:
-        run = Invocation.from_json(invocation)
-        return _outcome(lambda: start_run(cursor, run, json.loads(expected))).to_json()
-
-
 def segmentation_end_run(open_cursor: OpenCursor, invocation: str, results: str, graph: str) -> str:
     """Hook at the end of a run (`hooks.end_run`), JSON in and out."""
     with open_cursor() as cursor:
@@ -127,6 +120,7 @@ class Plugin:
         self.name = name
         self.plugin_config = plugin_config
         self.credentials = credentials
+        self._engine = json.dumps(None)
 
     def update_connection_config(
         self,
@@ -154,10 +148,13 @@ class Plugin:
         conn.create_function(
             segmentation_loaded_at.__name__, segmentation_loaded_at, side_effects=True
         )
+        conn.create_function(
+            "segmentation_engine", lambda: self._engine, [], "varchar", side_effects=True
+        )
         # these ask the database itself; "side effects" keeps DuckDB from asking ahead
         asking: Callable[..., str]
         for asking, n_arguments in (
-            (segmentation_start_run, 2),
+            (self.segmentation_start_run, 2),
             (segmentation_end_run, 3),
             (segmentation_input, 2),
             (segmentation_on_engine, 2),
@@ -169,6 +166,18 @@ class Plugin:
                 "varchar",
                 side_effects=True,
             )
+
+    def segmentation_start_run(
+        self, open_cursor: OpenCursor, invocation: str, expected: str
+    ) -> str:
+        """Hook at the start of a run (`hooks.start_run`), JSON in and out.
+
+        The var `engine` of the run is kept for Python models (`segmentation_engine`).
+        """
+        run = Invocation.from_json(invocation)
+        self._engine = json.dumps(run.variables.get("engine"))
+        with open_cursor() as cursor:
+            return _outcome(lambda: start_run(cursor, run, json.loads(expected))).to_json()
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Leave cursors as they are: they share the functions of their connection."""

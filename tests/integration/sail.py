@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final, Self
 
+from segmentation.engine.session import _SESSIONS
+
 #: Prints its port once it listens. It runs outside the project: workers need not have its code.
 _SERVER: Final = """
 import sys, threading
@@ -51,7 +53,10 @@ class Sail:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the server."""
+        """Stop the server, and its session: pyspark goes on asking the server of an active one."""
+        session = _SESSIONS.pop(self.remote, None)
+        if session is not None and self._process.poll() is None:
+            session.stop()
         self.kill()
         self._log.close()
         self._folder.cleanup()

@@ -68,7 +68,9 @@ def test_the_example_is_the_same_built_here_and_on_an_engine(
     here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
     here.build(*OWN_INPUTS, variables=example)
     shared = tmp_path / "shared"
-    run = there.build(*OWN_INPUTS, variables={**example, "engine": sail.engine(shared)})
+    variables = {**example, "engine": sail.engine(shared)}
+    variables["segmentation"] = {**example["segmentation"], "fit_on": "engine"}
+    run = there.build(*OWN_INPUTS, variables=variables)
     assert "Traceback" not in run.shown
     fingerprints = here.fingerprints()
     assert len(fingerprints) > 60

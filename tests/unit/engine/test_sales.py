@@ -255,7 +255,7 @@ def test_a_worker_with_another_version_is_refused(
 
     class _Older(_Partitions):
         def _reports(self, frame: Any, order: Order) -> list[dict[str, Any]]:
-            monkeypatch.setattr(tasks, "versions", lambda: {**here, name: "0.1"})
+            monkeypatch.setattr(tasks, "versions", lambda _: {**here, name: "0.1"})
             return super()._reports(frame, order)
 
     sales = EngineSales(_Older(tmp_path, [_table([("1", "2", None)])]), "sales", n_rows=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segmentation.engine.options import EngineOptions
+from segmentation.engine.session import Engine
 from segmentation.features.vectors import INTERNAL_SCHEMA, Matrix
 from segmentation.fitting.model import MODEL_SCHEMA, NO_METRIC, TrainingData
 from segmentation.fitting.registry import (
     MOST_FEATURES,
     Report,
+    WorkerVersionError,
+    _fitted,
+    _named,
     code_version,
     fit_lane,
     library_versions,
@@ -78,6 +84,12 @@ def table(scopes: Mapping[str, Matrix], sales_amount: float = 100.0) -> pl.DataF
     )
 
 
+def by_scope(features: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows of each scope."""
+    parts = features.partition_by("scope", as_dict=True)
+    return {str(scope): part for (scope,), part in sorted(parts.items())}
+
+
 def small(number: float = 0.0) -> Matrix:
     """Give four stores and two features; another number is other data."""
     return np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6 + number]])
@@ -94,7 +106,7 @@ def run(
     columns = 0 if features.is_empty() else len(features["x"][0])
     return fit_lane(
         "internal",
-        features,
+        by_scope(features),
         lists(columns, features["scope"].unique().to_list()),
         Settings(given_settings or AT_ONCE),
         existing,
@@ -169,7 +181,9 @@ def test_the_order_of_the_stores_and_of_the_feature_list_does_not_matter() -> No
     first, features = run(scopes), table(scopes)
     shuffled = features.sample(fraction=1.0, shuffle=True, seed=1)
     names = lists(2, ["Dairy", "Snacks"]).reverse()
-    assert fit_lane("internal", shuffled, names, Settings(AT_ONCE), first, ignore).is_empty()
+    assert fit_lane(
+        "internal", by_scope(shuffled), names, Settings(AT_ONCE), first, ignore
+    ).is_empty()
 
 
 def test_with_retrain_never_the_models_stay_whatever_the_data() -> None:
@@ -248,15 +262,14 @@ def test_a_scope_without_any_training_store_does_not_stop_the_lane() -> None:
         is_thin_history=pl.col("scope") == "Dairy"
     )
     names = lists(2, ["Dairy", "Snacks"])
-    rows = fit_lane("internal", features, names, Settings(AT_ONCE), None, ignore)
+    rows = fit_lane("internal", by_scope(features), names, Settings(AT_ONCE), None, ignore)
     assert rows["scope"].to_list() == ["Dairy", "Snacks"]
     assert rows["n_stores"].to_list() == [0, 4]
 
 
 def test_an_external_lane_without_data_adds_no_row_and_says_so() -> None:
     lines: list[str] = []
-    empty = table({})
-    rows = fit_lane("external", empty, lists(0, []), Settings(None), None, lines.append)
+    rows = fit_lane("external", {}, lists(0, []), Settings(None), None, lines.append)
     assert rows.is_empty()
     assert rows.schema == MODEL_SCHEMA
     assert lines == ["external: no external data"]
@@ -438,3 +451,41 @@ def test_a_row_of_version_0_1_0_is_whole_and_a_changed_one_is_not() -> None:
         assert tampered_models(connection, "internal") == []
         connection.execute("update lanes.internal_cluster_models set n_stores = n_stores + 1")
         assert [scope for scope, _ in tampered_models(connection, "internal")] == ["Snacks"]
+
+
+def test_scopes_that_an_engine_cannot_fit_have_failed_with_its_reason(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        remote = f"sc://127.0.0.1:{nobody.getsockname()[1]}"
+        engine = Engine(EngineOptions(remote=remote, shared=str(tmp_path)))
+        scopes = by_scope(table({"Dairy": small(1.0), "Snacks": small()}))
+        rows = fit_lane(
+            "internal",
+            scopes,
+            lists(2, [*scopes]),
+            Settings({"fit_on": "engine"}),
+            None,
+            ignore,
+            engine,
+        )
+    assert rows["status"].to_list() == ["failed"] * 2
+    (reason,) = rows["reason"].unique()
+    assert reason.startswith(f"fit_on: engine: engine.remote: {remote} cannot be reached")
+
+
+def test_a_worker_with_other_code_or_libraries_refuses_to_fit() -> None:
+    data = training_data(
+        "internal",
+        table({"Snacks": small()}),
+        lists(2, ["Snacks"]),
+        Settings(None).for_scope("internal", "Snacks"),
+    )
+    same = {"fitted_by": code_version(), "versions": _named(library_versions())}
+    for name, other in (
+        ("fitted_by", "store-segments 0.1.0"),
+        ("versions", _named({"numpy": "1"})),
+    ):
+        with pytest.raises(WorkerVersionError, match=f"a worker has other {name}"):
+            _fitted(
+                {**same, name: other}, data, Settings(None).for_scope("internal", ""), None, 0, 1
+            )

@@ -137,10 +137,10 @@ def test_a_shared_folder_that_cannot_be_written_is_named(
 
 
 def test_workers_with_another_duckdb_are_refused(sales: Path, tmp_path: Path) -> None:
-    package = tmp_path / "older" / "duckdb"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("__version__ = '1.4.0'\n")
-    with Sail(PYTHONPATH=str(package.parent)) as server:
+    installed = tmp_path / "older" / "duckdb-1.4.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Name: duckdb\nVersion: 1.4.0\n")
+    with Sail(PYTHONPATH=str(installed.parent)) as server:
         (found,) = problems(sales, server.engine(tmp_path / "shared"))
     assert found.startswith(
         f"engine.remote: {server.remote}: a worker has duckdb 1.4.0 instead of Python"
