@@ -33,7 +33,7 @@ export DBT_PROFILES_DIR := $(CURDIR)
 export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help build check-data test test-fast check docs report demo sql export publish-postgres publish-lake verify lineage lock audit stress fuzz canary mutants bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
+.PHONY: help build check-data test test-fast test-spark check docs report demo sql export publish-postgres publish-lake publish-engine verify lineage lock audit stress fuzz canary mutants bench bench-large bench-recipes bench-evaluation bench-structure bench-merging bench-engine matched-stores doctor extras engine clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ check-data: $(VENV)/.installed  ## Check own files without building (VARS=my.yml
 
 test: $(VENV)/.installed-dev  ## Run every test: dbt, package and end-to-end
 	pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-spark: $(VENV)/.installed-dev  ## Test the engine on Apache Spark with a JVM (Java 17, 500 MB for Spark; five minutes)
+	@command -v java >/dev/null || { echo "Java is needed, for example the package openjdk-17-jre-headless."; exit 1; }
+	@[ -d target/spark/pyspark ] || pip install --quiet --no-deps --target target/spark --require-hashes -r requirements-spark.txt
+	STORE_SEGMENTS_SPARK="$(CURDIR)/target/spark/pyspark" pytest tests/integration/test_engine_on_spark.py
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests of single functions (two minutes)
 	pytest -n $(WORKERS) -m "not slow" tests/unit
@@ -80,6 +85,9 @@ publish-postgres: $(VENV)/.installed-extras  ## Publish the marts to PostgreSQL 
 
 publish-lake: $(VENV)/.installed-extras  ## Publish the marts as Parquet files (STORE_SEGMENTS_PARQUET=folder or URL)
 	@python scripts/publish.py lake
+
+publish-engine: $(VENV)/.installed-engine  ## Publish the marts as tables of the engine, beside the sales (VARS=my.yml)
+	@$(READ_VARS); STORE_SEGMENTS_VARS="$$vars" python scripts/publish.py engine
 
 demo: $(VENV)/.installed-extras  ## Segment a real grocery panel, The Complete Journey
 	python scripts/prepare_complete_journey.py

@@ -1,4 +1,7 @@
-"""Carry the published build to where people work: PostgreSQL, a lake of Parquet files, Excel."""
+"""Carry the published build to where people work.
+
+That is PostgreSQL, a lake of Parquet files, the tables of an engine, or Excel.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
+from segmentation.engine.options import EngineError, EngineOptions
+from segmentation.engine.session import Engine
+from segmentation.publishing.engine_tables import publish_to_engine
 from segmentation.publishing.lake import LATEST, publish_to_lake, runs_to_keep
 from segmentation.publishing.postgres import publish_to_postgres
 from segmentation.publishing.publish import published_path
@@ -42,13 +50,27 @@ def to_lake(path: Path) -> str:
     )
 
 
+def to_engine(path: Path) -> str:
+    """Publish to the engine of the vars, say how many tables it has."""
+    text = os.environ.get("STORE_SEGMENTS_VARS") or "{}"
+    try:
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise EngineError(f"VARS: {' '.join(str(error).split())}") from error
+    options = EngineOptions.from_var(given.get("engine")) if isinstance(given, dict) else None
+    if options is None:
+        raise EngineError("the var engine is not given; run make publish-engine VARS=my.yml")
+    n_tables = publish_to_engine(path, Engine(options))
+    return f"{without_secrets(options.tables)}: {n_tables} tables written as {options.format}"
+
+
 def to_files(path: Path) -> str:
     """Write the workbook and the CSV files, say where they are."""
     folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or PROJECT / "target" / "export")
     return "\n".join(map(str, export(path, folder)))
 
 
-TARGETS = {"postgres": to_postgres, "lake": to_lake, "export": to_files}
+TARGETS = {"postgres": to_postgres, "lake": to_lake, "engine": to_engine, "export": to_files}
 
 
 def main() -> int:
@@ -59,7 +81,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         sys.stdout.write(TARGETS[arguments.target](arguments.published) + "\n")
-    except (MissingPackageError, PublishingError) as error:
+    except (MissingPackageError, PublishingError, EngineError) as error:
         sys.stderr.write(f"{arguments.target}: {error}\n")
         return 2
     return 0

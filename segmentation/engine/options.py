@@ -47,7 +47,9 @@ class EngineOptions(BaseModel):
     partitions
         Number of partitions of the sales; `auto` takes them as the engine reads them.
     format
-        Format of sales that are given as files or a folder.
+        Format of sales that are given as files or a folder, and of published tables.
+    tables
+        Where `make publish-engine` writes the marts: a schema of the catalog, or a folder or URL.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,6 +58,7 @@ class EngineOptions(BaseModel):
     shared: str = Field(min_length=1)
     partitions: Annotated[int | Literal["auto"], PlainValidator(_partitions)] = "auto"
     format: Literal["parquet", "delta", "iceberg"] = "parquet"
+    tables: Annotated[str, Field(min_length=1)] | None = None
 
     @classmethod
     def from_var(cls, given: object) -> Self | None:

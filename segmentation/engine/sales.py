@@ -108,8 +108,7 @@ class EngineSales:
 
     def count(self) -> int:
         """Number of rows."""
-        with self.engine.explained(f"cannot read {self.location!r}"):
-            return int(self.engine.frame(self.location).count())
+        return self.engine.count(self.location)
 
     def repeated_files(self, columns: Sequence[str]) -> list[list[str]]:
         """Parquet files that have the same values in some columns, in whatever order.

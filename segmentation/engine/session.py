@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -131,6 +132,42 @@ class Engine:
         if not found.names:
             raise EngineError(f"cannot read {location!r}: the engine finds no columns there")
         return found
+
+    def count(self, location: str) -> int:
+        """Number of rows at a location, or of a table of the catalog."""
+        with self.explained(f"cannot read {location!r}"):
+            return int(self.frame(location).count())
+
+    def create_schema(self, name: str) -> None:
+        """Create a schema of the catalog unless it is there."""
+        with self.explained(f"cannot create the schema {name}"):
+            if not self.session.catalog.databaseExists(name):
+                quoted = ".".join(f"`{part}`" for part in name.split("."))
+                self.session.sql(f"create schema if not exists {quoted}")
+
+    def replace_table(self, target: str, file: Path) -> None:
+        """Give a table, of the catalog or at a location, the rows of a local Parquet file.
+
+        Raises
+        ------
+        EngineError
+            If the file cannot be sent by way of `shared`, or the engine fails.
+        """
+        with self._job() as (filesystem, folder, url):
+            with (
+                self._writable(),
+                file.open("rb") as source,
+                filesystem.open_output_stream(f"{folder}/{file.name}") as sent,
+            ):
+                sent.upload(source)
+            with self.explained(f"cannot write {target!r}"):
+                rows = self.session.read.parquet(f"{url}/{file.name}")
+                writer = rows.write.format(self.options.format).mode("overwrite")
+                writer = writer.option("overwriteSchema", "true")  # of Delta: columns may change
+                if is_table(target):
+                    writer.saveAsTable(target)
+                else:
+                    writer.save(target)
 
     @contextmanager
     def results(
