@@ -147,7 +147,7 @@ bench-structure: $(VENV)/.installed  ## Measure how often planted groups are fou
 bench-merging: $(VENV)/.installed  ## Measure how segments match planted cells and hold still, fresh seed (3 minutes)
 	python -m benchmarks.merging
 
-bench-engine: $(VENV)/.installed-dev  ## Measure sums of sales on a Spark Connect engine against DuckDB (10 minutes)
+bench-engine: $(VENV)/.installed-dev  ## Measure sums and fits on Sail, and on Spark where STORE_SEGMENTS_SPARK names it (30 minutes)
 	python -m benchmarks.engine
 
 mutants: $(VENV)/.installed-dev  ## Count changes of the code that no test notices (MODULES="fitting/selection", all in hours)

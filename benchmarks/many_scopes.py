@@ -20,7 +20,7 @@ GROWTH: Final = (10, 20, 40)
 OVERHEAD_LIMIT, RECIPE_LIMIT = 1.25, 10.0
 
 
-def _features(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def features_of(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`feat_internal` and `scope_features` of the generated shops."""
     from segmentation.features.vectors import internal_features  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
@@ -53,7 +53,7 @@ def lane(categories: int) -> dict[str, Any]:
     from segmentation.fitting.registry import fit_lane  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
-    features, names = _features(categories)
+    features, names = features_of(categories)
     settings = Settings(None)
     by_scope = {str(scope): part for (scope,), part in sorted(features.group_by("scope"))}
     watch = Stopwatch.start()
@@ -76,7 +76,7 @@ def alone(categories: int, chosen: int) -> dict[str, Any]:
     from segmentation.fitting.scope import fit_scope  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
 
-    features, names = _features(categories)
+    features, names = features_of(categories)
     settings = Settings(None)
     given = []
     for scope in features["scope"].unique().sort().to_list()[:chosen]:
@@ -97,7 +97,7 @@ def recipe(categories: int, chosen: int) -> dict[str, Any]:
     import pandas as pd  # noqa: PLC0415
     from pycaret.clustering import ClusteringExperiment  # noqa: PLC0415
 
-    features, names = _features(categories)
+    features, names = features_of(categories)
     quiet = {"session_id": 42, "html": False, "verbose": False, "system_log": False}
     steps: list[dict[str, Any]] = [
         {},

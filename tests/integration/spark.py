@@ -85,6 +85,11 @@ class Spark:
         """Address of the server."""
         return f"sc://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Id of the process of the server."""
+        return self._process.pid
+
     def executors(self) -> list[int]:
         """Ids of the processes of the executors."""
         found = subprocess.run(
