@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeVar
 
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 _Result = TypeVar("_Result")
@@ -69,7 +69,10 @@ def each_on_cluster(
     """
     _, module, connect = _CLUSTERS[cluster]
     getattr(import_module(module), connect)()
-    workers = Parallel(-1, backend=cluster, return_as="generator")
+    with parallel_config(
+        cluster, n_jobs=-1
+    ):  # this alone knows backends that joblib has not loaded
+        workers = Parallel()
     yield from workers(delayed(function)(*arguments) for arguments in given)
 
 

@@ -42,13 +42,13 @@ def sales(tmp_path: Path) -> Path:
     return path
 
 
-def problems(sales: object, engine: object) -> list[str]:
-    """Problems of a run with these sales and this engine; each one is listed."""
+def problems(sales: object, engine: object, **settings: object) -> list[str]:
+    """Problems of a run with these sales, engine and settings; each one is listed."""
     products = {"products": str(Path(__file__).parents[3] / "seeds" / "raw_products.csv")}
     variables: dict[str, Any] = {
         "inputs": {"sales": str(sales), **products},
         "external_sources": [],
-        "segmentation": {},
+        "segmentation": settings,
         "engine": engine,
     }
     with duckdb.connect() as cursor:
@@ -145,6 +145,23 @@ def test_workers_with_another_duckdb_are_refused(sales: Path, tmp_path: Path) ->
     assert found.startswith(
         f"engine.remote: {server.remote}: a worker has duckdb 1.4.0 instead of Python"
     )
+
+
+def test_fits_need_an_engine_or_the_package_of_a_cluster_and_the_same_libraries(
+    sail: Sail, sales: Path, tmp_path: Path
+) -> None:
+    assert problems(sales, {}, fit_on="engine") == [
+        "segmentation.fit_on: engine needs the var engine, with remote and shared"
+    ]
+    (missing,) = problems(sales, {}, fit_on="ray")
+    assert missing.startswith("segmentation.fit_on: ray needs the package ray, which is not")
+    assert problems(sales, sail.engine(tmp_path / "shared"), fit_on="engine") == []
+    installed = tmp_path / "older" / "numpy-1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
+    with Sail(PYTHONPATH=str(installed.parent)) as older:
+        (found,) = problems(sales, older.engine(tmp_path / "shared"), fit_on="engine")
+    assert "a worker has numpy 1.0 instead of " in found
 
 
 def test_the_check_of_own_data_says_the_same_on_an_engine(sail: Sail, tmp_path: Path) -> None:
