@@ -41,7 +41,13 @@ def test_a_group_that_is_cut_in_two_does_not_hide_another_group() -> None:
 
 def test_equal_centers_have_no_valley() -> None:
     z = np.tile([[0.0, 1.0], [0.0, -1.0]], (20, 1))
-    assert valley_p_values(z, np.tile([0, 0, 1, 1], 10))[0, 1] == 1.0
+    labels = np.tile([0, 0, 2, 2], 10)
+    assert valley_p_values(z, labels // 2)[0, 1] == 1.0
+    other = np.tile([[9.0, 1.0], [9.0, -1.0]], (20, 1))
+    p = valley_p_values(np.concatenate([z, other]), np.append(labels, [1] * 40))
+    assert p[0, 2] == 1.0
+    assert p[0, 1] == p[1, 2]
+    assert p[1, 2] < 0.01
 
 
 def counted(z: Matrix, labels: Labels, one: int, other: int) -> tuple[int, int]:
@@ -71,7 +77,7 @@ def counted(z: Matrix, labels: Labels, one: int, other: int) -> tuple[int, int]:
     return between, min(first, last)
 
 
-@pytest.mark.parametrize("distance", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("distance", [0.3, 1.0, 3.0, 5.0])
 @pytest.mark.parametrize("sizes", [(60, 60, 60), (90, 30, 10), (10, 90, 60), (40, 12, 200)])
 def test_the_middle_is_compared_with_the_thinner_center(
     sizes: tuple[int, ...], distance: float
