@@ -151,7 +151,7 @@ bench-engine: $(VENV)/.installed-dev  ## Measure sums and fits on Sail, and on S
 	python -m benchmarks.engine
 
 mutants: $(VENV)/.installed-dev  ## Count changes of the code that no test notices (MODULES="fitting/selection", all in hours)
-	nice python scripts/mutants.py $(MODULES)
+	nice python scripts/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(MODULES)
 
 clean:  ## Remove the environment and build products; databases stay, models in them are history
 	rm -rf $(VENV) target logs demo/data assets/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -487,7 +487,7 @@ def main() -> int:
     given = parser.parse_args()
     started = time.monotonic()
     outcomes: Counter[str] = Counter()
-    seed = given.seed if given.seed is not None else time.time_ns() // 1000 % 10**9
+    first = seed = given.seed if given.seed is not None else time.time_ns() // 1000 % 10**9
     is_first = True
     while is_first or (given.seed is None and time.monotonic() - started < 60 * given.minutes):
         is_first = False
@@ -497,7 +497,7 @@ def main() -> int:
         if outcome == "failed" and not given.keep_going:
             break
         seed += 1
-    sys.stdout.write(f"{outcomes.total():,} files: {dict(outcomes)}\n")
+    sys.stdout.write(f"{outcomes.total():,} files from seed {first}: {dict(outcomes)}\n")
     return 1 if outcomes["failed"] else 0
 
 

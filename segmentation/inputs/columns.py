@@ -798,6 +798,8 @@ class _Column:
             None,
         )
         if other is None:
+            if any(not char.isascii() and char.isdecimal() for char in example):
+                return "export all numbers with the digits 0 to 9"
             return "correct the values in the export"
         return (
             f"these have {other}, and the others {decision.format}; "

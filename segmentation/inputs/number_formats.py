@@ -4,6 +4,9 @@ Values are grouped by shape (every digit replaced by 9), so that a column of mil
 a few dozen cases to judge. Each candidate format either understands a shape or does not. Values
 such as `1.234,50` or `12,5` prove a format, and `1,234` proves nothing: it is one thousand or one
 point two. The module `evidence` says how many proofs it takes.
+
+Patterns say `[0-9]` for a digit, as Python's own class of digits has those of other scripts too,
+and DuckDB's has not.
 """
 
 from __future__ import annotations
@@ -79,16 +82,16 @@ _THOUSAND: Final = 3
 _HYPHENS: Final = "\\-\u00ad\u2010-\u2014\u2212\ufe63\uff0d"
 _MINUS: Final = f"[{_HYPHENS}]"
 #: What may stand before the digits: signs, a currency, an abbreviation with its point.
-_BEFORE: Final = r"^(?:[^\d]*[A-Za-z]\.)?[^\d.,]*"
+_BEFORE: Final = r"^(?:[^0-9]*[A-Za-z]\.)?[^0-9.,]*"
 #: A minus before the digits, behind them or behind the currency; `13,-` is 13 without cents.
 _NEGATIVE: Final = (
-    rf"\(|{_BEFORE}{_MINUS}|\d{_BLANK}*{_MINUS}|(?:[^\d.,{_HYPHENS}]|[A-Za-z]\.){_MINUS}$"
+    rf"\(|{_BEFORE}{_MINUS}|[0-9]{_BLANK}*{_MINUS}|(?:[^0-9.,{_HYPHENS}]|[A-Za-z]\.){_MINUS}$"
     r"|[Cc][Rr]$"
 )
 #: Zero in accounting: `$ -`.
 _DASH: Final = re.compile(rf"{_MONEY}{_MINUS}{{1,2}}(?:{_BLANK}*{_CURRENCY})?")
 #: What stands before and after the mark of a number with one mark and three digits after it.
-_EITHER: Final = (rf"{_BEFORE}[1-9]\d{{0,2}}[", r"]\d{3}(?:[^\d.,].*)?$")
+_EITHER: Final = (rf"{_BEFORE}[1-9][0-9]{{0,2}}[", r"][0-9]{3}(?:[^0-9.,].*)?$")
 _CENTS: Final = 2
 #: Share of the amounts that have cents where all have them but for typing errors.
 _NEARLY_ALL: Final = 0.99
@@ -112,9 +115,11 @@ CANDIDATES: Final[tuple[tuple[Decimal, Thousands], ...]] = (
     (".", " "),
     (",", " "),
 )
-_PLAIN: Final = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_PLAIN: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 #: What a cast takes for a number although it is none here.
-_CASTS_ALL_THE_SAME: Final = re.compile(r"(?i)[\d_.+-]*(?:e[+-]?[\d_]+)?|[+-]?(?:inf|infinity|nan)")
+_CASTS_ALL_THE_SAME: Final = re.compile(
+    r"(?i)[0-9_.+-]*(?:e[+-]?[0-9_]+)?|[+-]?(?:inf|infinity|nan)"
+)
 
 
 @dataclass(frozen=True)
@@ -198,19 +203,20 @@ class NumberFormat:
 
     def _whole(self) -> str:
         if not self.thousands:
-            return r"\d+"
+            return r"[0-9]+"
         group = _MARKS[self.thousands]
-        # the second form is the Indian one: 12,34,567
-        return rf"(?:[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:{group}\d\d)+{group}\d{{3}}|\d+)"
+        western = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
+        indian = rf"[1-9][0-9]?(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}"  # 12,34,567
+        return f"(?:{western}|{indian}|[0-9]+)"
 
     def _digits(self) -> str:
         mark = _MARKS[self.decimal]
         marks = mark + ("|" + _MARKS[self.thousands] if self.thousands else "")
-        return rf"(?:{mark})?\d(?:(?:\d|{marks})*\d)?(?:[eE][+-]?\d+)?"
+        return rf"(?:{mark})?[0-9](?:(?:[0-9]|{marks})*[0-9])?(?:[eE][+-]?[0-9]+)?"
 
     def _pattern(self) -> str:
         mark, whole = _MARKS[self.decimal], self._whole()
-        exact = rf"(?:{whole}(?:{mark}\d+)?|{mark}\d+)(?:[eE][+-]?\d+)?"
+        exact = rf"(?:{whole}(?:{mark}[0-9]+)?|{mark}[0-9]+)(?:[eE][+-]?[0-9]+)?"
         body = rf"(?:{exact}|{whole}{mark}{_MINUS}{{0,2}})"
         sign = rf"(?:[+]|{_MINUS})?"
         return (
@@ -271,7 +277,7 @@ def shapes_sql(values: str) -> str:
         from (
             select
                 translate(text, '0123456789', '9999999999') as shape,
-                regexp_matches(text, '(^|[^\\d.,])0[.,]') as is_below_one,
+                regexp_matches(text, '(^|[^0-9.,])0[.,]') as is_below_one,
                 file,
                 min(text) as example,
                 sum(n_rows)::bigint as n_rows,
@@ -413,7 +419,7 @@ def _all_have_cents(
         if shape in either or not number_format.understands(text) or _DASH.fullmatch(text):
             continue
         n_rows += shape.n_rows
-        has_none = re.search(rf"\d{_MARKS[number_format.decimal]}{_MINUS}", text)
+        has_none = re.search(rf"[0-9]{_MARKS[number_format.decimal]}{_MINUS}", text)
         if has_none or len(number_format.digits(text).partition(".")[2]) == _CENTS:
             n_with += shape.n_rows
     return n_with > 0 and n_with >= _NEARLY_ALL * n_rows
@@ -431,7 +437,7 @@ def _readings(
         for candidate, texts in understood.items():
             text = shape.example
             if text in texts and float(candidate.digits(text)) <= largest:
-                values[candidate.decimal].add(_canonical(candidate, text))
+                values[candidate.decimal].add(candidate.digits(text))
         if values["."] and not values[","]:
             point.append(shape)
         elif values[","] and not values["."]:
@@ -454,9 +460,3 @@ def _votes(point: Sequence[Shape], comma: Sequence[Shape], either: Sequence[Shap
         Votes(file, n_point, n_comma, n_either, *examples[file])
         for file, (n_point, n_comma, n_either) in sorted(counts.items())
     ]
-
-
-def _canonical(number_format: NumberFormat, text: str) -> str:
-    """The digits of a text, the same for `1.50` and `1.5`."""
-    whole, _, part = number_format.digits(text).partition(".")
-    return f"{whole}.{part}".rstrip("0").rstrip(".")

@@ -56,7 +56,9 @@ def tidy(column: str, *, keep: str = "") -> str:
     """
     text = f"{column}::varchar"
     blanks = sql_literal(BLANKS.replace(keep, ""))
-    content = f"regexp_replace(trim(nfc_normalize({text}), {blanks}), '{_PROTECTED}', '\\1')"
+    # DuckDB's normalization ends at a NUL, so that 12<NUL>34 € would be 12
+    whole = f"nfc_normalize(replace({text}, chr(0), '\ufffd'))"
+    content = f"regexp_replace(trim({whole}, {blanks}), '{_PROTECTED}', '\\1')"
     return (
         f"(case when regexp_full_match({text}, '{_PLAIN}') then {text} "
         f"else trim({content}, {blanks}) end)"

@@ -15,9 +15,14 @@ from sklearn.metrics import (
 
 from segmentation.features.vectors import Labels, Matrix
 from segmentation.fitting.cluster_search import (
+    ALPHA,
+    ALPHA_IF_DOUBTFUL,
     CANDIDATE_RESTARTS,
     RESAMPLE_RESTARTS,
     RULES,
+    SEARCH_ROWS,
+    TESTED,
+    Candidate,
     SearchResult,
     bootstrap_jaccard,
     choose_clusters,
@@ -508,3 +513,214 @@ def test_clusters_of_a_mixture_are_those_of_the_nearest_center_in_its_metric() -
     w = found.metric.transform(z)
     distances = ((w[:, None, :] - found.model.cluster_centers_[None, :, :]) ** 2).sum(axis=2)
     np.testing.assert_array_equal(distances.argmin(axis=1), found.model.labels_)
+
+
+def figures_of(candidate: Candidate) -> str:
+    """What a verdict says about a mixture."""
+    assert candidate.assessment is not None
+    gain, split = candidate.assessment.gain, candidate.assessment.split
+    assert gain is not None
+    return f"(gain {round(100 * gain)}%, p = {split:.2g} of no valley)"
+
+
+def test_every_candidate_of_the_mixtures_has_a_verdict_with_its_figures() -> None:
+    z = blobs([60, 50, 40], FAR_CENTERS / 3)
+    result = search(z, selection="mixture", max_clusters=7)
+    ranked = sorted(result.candidates, key=lambda one: -(one.assessment.score or 0.0))  # type: ignore[union-attr]
+    assert [one.k for one in ranked] == [3, 4, 5, 2, 6, 7]
+    splits = [one.assessment.split for one in ranked if one.assessment and one.assessment.split]
+    assert [split <= 0.2 for split in splits] == [True, False, True, True, False, True]
+    assert [one.verdict.removesuffix(figures_of(one)).rstrip() for one in ranked] == [
+        "chosen: best by the criterion of mixtures",
+        "rejected: no valley between its clusters",
+        *(f"place {place} by the criterion of mixtures" for place in (3, 4, 5, 6)),
+    ]
+    assert all(one.verdict.endswith(figures_of(one)) for one in ranked)
+    assert result.reason == f"k = 3 {ranked[0].verdict}"
+
+
+def test_without_a_valley_the_reason_names_the_candidates_that_were_tested() -> None:
+    z = np.random.default_rng(1).gamma(2.0, size=(200, 4))
+    result = search(z, selection="mixture")
+    assert result.chosen is None
+    ranked = sorted(result.candidates, key=lambda one: -(one.assessment.score or 0.0))  # type: ignore[union-attr]
+    tested = ", ".join(str(k) for k in sorted(one.k for one in ranked[:TESTED]))
+    best = ranked[0].assessment
+    assert best is not None
+    assert result.reason == (
+        f"no valley between the clusters of the best candidates (k = {tested}; "
+        f"p = {best.split:.2f} for k = {best.k}): one group of stores, not several"
+    )
+    able = [one for one in ranked if one.assessment and one.assessment.score is not None]
+    assert len(able) > TESTED
+    assert [one.verdict.split(" (")[0] for one in able] == [
+        *["rejected: no valley between its clusters"] * TESTED,
+        *(f"place {place} by the criterion of mixtures" for place in range(4, len(able) + 1)),
+    ]
+    assert all(one.gap is None for one in ranked)
+
+
+def test_if_one_cluster_is_best_every_candidate_says_so() -> None:
+    result = search(np.random.default_rng(4).normal(size=(200, 4)), selection="mixture")
+    assert result.chosen is None
+    assert result.reason == (
+        "one cluster describes the stores best (BIC of mixtures, or too few stores)"
+    )
+    assert {one.verdict for one in result.candidates} == {
+        "rejected: one cluster has a better criterion"
+    }
+
+
+def test_a_mixture_with_a_cluster_that_is_too_small_is_rejected_and_unstable_ones_are_not() -> None:
+    z = blobs([60, 30, 4], FAR_CENTERS)
+    result = search(z, selection="mixture", stability_threshold=1, max_clusters=3)
+    two, three = result.candidates
+    assert result.chosen is two
+    assert three.verdict == "rejected: smallest cluster has 4 stores, fewer than 5"
+    accepted = search(z, selection="mixture", min_cluster_size=4, max_clusters=3).chosen
+    assert accepted is not None
+    assert accepted.k == 3
+
+
+def test_the_figures_of_a_mixture_are_measured_on_the_components_and_in_its_metric() -> None:
+    z = stretched((60, 50, 40))
+    for one in search(z, selection="mixture", seed=7).candidates:
+        labels = one.model.labels_
+        assert one.silhouette == pytest.approx(silhouette_score(z, labels))
+        assert one.calinski_harabasz == pytest.approx(calinski_harabasz_score(z, labels))
+        assert one.davies_bouldin == pytest.approx(davies_bouldin_score(z, labels))
+        assert one.smallest_cluster == min(np.bincount(labels))
+        w = one.metric.transform(z)
+        parts = [w[labels == cluster] for cluster in range(one.k)]
+        inertia = sum(((part - part.mean(axis=0)) ** 2).sum() for part in parts)
+        assert one.inertia == pytest.approx(inertia)
+        stability = naive_stability(w, labels, one.k, 6, 7)
+        assert one.stability == pytest.approx(np.mean(stability))
+        assert one.least_stable_cluster == pytest.approx(min(stability))
+
+
+def test_in_the_metric_of_a_mixture_the_clusters_are_round() -> None:
+    random = np.random.default_rng(5)
+    mixed = np.array([[1.0, 0.9, 0.0], [0.0, 0.5, 0.0], [0.3, 0.0, 4.0]])
+    planted = np.repeat([0, 1], [200, 150])
+    z = random.normal(size=(350, 3)) @ mixed + 6.0 * np.outer(planted, [1.0, -1.0, 0.0])
+    found = search(z, selection="mixture", max_clusters=3).chosen
+    assert found is not None
+    assert adjusted_rand_score(planted, found.model.labels_) == 1.0
+    w = found.metric.transform(z)
+    residuals = w - np.array([w[planted == part].mean(axis=0) for part in (0, 1)])[planted]
+    np.testing.assert_allclose(residuals.T @ residuals / len(z), np.eye(3), atol=0.1)
+
+
+def test_the_gap_of_a_mixture_that_is_chosen_is_that_of_tibshirani() -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    result = search(z, selection="mixture", seed=11)
+    assert result.chosen is not None
+    gap, error = naive_gap(z, 3, 10, 11)
+    assert result.chosen.gap == pytest.approx(gap, rel=1e-9)
+    assert result.chosen.gap_standard_error == pytest.approx(error, rel=1e-9)
+    assert [one.k for one in result.candidates if one.gap is not None] == [3]
+
+
+@pytest.mark.parametrize("value", [1e160, np.inf, np.nan])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_whose_squares_are_infinite_are_refused(value: float) -> None:
+    z = blobs([30, 25], FAR_CENTERS)
+    z[3, 1] = value
+    with pytest.raises(ValueError, match=r"^distances between stores contain infinity or a value"):
+        search(z)
+
+
+def test_a_doubtful_valley_is_enough_for_many_smooth_stores_only() -> None:
+    z = blobs([40, 30], FAR_CENTERS / 3.8)
+    given_settings = scope_settings(max_clusters=2, stability_resamples=2, gap_references=2)
+    (two,) = choose_clusters(z, given_settings, kmeans).candidates
+    assert two.assessment is not None
+    assert two.assessment.split is not None
+    assert ALPHA_IF_DOUBTFUL < two.assessment.split <= ALPHA
+
+    def is_split(zero_share: float, *, has_levels: bool) -> bool:
+        smooth = (lambda rows: z[rows]) if has_levels else None
+        result = choose_clusters(z, given_settings, kmeans, 1, zero_share, smooth)
+        return result.chosen is not None
+
+    assert is_split(0.0, has_levels=False)
+    assert is_split(1e-9, has_levels=True)
+    assert not is_split(0.0, has_levels=True)
+
+
+@pytest.mark.parametrize(("rows", "is_split"), [(49, False), (50, True), (51, True)])
+def test_below_fifty_stores_a_valley_has_to_be_clear(rows: int, is_split: bool) -> None:
+    z = blobs([26, 25], FAR_CENTERS / 3.4, seed=2)[:rows]
+    given_settings = scope_settings(max_clusters=2, stability_resamples=2, gap_references=2)
+    result = choose_clusters(z, given_settings, kmeans)
+    (two,) = result.candidates
+    assert two.assessment is not None
+    assert two.assessment.split is not None
+    assert ALPHA_IF_DOUBTFUL < two.assessment.split <= ALPHA
+    assert (result.chosen is not None) == is_split
+
+
+def test_mixtures_of_many_stores_see_a_sample_and_the_clusters_have_all() -> None:
+    z = blobs([1500, 800], FAR_CENTERS[:, :2])
+    asked: list[Labels] = []
+
+    def smooth(rows: Labels) -> Matrix:
+        asked.append(rows)
+        return z[rows]
+
+    for seed in (1, 1, 2):
+        given_settings = scope_settings(
+            seed=seed, max_clusters=2, stability_resamples=2, gap_references=2
+        )
+        result = choose_clusters(z, given_settings, kmeans, smooth=smooth)
+        assert result.chosen is not None
+        assert result.chosen.assessment is not None
+        assert len(result.chosen.assessment.mixture.labels) <= SEARCH_ROWS
+        assert sorted(np.bincount(result.chosen.model.labels_)) == [800, 1500]
+    for rows in asked:
+        assert len(rows) == SEARCH_ROWS
+        assert (np.diff(rows) > 0).all()
+    assert asked[0].tolist() == asked[1].tolist() != asked[2].tolist()
+
+
+def test_twins_count_once_in_the_search_and_are_both_clustered() -> None:
+    z = np.repeat(blobs([20, 15], FAR_CENTERS), 2, axis=0)
+    (two,) = search(z, selection="mixture", max_clusters=2).candidates
+    assert two.assessment is not None
+    n_searched = len(two.assessment.mixture.labels)
+    assert 30 <= n_searched <= 35  # some clouds have stores that are nearly the same by chance
+    assert sorted(np.bincount(two.model.labels_).tolist()) == [30, 40]
+
+
+def test_as_many_clusters_as_stores_have_no_index_and_no_gap() -> None:
+    z = 10.0 * np.eye(4)
+    result = search(z, n_clusters=4, min_cluster_size=1, stability_threshold=0)
+    four = result.candidates[-1]
+    assert (four.k, four.calinski_harabasz, four.davies_bouldin) == (4, 0.0, 0.0)
+    assert result.chosen is four
+    repeated = search(np.repeat(z, 8, axis=0), min_clusters=4, max_clusters=4).chosen
+    assert repeated is not None
+    assert (repeated.gap, repeated.gap_standard_error) == (None, None)
+
+
+@pytest.mark.parametrize("selection", ["mixture", "vote"])
+def test_a_fixed_number_below_the_smallest_one_is_searched_too(selection: str) -> None:
+    z = blobs([30, 25, 20], FAR_CENTERS)
+    result = search(z, selection=selection, min_clusters=3, max_clusters=4, n_clusters=2)
+    assert [one.k for one in result.candidates] == [2, 3, 4]
+    assert result.chosen is result.candidates[0]
+    assert result.chosen.verdict.startswith("chosen: fixed by n_clusters; place ")
+    above = search(z, selection=selection, min_clusters=3, max_clusters=4, n_clusters=4)
+    assert [one.k for one in above.candidates] == [3, 4]
+    assert above.reason.startswith("k = 4 fixed by n_clusters (the data: k = 3 chosen: best by ")
+
+
+def test_a_fixed_number_says_if_the_data_have_no_structure() -> None:
+    one_cloud = blobs([80], np.zeros((1, 3)), seed=3)
+    result = search(one_cloud, selection="mixture", n_clusters=4)
+    assert result.reason == "k = 4 fixed by n_clusters (the data alone give no structure)"
+    assert result.chosen is not None
+    assert result.chosen.verdict == (
+        "chosen: fixed by n_clusters; rejected: one cluster has a better criterion"
+    )

@@ -231,6 +231,8 @@ def test_nested_columns_of_parquet_files_are_refused_by_name(
             "these have decimal comma, and the others decimal point; export all numbers in one "
             "format",
         ),
+        (["12.50"] * 9 + ["١٢"], "export all numbers with the digits 0 to 9"),
+        (["12.50"] * 9 + ["\uff11\uff12"], "export all numbers with the digits 0 to 9"),
     ],
 )
 def test_the_remedy_fits_the_amounts_that_are_not_understood(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from segmentation.inputs.checks import input_stamps, vars_problems
+from segmentation.inputs.checks import input_stamps, last_change, vars_problems
 
 KNOWN = ("demographics", "foot_traffic")
 
@@ -103,3 +105,31 @@ def test_a_stamp_knows_all_files_that_duckdb_reads(tmp_path: Path) -> None:
         path.write_text("ab")
     second = input_stamps(inputs)
     assert all(first[name] != second[name] for name in first)
+
+
+def test_the_last_change_is_that_of_the_newest_file_in_utc(tmp_path: Path) -> None:
+    newest = dt.datetime(2025, 3, 30, 1, 30, tzinfo=dt.UTC)
+    for days in (3, 0, 5):
+        path = tmp_path / f"sales-{days}.csv"
+        path.write_text("a")
+        time = int((newest - dt.timedelta(days=days)).timestamp())
+        os.utime(path, (time, time))
+    for location in (tmp_path, tmp_path / "*.csv", tmp_path / "sales-0.csv"):
+        changed = last_change(str(location))
+        assert changed == newest
+        assert changed.tzinfo is dt.UTC
+    assert last_change(str(tmp_path / "sales-5.csv")) == newest - dt.timedelta(days=5)
+
+
+@pytest.mark.parametrize("location", ["https://host/sales.csv", "nowhere.csv"])
+def test_an_address_and_a_location_without_files_have_no_last_change(location: str) -> None:
+    assert last_change(location) is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sources"), [({1: "sales.csv"}, []), ({}, ["demographics", 2]), ({}, [None])]
+)
+def test_names_that_are_no_texts_are_refused(inputs: object, sources: object) -> None:
+    assert vars_problems(inputs, sources, KNOWN) == [
+        "inputs and external_sources: names are texts; put others into quotes"
+    ]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from segmentation.inputs.number_formats import NumberFormat
+from segmentation.inputs.sql_text import tidy
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("12.50", "12.50"),
+        ("\ufeff a  b\u00a0\t", "a  b"),
+        ('="0012"', "0012"),
+        (' ="0012" ', "0012"),
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("\u00e9\0a", "\u00e9\ufffda"),
+        ("e\0a", "e\ufffda"),
+        (" \u200b ", ""),
+    ],
+)
+def test_a_text_is_without_blanks_around_it_and_complete(text: str, expected: str) -> None:
+    with duckdb.connect() as connection:
+        (found,) = connection.execute(f"select {tidy('$1')}", [text]).fetchall()
+    assert found == (expected,)
+
+
+@pytest.mark.parametrize("text", ["\u20ac 12\x0034", "12\x0034", "\u20ac 12.50\0\x0025"])
+def test_an_amount_with_a_nul_in_it_is_no_number(text: str) -> None:
+    with duckdb.connect() as connection:
+        for number_format in (NumberFormat(), NumberFormat(is_plain=True), NumberFormat(",")):
+            sql = number_format.sql("$1", "decimal(18, 4)")
+            assert connection.execute(f"select {sql}", [text]).fetchall() == [(None,)]
