@@ -7,14 +7,16 @@
 
 {#- A value as text in one Unicode form, without blanks and invisible characters around it. Whole numbers that arrive
     as floating point ("12.0") lose the decimals that were never part of an id, and texts that Excel is to leave as
-    they are (`="0012"`) what protects them. -#}
+    they are (`="0012"`) what protects them. The normalization of DuckDB ends at a NUL. -#}
 {% macro tidy_text(column) -%}
-    regexp_replace(regexp_replace(nfc_normalize(
+    regexp_replace(regexp_replace(nfc_normalize(replace(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
-        end
-    ), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+        end,
+        chr(0),
+        chr(1)
+    )), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
 {%- endmacro %}
 
 
