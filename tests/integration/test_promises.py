@@ -192,12 +192,16 @@ def test_the_hash_of_a_row_can_be_computed_again_by_anyone(small_build: Built) -
     assert len(rows) >= 2
 
 
-def test_nothing_in_the_project_reads_a_pickle() -> None:
+def test_nothing_reads_a_pickle_but_fits_on_an_engine_after_a_look_at_the_hash() -> None:
+    verified = "segmentation/engine/calls.py"  # `read_verified`; test_calls tries to deceive it
     readers = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "jsonpickle"}
     calls = {"load_model", "read_pickle", "load_experiment"}
     found = []
     for folder in ("segmentation", "models", "scripts", "benchmarks"):
         for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            if path == REPOSITORY / verified:
+                assert path.read_text().count("pickle.loads") == 1
+                continue
             for node in ast.walk(ast.parse(path.read_text())):
                 names: set[str] = set()
                 if isinstance(node, ast.Import):
