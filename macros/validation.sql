@@ -20,9 +20,9 @@
 {%- endmacro %}
 
 
-{#- Names reach pictures and terminals, and no SVG file may hold a control character. -#}
+{#- Names reach pictures and terminals, and no SVG file may hold a control character or one of the two that XML forbids. -#}
 {% macro tidy_name(column) -%}
-    regexp_replace({{ tidy_text(column) }}, '\p{Cc}+', ' ', 'g')
+    regexp_replace({{ tidy_text(column) }}, '[\p{Cc}\x{FFFE}\x{FFFF}]+', ' ', 'g')
 {%- endmacro %}
 
 

@@ -26,6 +26,8 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, _end)
+    # a helper of multiprocessing that outlives this process reports what it cleans up
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     from dbt.cli.main import cli  # (imports take seconds)
 
     sys.argv[0] = "dbt"

@@ -159,9 +159,15 @@ def text_format(
             raise InputError([f"{path} is {what} and no text with columns; export it as CSV"])
     encoding = encoding or _encoding(path, head)
     text = head.decode(_CODECS.get(encoding, encoding), errors="replace").removeprefix("\ufeff")
+    if not re.sub(r"(?i)^\s*sep=.(?=\s|$)", "", text).strip("\0 \t\r\n"):
+        raise InputError([f"{path} is empty; there is nothing to read"])
     lines = io.StringIO(text, newline=None).read().split("\n")
     if len(head) == _HEAD_BYTES:
         lines.pop()  # cut off
+    if not lines:
+        raise InputError(
+            [f"{path}: its first line does not end; check the line ends of the export"]
+        )
     lines = _joined(lines[: _HEAD_LINES + _MOST_LINES_ABOVE])
     delimiter, header = _header(path, lines, n_known, n_required)
     columns = [_BREAK.sub(" ", name) for name in _fields(lines[header], delimiter)]

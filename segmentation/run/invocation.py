@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -11,6 +12,8 @@ from segmentation.engine.options import EngineOptions
 from segmentation.engine.session import Engine
 from segmentation.inputs.locations import Location
 
+#: Control characters but for tabs and line breaks; ids and values of the inputs may have them.
+_STEERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Statuses of a node that fail a run.
 FAILURES: Final = frozenset({"error", "fail", "runtime error", "partial success"})
 #: Statuses of a node that did what it should.
@@ -110,8 +113,10 @@ class Outcome:
     problem: str | None = None
 
     def to_json(self) -> str:
-        """The JSON object that the macro `show` reads."""
-        return json.dumps({"lines": list(self.lines), "problem": self.problem})
+        """The JSON object that the macro `show` reads; nothing in it can steer a terminal."""
+        lines = [_STEERING.sub(" ", line) for line in self.lines]
+        problem = self.problem and _STEERING.sub(" ", self.problem)
+        return json.dumps({"lines": lines, "problem": problem})
 
 
 def node_results(text: str) -> list[NodeResult]:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import duckdb
 
+from segmentation.warehouse.secrets import without_secrets
+
 #: Seconds between two looks at a file that another process has open.
 _PAUSE: Final = 0.5
 
@@ -147,7 +149,9 @@ def opened_to_read(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         file, or if it lacks a table that the block reads.
     """
     if not path.is_file():
-        raise DatabaseError(f"there is no database {path}; run make build first")
+        raise DatabaseError(
+            f"there is no database {without_secrets(str(path))}; run make build first"
+        )
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             yield connection

@@ -274,6 +274,7 @@ def test_ctrl_c_ends_make_build_at_once_and_in_one_line(
     assert "The build was interrupted: readers have the last complete build" in shown
     assert "Traceback" not in shown
     assert "KeyboardInterrupt" not in shown
+    assert "resource_tracker" not in shown
     if moment == ": fitting":
         start.assert_whole(project)
     elif moment != "Published:":

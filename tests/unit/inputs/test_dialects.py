@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions
+from segmentation.inputs.text_files import text_format
 
 pytestmark = pytest.mark.slow
 
@@ -227,3 +229,25 @@ def test_amounts_with_unquoted_thousands_are_never_cut_silently(
         n_split = sum(abs(line.cents) >= 100_000 for line in lines)
         assert report.plans["sales"].lines.height == n_split
         assert report.is_good == (n_split == 0 and sum(line.cents for line in lines) > 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"sep=;\n", "is empty; there is nothing to read"),
+        (b"sep=;", "is empty; there is nothing to read"),
+        (b"\xff\xfe", "is empty; there is nothing to read"),
+        (b"\xff\xfe\n\x00", "is empty; there is nothing to read"),
+        (b"\xef\xbb\xbf", "is empty; there is nothing to read"),
+        (b"store_id," + b"x" * 2_000_000 + b"\nS1,1", ": its first line does not end; check"),
+        (b"x" * 2_000_000, ": its first line does not end; check"),
+    ],
+)
+def test_a_file_without_a_line_is_refused_in_words(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "facts.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        text_format(path, len, 1)
+    assert f"{path}{message}" in str(raised.value) or f"{path} {message}" in str(raised.value)

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from segmentation.run.invocation import Outcome
 from segmentation.run.plugin import Plugin, segmentation_setting
 
 from .helpers import invocation
@@ -163,3 +164,8 @@ def test_a_database_that_cannot_be_written_is_reported_without_a_traceback(
         assert outcome["problem"].startswith("this run cannot be logged: ")
         assert outcome["problem"].endswith("No space left on device")
         assert "\n" not in outcome["problem"]
+
+
+def test_nothing_that_a_run_shows_can_steer_a_terminal() -> None:
+    shown = json.loads(Outcome(["a\x1b[2J\tb\nc\x9b"], "S\x07").to_json())
+    assert shown == {"lines": ["a [2J\tb\nc "], "problem": "S "}
