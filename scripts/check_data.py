@@ -21,7 +21,7 @@ import duckdb
 import polars as pl
 import yaml
 
-from segmentation.engine.options import EngineError, EngineOptions
+from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
 from segmentation.inputs.check import IntakeReport, check_data
 from segmentation.inputs.names import InputError
@@ -101,8 +101,8 @@ def _check(given: Mapping[str, Any], inputs: Mapping[str, str], today: dt.date) 
     known = _known_sources(given)
     if problems := options.unknown_inputs(known):
         raise InputError(problems)
-    engine_options = EngineOptions.from_var(given.get("engine"))
-    engine = Engine(engine_options) if engine_options and "sales" in inputs else None
+    given_engine = Engine.from_var(given.get("engine"))
+    engine = given_engine if "sales" in inputs else None
     if engine is not None:
         engine.check()
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from segmentation.engine.options import EngineError, EngineOptions
+from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
 from segmentation.publishing.engine_tables import publish_to_engine
 from segmentation.publishing.lake import LATEST, publish_to_lake, runs_to_keep
@@ -57,11 +57,12 @@ def to_engine(path: Path) -> str:
         given = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise EngineError(f"VARS: {' '.join(str(error).split())}") from error
-    options = EngineOptions.from_var(given.get("engine")) if isinstance(given, dict) else None
-    if options is None:
+    engine = Engine.from_var(given.get("engine")) if isinstance(given, dict) else None
+    if engine is None:
         raise EngineError("the var engine is not given; run make publish-engine VARS=my.yml")
-    n_tables = publish_to_engine(path, Engine(options))
-    return f"{without_secrets(options.tables)}: {n_tables} tables written as {options.format}"
+    n_tables = publish_to_engine(path, engine)
+    place, form = without_secrets(engine.options.tables), engine.options.format
+    return f"{place}: {n_tables} tables written as {form}"
 
 
 def to_files(path: Path) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import pyarrow as pa
 from pyarrow import dataset, fs
@@ -40,6 +40,18 @@ class Engine:
     """A Spark Connect server and the folder that it shares with this machine."""
 
     options: EngineOptions
+
+    @classmethod
+    def from_var(cls, given: object) -> Self | None:
+        """The engine of the var `engine`; None where no engine is set.
+
+        Raises
+        ------
+        EngineError
+            As `EngineOptions.from_var`.
+        """
+        options = EngineOptions.from_var(given)
+        return cls(options) if options else None
 
     def check(self, libraries: Sequence[str] = ()) -> None:
         """Look at everything that a build needs of the engine.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import duckdb
 import polars as pl
 
-from segmentation.engine.options import EngineError, EngineOptions, is_table
+from segmentation.engine.options import EngineError, is_table
 from segmentation.engine.sales import drop_results
 from segmentation.engine.session import Engine
 from segmentation.fitting.processes import missing_package
@@ -167,12 +167,12 @@ def fit_on_problems(invocation: Invocation, settings: Settings) -> Iterator[str]
     """Why models cannot be fitted where the setting `fit_on` says."""
     fit_on = settings.project.fit_on
     if fit_on == "engine":
-        options = EngineOptions.from_var(invocation.variables.get("engine"))
-        if options is None:
+        engine = Engine.from_var(invocation.variables.get("engine"))
+        if engine is None:
             yield "segmentation.fit_on: engine needs the var engine, with remote and shared"
             return
         try:
-            Engine(options).check(LIBRARIES)
+            engine.check(LIBRARIES)
         except EngineError as error:
             yield str(error)
     elif fit_on != "processes" and (package := missing_package(fit_on)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from segmentation.engine.options import EngineOptions
 from segmentation.engine.session import Engine
 
 
@@ -21,5 +20,4 @@ def engine_of_run(session: Any) -> Engine | None:
         What dbt gives to a Python model: a cursor of DuckDB.
     """
     ((given,),) = session.execute("select segmentation_engine()").fetchall()
-    options = EngineOptions.from_var(json.loads(given))
-    return Engine(options) if options else None
+    return Engine.from_var(json.loads(given))

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from segmentation.engine.options import EngineOptions
 from segmentation.engine.session import Engine
 from segmentation.inputs.locations import Location
 
@@ -68,8 +67,8 @@ class Invocation:
         EngineError
             If the var `engine` is not allowed.
         """
-        options = EngineOptions.from_var(self.variables.get("engine"))
-        return Engine(options) if options and self.inputs.get("sales") else None
+        engine = Engine.from_var(self.variables.get("engine"))
+        return engine if self.inputs.get("sales") else None
 
     @property
     def locations(self) -> dict[str, Location]:

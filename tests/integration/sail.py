@@ -8,9 +8,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from segmentation.engine.session import _SESSIONS
+from .connect_server import ConnectServer
 
 #: Prints its port once it listens. It runs outside the project: workers need not have its code.
 _SERVER: Final = """
@@ -23,7 +23,7 @@ threading.Event().wait()
 """
 
 
-class Sail:
+class Sail(ConnectServer):
     """A server of Sail, stopped at the end of a `with` block.
 
     Parameters
@@ -53,27 +53,11 @@ class Sail:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the server, and its session: pyspark goes on asking the server of an active one."""
-        session = _SESSIONS.pop(self.remote, None)
-        if session is not None and self._process.poll() is None:
-            session.stop()
+        """Stop the server and its session."""
+        self.stop_session()
         self.kill()
         self._log.close()
         self._folder.cleanup()
-
-    @property
-    def remote(self) -> str:
-        """Address of the server."""
-        return f"sc://127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """Id of the process of the server."""
-        return self._process.pid
-
-    def engine(self, shared: Path, **more: Any) -> dict[str, Any]:
-        """The var `engine`."""
-        return {"remote": self.remote, "shared": str(shared), **more}
 
     def kill(self) -> None:
         """End the server at once, and all tasks with it."""

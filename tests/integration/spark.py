@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from segmentation.engine.session import _SESSIONS
+from .connect_server import ConnectServer
 
 #: Two executors in processes of their own, each with one core and 1 GB.
 _MASTER: Final = "local-cluster[2,1,1024]"
@@ -20,7 +20,7 @@ _STARTED: Final = re.compile(r"Spark Connect server started at: \S*:(\d+)")
 _PATIENCE: Final = 120
 
 
-class Spark:
+class Spark(ConnectServer):
     """A server of Apache Spark, stopped at the end of a `with` block.
 
     Parameters
@@ -62,6 +62,7 @@ class Spark:
             },
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
+            text=True,
             start_new_session=True,
         )
         until = time.monotonic() + _PATIENCE
@@ -74,21 +75,10 @@ class Spark:
 
     def __exit__(self, *_: object) -> None:
         """Stop the server, its executors and its session."""
-        if session := _SESSIONS.pop(self.remote, None):
-            session.stop()
+        self.stop_session()
         os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait()
         self._folder.cleanup()
-
-    @property
-    def remote(self) -> str:
-        """Address of the server."""
-        return f"sc://127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """Id of the process of the server."""
-        return self._process.pid
 
     def executors(self) -> list[int]:
         """Ids of the processes of the executors."""
@@ -99,7 +89,3 @@ class Spark:
             check=False,
         )
         return [int(pid) for pid in found.stdout.split()]
-
-    def engine(self, shared: Path, **more: Any) -> dict[str, Any]:
-        """The var `engine`."""
-        return {"remote": self.remote, "shared": str(shared), **more}

@@ -26,7 +26,7 @@ from segmentation.inputs.number_formats import (
 from segmentation.warehouse.database import sql_literal
 
 MONEY: Final = "decimal(18, 4)"
-#: How a number stands in a text, and by what its digits are to be multiplied.
+#: A number as text, and the factor by which its digits are multiplied.
 STYLES: Final = {
     "{}": "1",
     "-{}": "-1",
