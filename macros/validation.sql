@@ -7,16 +7,15 @@
 
 {#- A value as text in one Unicode form, without blanks and invisible characters around it. Whole numbers that arrive
     as floating point ("12.0") lose the decimals that were never part of an id, and texts that Excel is to leave as
-    they are (`="0012"`) what protects them. The normalization of DuckDB ends at a NUL. -#}
+    they are (`="0012"`) what protects them. DuckDB's normalization ends at a NUL, so it works from NUL to NUL. -#}
 {% macro tidy_text(column) -%}
-    regexp_replace(regexp_replace(nfc_normalize(replace(
+    regexp_replace(regexp_replace(array_to_string(list_transform(string_split(
         case
             when typeof({{ column }}) in ('DOUBLE', 'FLOAT') then regexp_replace({{ column }}::varchar, '\.0$', '')
             else {{ column }}::varchar
         end,
-        chr(0),
-        chr(1)
-    )), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+        chr(0)
+    ), lambda part: nfc_normalize(part)), chr(0)), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
 {%- endmacro %}
 
 
