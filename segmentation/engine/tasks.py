@@ -212,6 +212,8 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
     connection = duckdb.connect(
         config={"threads": 1, "temp_directory": tempfile.gettempdir(), **order.settings}
     )
+    # DuckDB takes a stream for one row; it would keep all rows and join the small tables to them
+    connection.execute("set disabled_optimizers = 'build_side_probe_side'")
 
     def name(text: str) -> str:
         return '"' + text.replace('"', '""') + '"'

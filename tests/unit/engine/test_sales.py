@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -199,6 +200,23 @@ def test_a_task_gets_only_the_columns_that_the_query_reads(
         "Column<'`Store`'>",
         "Column<'`sold_on`'>",
     ]
+
+
+def test_rows_stream_through_a_task_past_the_small_tables(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    class _Small(_Partitions):
+        def _reports(self, frame: Any, order: Order) -> list[dict[str, Any]]:
+            limits = {"memory_limit": "60MB", "max_temp_directory_size": "0KB"}
+            return super()._reports(frame, replace(order, settings=limits))
+
+    some = _table([("1", f"{place}.00", None) for place in range(10_000)])
+    rows = pa.concat_tables([some] * 300)
+    sales = EngineSales(_Small(tmp_path, [rows]), "sales", n_rows=len(rows))
+    _declared(connection, sales)
+    relation = sales.merged(connection, _OUTCOMES, _MERGE, name="x")
+    found = connection.execute(f"select store_id, n_rows, amount from {relation}").fetchall()
+    assert found == [("S1", 3_000_000, Decimal("14998500000.0000"))]
 
 
 def test_rows_that_appear_during_the_build_stop_it(
