@@ -79,12 +79,13 @@ class EngineSales:
         connection.register("_engine_rows", empty)
         described = connection.execute("describe from _engine_rows").fetchall()
         connection.unregister("_engine_rows")
-        columns = ", ".join(f"null::{row[1]} as {sql_name(row[0])}" for row in described)
+        # in every column too: DuckDB needs no row to know that a null is not "S1"
+        refused = f"error({sql_literal(_ON_ENGINE)})"
+        columns = ", ".join(f"{refused}::{row[1]} as {sql_name(row[0])}" for row in described)
         schema = f"{sql_name(_database(connection))}.{SCHEMA}"
         connection.execute(f"create schema if not exists {schema}")
         connection.execute(
-            f"create or replace view {schema}.{ROWS} as select {columns}"
-            f" where error({sql_literal(_ON_ENGINE)})::boolean"
+            f"create or replace view {schema}.{ROWS} as select {columns} where {refused}::boolean"
         )
         return f"{schema}.{ROWS}"
 

@@ -830,35 +830,37 @@ class _Column:
         if self.plan.name != "sales":
             return ""
         is_named = _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)) is not None
-        if not is_named and not self._holds_currencies():
+        if not is_named and not self._begins_with_currency():
             return ""
         distinct = self.plan.grouped(
             self.connection,
             f"select distinct {tidy(self.name)} as name from {self.plan.relation} where name <> ''",
             {},
         )
-        names = self.connection.execute(
-            f"select name from {distinct} order by name limit {_MOST_EXAMPLES}"
-        ).fetchall()
-        if len(names) < 2:  # noqa: PLR2004
+        names = [
+            name
+            for (name,) in self.connection.execute(
+                f"select name from {distinct} order by name"
+            ).fetchall()
+        ]
+        if len(names) < 2 or not (is_named or _are_currencies(names)):  # noqa: PLR2004
             return ""
+        shown = " and ".join(map(repr, names[:_MOST_EXAMPLES]))
         return (
-            f"{self._shown()} names several currencies, such as "
-            f"{' and '.join(repr(name) for (name,) in names)}; convert all amounts to one, or set "
-            f"{self.setting}: ignore if they are in the same"
+            f"{self._shown()} names several currencies, such as {shown}; convert all amounts to"
+            f" one, or set {self.setting}: ignore if they are in the same"
         )
 
-    def _holds_currencies(self) -> bool:
-        """Whether every value is the sign or the code of a currency, of which there are several."""
-        values = f"select {tidy(self.name)} as name from {self.plan.relation} where name <> ''"
-        first = self.connection.execute(f"{values} limit 1").fetchone()
-        if first is None or not _is_currency(first[0]):
-            return False
-        names = self.connection.execute(f"select distinct name from ({values})").fetchall()
-        if not all(_is_currency(name) for (name,) in names):
-            return False
-        written = [name if is_currency(name) else name.upper() for (name,) in names]
-        return bool(several_currencies([Shape(name, 1) for name in written]))
+    def _begins_with_currency(self) -> bool:
+        """Whether some value is the sign or the code of a currency, so that a look at all pays."""
+        some = self.plan.grouped(
+            self.connection,
+            f"select any_value(text) as text from (select {self.name}::varchar as text from"
+            f" {self.plan.relation}) where text <> ''",
+            {"text": "min"},
+        )
+        ((name,),) = self.connection.execute(f"select {tidy('text')} from {some}").fetchall()
+        return name is not None and _is_currency(name)
 
     def _shapes(self, *, of_cells: bool = False) -> list[Shape]:
         """The texts of the column by shape, or the numbers of the cells of a workbook."""
@@ -980,6 +982,14 @@ class _Column:
 def _is_currency(text: str) -> bool:
     """Whether a text is a sign or a code of a currency, in any case."""
     return is_currency(text) or is_currency(text.upper())
+
+
+def _are_currencies(texts: Sequence[str]) -> bool:
+    """Whether all of some texts are signs or codes of currencies, and not all of one currency."""
+    if not all(map(_is_currency, texts)):
+        return False
+    written = [text if is_currency(text) else text.upper() for text in texts]
+    return bool(several_currencies([Shape(text, 1) for text in written]))
 
 
 def _is_decided(decision: DateDecision, most_lost: float) -> bool:

@@ -56,7 +56,7 @@ def tidy(column: str, *, keep: str = "") -> str:
     """
     text = f"{column}::varchar"
     blanks = sql_literal(BLANKS.replace(keep, ""))
-    # DuckDB's normalization ends at a NUL, so that 12<NUL>34 € would be 12: it works from NUL to NUL
+    # DuckDB's normalization ends at a NUL, so that 12<NUL>34 € would be 12: it gets the parts
     parts = f"list_transform(string_split({text}, chr(0)), lambda part: nfc_normalize(part))"
     whole = f"array_to_string({parts}, chr(0))"
     content = f"regexp_replace(trim({whole}, {blanks}), '{_PROTECTED}', '\\1')"

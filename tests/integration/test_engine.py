@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,8 @@ from segmentation.engine import tasks
 from segmentation.engine.options import EngineError, EngineOptions
 from segmentation.engine.sales import EngineSales
 from segmentation.engine.session import Engine
+from segmentation.inputs.check import check_data
+from segmentation.inputs.options import InputOptions
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, relation_fingerprint
 
 from .helpers import OWN_INPUTS, QUICK, REPOSITORY, Project, is_listed, small_inputs
@@ -91,8 +94,8 @@ def built(project: Project, variables: dict[str, Any], **more: Any) -> dict[str,
         return {name: relation_fingerprint(connection, name) for (name,) in tables}
 
 
-def awkward_sales(folder: Path) -> None:
-    """Typed files in which every kind of value that engines tend to read differently occurs."""
+def numeric_ids(folder: Path) -> None:
+    """Numbers that are no amounts, days with times, and files that differ in their columns."""
     nan, inf = float("nan"), float("inf")
     many = 300
     plain = pl.DataFrame(
@@ -112,7 +115,6 @@ def awkward_sales(folder: Path) -> None:
             "basket": [{"till": i % 3, "ids": [i, None]} for i in range(many)],
         }
     )
-    folder.mkdir()
     plain.write_parquet(folder / "a.parquet")
     own = plain.tail(10).with_columns(pl.col("sold_on").dt.offset_by("1y"))
     # rows that repeat others exactly, and some that do not
@@ -123,17 +125,81 @@ def awkward_sales(folder: Path) -> None:
     plain.head(0).write_parquet(folder / "d.parquet")  # no rows
 
 
+def german_texts(folder: Path) -> None:
+    """Everything is text, as in an export: numbers, days, ids with zeros, words for nothing."""
+    many = 300
+    amounts = ("1.234,50", "0,99", "-3,25 €", "12,00-", "n/a", "", "zwölf", "(7,50)", None)
+    pl.DataFrame(
+        {
+            "Store ID": [
+                (" 007", "7.0", "\u00dcber\u200b", "N/A", "x\0y")[i % 5] for i in range(many)
+            ],
+            "product_id": [f'="{1 + i % 2}-{1 + i % 5}"' for i in range(many)],
+            "sales_amount": [amounts[i % 9] for i in range(many)],
+            "sold_on": [f"{1 + i % 31}.{1 + i % 12:02}.2024" for i in range(many)],
+            "units": [(None, "1", "2,5", "x")[i % 4] for i in range(many)],
+            'Bon.Nr; "neu"`': [f"{i:06}" for i in range(many)],
+        }
+    ).write_parquet(folder / "sales.parquet")
+
+
+def rare_types(folder: Path) -> None:
+    """Wide decimals, large whole numbers as ids, time zones, binary and lists."""
+    many = 300
+    days = pl.datetime_range(
+        pl.datetime(2024, 1, 1, 23, 30), pl.datetime(2024, 10, 26, 23, 30), "1d", eager=True
+    )
+    pl.DataFrame(
+        {
+            "Store ID": pl.Series([2**53 + i % 3 for i in range(many)], dtype=pl.Int64),
+            "product_id": [f"{1 + i % 2}-{1 + i % 5}" for i in range(many)],
+            "sales_amount": pl.Series(
+                [None if i % 9 == 0 else Decimal(i * 10**9 + 1) / 10**8 for i in range(many)],
+                dtype=pl.Decimal(38, 10),
+            ),
+            "sold_on": days.dt.replace_time_zone("Asia/Kolkata").dt.cast_time_unit("us"),
+            "units": pl.Series([i / 3 for i in range(many)], dtype=pl.Float32),
+            "raw": [bytes([i % 256, 0]) for i in range(many)],
+            "tags": [["a", None, str(i)][: i % 4] for i in range(many)],
+            "online": [(True, False, None)[i % 3] for i in range(many)],
+        }
+    ).write_parquet(folder / "sales.parquet")
+
+
 @pytest.mark.parametrize(
-    ("settings", "partitions"),
+    ("sales", "settings", "partitions", "reasons"),
     [
-        ({"duplicate_sales": "reject", "sales_window": {"start": "2024-02-01"}}, 7),
-        ({"returns": "reject", "period": "month"}, "auto"),
+        (
+            numeric_ids,
+            {"duplicate_sales": "reject", "sales_window": {"start": "2024-02-01"}},
+            7,
+            {"store_id is missing", "sales_amount is not finite"},
+        ),
+        (
+            numeric_ids,
+            {"returns": "reject", "period": "month"},
+            "auto",
+            {"store_id is missing", "sales_amount is not finite"},
+        ),
+        (
+            german_texts,
+            {"sales_window": {"start": "2024-02-01"}, "ignore_in_ids": ["leading_zeros"]},
+            3,
+            {"store_id is missing", "sales_amount is not a number", "sold_on is not a date"},
+        ),
+        (rare_types, {"duplicate_sales": "reject"}, "auto", {"sales_amount is missing"}),
     ],
 )
 def test_awkward_values_are_the_same_read_here_and_on_an_engine(
-    sail: Sail, tmp_path: Path, settings: dict[str, Any], partitions: int | str
+    sail: Sail,
+    tmp_path: Path,
+    sales: Callable[[Path], None],
+    settings: dict[str, Any],
+    partitions: int | str,
+    reasons: set[str],
 ) -> None:
-    awkward_sales(tmp_path / "sales")
+    (tmp_path / "sales").mkdir()
+    sales(tmp_path / "sales")
     variables = small_inputs().write(tmp_path / "inputs")
     products = variables["inputs"]["products"]
     variables["inputs"] = {"sales": f"{tmp_path}/sales/*.parquet", "products": products}
@@ -146,8 +212,62 @@ def test_awkward_values_are_the_same_read_here_and_on_an_engine(
     found = built(there, variables, engine=engine)
     assert len(expected) >= 10
     assert differing_tables(expected, found) == []
-    reasons = set(here.table("governance.rejected_rows")["reason"])
-    assert {"store_id is missing", "sales_amount is not finite"} <= reasons
+    assert reasons <= set(here.table("governance.rejected_rows")["reason"])
+
+
+#: What tills and exports put into a column of the sales.
+AWKWARD: Final[dict[str, dict[str, Any]]] = {
+    "currencies": {"WAERS": ["EUR", "USD"]},
+    "currencies that are few": {"paid in": ["EUR", "EUR", "EUR", "zł"]},
+    "returns by a status": {"status": ["sale", "return"]},
+    "returns by a code": {"Type": ["S", "R", "S"]},
+    "decimal or thousands": {"sales_amount": ["1.234", "5.678"]},
+    "several marks": {"sales_amount": ["1.234,50", "7.50", "1,234.50"]},
+    "several currencies": {"sales_amount": ["$ 5.00", "7.00 EUR"]},
+    "day or month": {"sold_on": ["03/04/2025", "05/06/2025"]},
+    "days of several kinds": {"sold_on": ["03/04/2025", "31.12.2024", "2025-02-01"]},
+    "no days": {"sold_on": ["spring", "2025-02-01"]},
+    "numbers with units": {"units": ["2 kg", "3"]},
+    "ids that differ in zeros": {"store_id": ["1", "01", "2"]},
+    "ids that differ in case": {"store_id": ["s1", "S1", "s2"]},
+    "ids with decimals": {"store_id": [1.0, 2.0, 3.5]},
+    "ids that say nothing": {"store_id": ["n/a", None, "", "s1"]},
+    "lists": {"sold_on": [["2025-02-01"]]},
+    "totals": {"store_id": ["s1", "s2", "Total"], "sales_amount": [5.0, 7.0, 4_000.0]},
+    "one amount has the money": {"sales_amount": [1.0] * 299 + [9e9]},
+    "text behind a NUL": {"store_id": ["s\0a", "s\0b"], "sales_amount": ["5", "5\x000"]},
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_the_check_says_the_same_of_awkward_inputs_here_and_on_an_engine(
+    sail: Sail, tmp_path: Path, name: str
+) -> None:
+    inputs = {kind: str(tmp_path / f"{kind}.parquet") for kind in ("sales", "products")}
+    columns = {
+        "store_id": ["s1", "s2", "s3"],
+        "product_id": ["p1", "p2"],
+        "sales_amount": [5.0, 7.25],
+        "sold_on": [dt.date(2025, 2, 1), dt.date(2025, 3, 1)],
+        **AWKWARD[name],
+    }
+    pl.DataFrame(
+        {name: [values[i % len(values)] for i in range(300)] for name, values in columns.items()}
+    ).write_parquet(inputs["sales"])
+    need_states = {"category": ["Food", "Food"], "need_state": ["Lunch", "Dinner"]}
+    pl.DataFrame({"product_id": ["p1", "p2"], **need_states}).write_parquet(inputs["products"])
+    options = EngineOptions.from_var(sail.engine(tmp_path / "shared", partitions=2))
+    assert options is not None
+    reports = []
+    for engine in (None, Engine(options)):
+        with duckdb.connect() as connection:
+            today = dt.date(2025, 12, 31)
+            reports.append(check_data(connection, inputs, InputOptions(), today, engine=engine))
+    here, there = reports
+    assert there.problems == here.problems
+    assert there.remarks == here.remarks
+    assert there.profile().equals(here.profile())
+    assert there.verdicts() == here.verdicts()
 
 
 def test_a_delta_table_gives_the_same_tables_as_its_rows_in_parquet(

@@ -167,13 +167,24 @@ def test_any_partitions_give_the_same_sums_and_the_same_rejected_rows(
     assert all(isinstance(amount, Decimal) for amount in amounts)
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select count(*) from staging.judged",
+        "from engine.sales",
+        "from staging.judged where store_id = 'S1'",
+        'select upper("Store") from engine.sales where "Store" <> \'\' limit 1',
+        "select max(sold_on) from engine.sales where sold_on > date '2024-01-01'",
+        'from staging.stores where given_id not in (select "Store" from engine.sales)',
+    ],
+)
 def test_the_sales_cannot_be_read_past_the_engine(
-    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, sql: str
 ) -> None:
     sales = EngineSales(_Partitions(tmp_path, [_table([])]), "sales")
     _declared(connection, sales)
     with pytest.raises(duckdb.InvalidInputException, match="the sales are on the engine"):
-        connection.execute("select count(*) from staging.judged")
+        connection.execute(sql)
 
 
 def test_a_task_gets_only_the_columns_that_the_query_reads(
