@@ -191,8 +191,10 @@ def decide_columns(
     ]
     if unknown:
         raise InputError(unknown)
+    texts = _some_texts(connection, plan)
     decided = [
-        _Column(connection, plan, column, options, today).decide() for column in _in_order(plan)
+        _Column(connection, plan, column, options, today, texts.get(column)).decide()
+        for column in _in_order(plan)
     ]
     proven = [
         found.number.ruling
@@ -219,6 +221,32 @@ def decide_columns(
             formats.append(found.format)
     by_name = {fmt.column: fmt for fmt in formats}
     return [by_name[column] for column in plan.types]
+
+
+def is_text(kind: str) -> bool:
+    """Whether values of a DuckDB type are texts."""
+    return kind == "VARCHAR" or kind.startswith("ENUM")
+
+
+def _some_texts(connection: duckdb.DuckDBPyConnection, plan: InputPlan) -> dict[str, str | None]:
+    """A value of each column of texts of the sales that no rule reads, in one pass over rows."""
+    names = {
+        column: sql_name(column)
+        for column, kind in plan.types.items()
+        if is_text(kind) and plan.name == "sales" and _role(plan, column) == "text"
+    }
+    if not names:
+        return {}
+    filled = ", ".join(f"nullif({name}::varchar, '') as {name}" for name in names.values())
+    chosen = ", ".join(f"any_value({name}) as {name}" for name in names.values())
+    some = plan.grouped(
+        connection,
+        f"select {chosen} from (select {filled} from {plan.relation})",
+        dict.fromkeys(names, "min"),
+    )
+    tidied = ", ".join(map(tidy, names.values()))
+    (found,) = connection.execute(f"select {tidied} from {some}").fetchall()
+    return dict(zip(names, found, strict=True))
 
 
 @dataclass(frozen=True)
@@ -253,8 +281,10 @@ class _Column:
         column: str,
         options: InputOptions,
         today: dt.date,
+        some_text: str | None = None,
     ) -> None:
         self.connection, self.plan, self.column, self.today = connection, plan, column, today
+        self.some_text = some_text
         self.role = _role(plan, column)
         self.given: ColumnOptions = options.column(plan.name, column)
         self.ignored = options.ignored_in_ids
@@ -830,7 +860,7 @@ class _Column:
         if self.plan.name != "sales":
             return ""
         is_named = _NAMES_OF_CURRENCIES.fullmatch(normalized(self.column)) is not None
-        if not is_named and not self._begins_with_currency():
+        if not is_named and not _is_currency(self.some_text or ""):
             return ""
         distinct = self.plan.grouped(
             self.connection,
@@ -850,17 +880,6 @@ class _Column:
             f"{self._shown()} names several currencies, such as {shown}; convert all amounts to"
             f" one, or set {self.setting}: ignore if they are in the same"
         )
-
-    def _begins_with_currency(self) -> bool:
-        """Whether some value is the sign or the code of a currency, so that a look at all pays."""
-        some = self.plan.grouped(
-            self.connection,
-            f"select any_value(text) as text from (select {self.name}::varchar as text from"
-            f" {self.plan.relation}) where text <> ''",
-            {"text": "min"},
-        )
-        ((name,),) = self.connection.execute(f"select {tidy('text')} from {some}").fetchall()
-        return name is not None and _is_currency(name)
 
     def _shapes(self, *, of_cells: bool = False) -> list[Shape]:
         """The texts of the column by shape, or the numbers of the cells of a workbook."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
-from segmentation.inputs.columns import ColumnFormat
+from segmentation.inputs.columns import ColumnFormat, is_text
 from segmentation.inputs.losses import Losses, amounts, listed, percent
 from segmentation.inputs.names import in_yaml, normalized
 from segmentation.inputs.reading import InputPlan
@@ -104,6 +104,8 @@ def status_doubts(
         if column.read_as != "text" or _OF_OTHERS.search(normalized(column.column)):
             continue
         codes = next((c for c in _CODES if c.names.fullmatch(normalized(column.column))), None)
+        if codes is None and not is_text(plan.types[column.column]):
+            continue
         meanings = dict.fromkeys(_WORDS, "word")
         if codes is not None:
             meanings |= dict.fromkeys(codes.no_sale, "code") | dict.fromkeys(codes.sale, "sale")
