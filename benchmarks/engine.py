@@ -1,10 +1,11 @@
 """What the engine path costs: sums of sales and fits, on Sail and on Apache Spark.
 
-``python -m benchmarks.engine [--rows ROWS ...] [--scopes N] [--partitions N]`` builds
-``int_sales_outcomes`` from Parquet here, on Sail (a Spark Connect server without Java) and, where
-``STORE_SEGMENTS_SPARK`` names its folder, on Apache Spark with two executors. It compares CPU seconds
-of all processes: those of the build and those of the server. The peer in Spark SQL joins and groups
-the same rows on the same server, without rejected rows and their reasons. Fits of many scopes run in
+``python -m benchmarks.engine [--rows ROWS ...] [--scopes N] [--stores N] [--partitions N]`` builds
+what reads the rows of sales, from Parquet here, on Sail (a Spark Connect server without Java) and,
+where ``STORE_SEGMENTS_SPARK`` names its folder, on Apache Spark with two executors. It compares CPU
+seconds of all processes, those of the build and those of the server: for the check and all models,
+and for the largest of them alone, ``int_sales_outcomes``. The peer in Spark SQL joins and groups the
+same rows on the same server, without rejected rows and their reasons. Fits of many scopes run in
 processes here and in tasks there.
 """
 
@@ -24,7 +25,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from benchmarks import data
 from benchmarks.dbt_runs import dbt, scratch
-from benchmarks.many_scopes import features_of
+from benchmarks.many_scopes import STORES, features_of
 from segmentation.engine.options import EngineOptions
 from segmentation.engine.sales import EngineSales
 from segmentation.engine.session import Engine
@@ -35,6 +36,8 @@ from tests.integration.sail import Sail
 from tests.integration.spark import Spark
 
 MODEL: Final = "int_sales_outcomes"
+#: Models that need everything that comes from the rows.
+READ: Final = ("+int_rejected_rows", "+int_repeated_sales", "+int_sales_by_period")
 MERGE: Final = {
     "n_rows": "sum",
     "sales_amount": "sum",
@@ -152,21 +155,23 @@ def compare_sums(rows: int, partitions: int | str) -> None:
     variables: dict[str, Any] = {"inputs": inputs, "external_sources": []}
     print(f"{rows:,} rows of Parquet, partitions: {partitions}", flush=True)  # noqa: T201
     with scratch() as here, scratch() as shared:
-        chosen = ("run", "--select", f"+{MODEL}")
-        dbt(here, *chosen, variables=variables)
+        chosen = ("run", "--select", *READ)
+        with shown("here: the check and all models"):
+            dbt(here, *chosen, variables=variables)
         sql = next((here / "target" / "compiled").rglob(f"{MODEL}.sql")).read_text()
         with duckdb.connect(str(here / "bench.duckdb")) as connection:
-            with shown("DuckDB, all cores") as local:
+            with shown(f"here: {MODEL}") as local:
                 connection.execute(f"create or replace table features.{MODEL} as {sql}")
             expected = relation_fingerprint(connection, f"features.{MODEL}")
         for name, start in servers().items():
             with scratch() as there, start() as server:
                 given = server.engine(shared, partitions=partitions)
-                dbt(there, *chosen, variables={**variables, "engine": given})
+                with shown(f"{name}: the check and all models", server.pid):
+                    dbt(there, *chosen, variables={**variables, "engine": given})
                 engine = engine_of(server, shared, partitions)
                 with duckdb.connect(str(there / "bench.duckdb")) as connection:
                     remembered = EngineSales.remembered(connection, engine)
-                    with shown(f"{name}: tasks, and merging", server.pid) as ours:
+                    with shown(f"{name}: {MODEL}", server.pid) as ours:
                         relation = remembered.merged(connection, sql, MERGE, name="bench")
                     found = relation_fingerprint(connection, relation)
                     groups = connection.execute(
@@ -185,11 +190,11 @@ def compare_sums(rows: int, partitions: int | str) -> None:
             )
 
 
-def compare_fits(scopes: int, partitions: int | str) -> None:
+def compare_fits(scopes: int, stores: int, partitions: int | str) -> None:
     """Measure fits of many scopes on all servers; the models must be equal."""
-    features, names = features_of(scopes)
+    features, names = features_of(scopes, stores)
     by_scope = {str(scope): part for (scope,), part in sorted(features.group_by("scope"))}
-    print(f"fits of {scopes} scopes, {len(features) // scopes} stores each", flush=True)  # noqa: T201
+    print(f"fits of {scopes} scopes, {stores:,} stores each", flush=True)  # noqa: T201
 
     def fit(fit_on: str, engine: Engine | None = None) -> pl.DataFrame:
         settings = Settings({"fit_on": fit_on})
@@ -219,12 +224,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000_000, 100_000_000])
     parser.add_argument("--scopes", type=int, default=200)
+    parser.add_argument("--stores", type=int, default=STORES)
     parser.add_argument("--partitions", type=_partitions, default="auto")
     given = parser.parse_args()
     for rows in given.rows:
         compare_sums(rows, given.partitions)
     if given.scopes:
-        compare_fits(given.scopes, given.partitions)
+        compare_fits(given.scopes, given.stores, given.partitions)
 
 
 def _partitions(text: str) -> int | str:

@@ -20,7 +20,7 @@ GROWTH: Final = (10, 20, 40)
 OVERHEAD_LIMIT, RECIPE_LIMIT = 1.25, 10.0
 
 
-def features_of(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def features_of(categories: int, stores: int = STORES) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`feat_internal` and `scope_features` of the generated shops."""
     from segmentation.features.vectors import internal_features  # noqa: PLC0415
     from segmentation.settings import Settings  # noqa: PLC0415
@@ -29,7 +29,7 @@ def features_of(categories: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         sales = connection.sql(
             f"""
             select store_id, category, need_state, sales_amount, 1 as n_rows
-            from '{data.shop_sales(STORES, categories)}'
+            from '{data.shop_sales(stores, categories)}'
             inner join '{data.shop_products(categories)}' using (product_id)
             """
         ).pl()
