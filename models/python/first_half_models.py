@@ -8,6 +8,7 @@ from segmentation.settings import Settings
 def model(dbt, session):
     """Read the sales by period and the models so far, return the rows that are new."""
     return first_half_models(
+        session,
         sales=dbt.ref("int_sales_by_period"),
         categories=dbt.ref("feat_internal")
         .select("scope")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from segmentation.features.vectors import (
 from segmentation.fitting.model import AffineModel
 from segmentation.fitting.registry import fit_lane, training_data, training_data_sha256
 from segmentation.settings import Settings
+from segmentation.warehouse.parts import RowsBy, collected
 
 _SCOPE_FEATURES: Final = pl.Schema(
     {
@@ -132,6 +133,7 @@ def first_half(
 
 
 def first_half_models(
+    session: Any,
     sales: duckdb.DuckDBPyRelation,
     categories: Iterable[str],
     settings: Settings,
@@ -140,10 +142,13 @@ def first_half_models(
 ) -> pl.DataFrame:
     """Rows to add to `first_half_models`: the internal lane, fitted on the first half.
 
-    Models are found by content, as those of the lanes are (`registry.fit_lane`).
+    Models are found by content, as those of the lanes are (`registry.fit_lane`). The first half of
+    one category is made and read after the other.
 
     Parameters
     ----------
+    session
+        Cursor that reads `sales`; it gets a temporary table.
     sales
         `int_sales_by_period`.
     categories
@@ -160,16 +165,19 @@ def first_half_models(
     polars.DataFrame
         Schema `MODEL_SCHEMA`; no row where nothing is new, or where two halves cannot be compared.
     """
-    found = {
-        category: first_half(sales, whole, category, settings)
-        for category, whole in panels(sales, sorted(categories), settings.project.period)
-    }
+    names = [pl.DataFrame(schema=_SCOPE_FEATURES)]
+
+    def features() -> Iterator[pl.DataFrame]:
+        for category, whole in panels(sales, sorted(categories), settings.project.period):
+            known = first_half(sales, whole, category, settings)
+            names.append(known.scope_features)
+            yield known.features
+
+    kept = collected(session, "first_half_parts", features(), INTERNAL_SCHEMA)
     return fit_lane(
         lane="internal",
-        features={category: one.features for category, one in found.items() if len(one.features)},
-        scope_features=pl.concat(
-            [pl.DataFrame(schema=_SCOPE_FEATURES), *(one.scope_features for one in found.values())]
-        ),
+        features=RowsBy(kept, "scope"),
+        scope_features=pl.concat(names),
         settings=settings,
         existing=existing,
         report=lambda _: None,

@@ -33,7 +33,7 @@ def planted() -> Panel:
 def models(planted: Panel) -> pl.DataFrame:
     with duckdb.connect() as connection:
         sales = sales_of({"Tea": planted}, connection)
-        return first_half_models(sales, ["Tea"], SETTINGS, existing=None)
+        return first_half_models(connection, sales, ["Tea"], SETTINGS, existing=None)
 
 
 def with_another_second_half(whole: Panel) -> Panel:
@@ -67,7 +67,7 @@ def test_another_second_half_changes_nothing_that_was_fitted_on_the_first(
     changed = with_another_second_half(planted)
     with duckdb.connect() as connection:
         sales = sales_of({"Tea": changed}, connection)
-        assert first_half_models(sales, ["Tea"], SETTINGS, existing=models).is_empty()
+        assert first_half_models(connection, sales, ["Tea"], SETTINGS, existing=models).is_empty()
         known = known_of(sales)
     with duckdb.connect() as connection:
         before = known_of(sales_of({"Tea": planted}, connection))
@@ -91,7 +91,9 @@ def test_too_little_data_is_not_fitted() -> None:
     short, _ = simulated_chain(n_stores=40, n_periods=6)
     with duckdb.connect() as connection:
         sales = sales_of({"Tea": short}, connection)
-        assert first_half_models(sales, ["Tea", "Bread"], SETTINGS, existing=None).is_empty()
+        assert first_half_models(
+            connection, sales, ["Tea", "Bread"], SETTINGS, existing=None
+        ).is_empty()
         known = known_of(sales)
     assert first_clusters(known, "Tea", pl.DataFrame(), SETTINGS).problem is not None
 

@@ -99,7 +99,7 @@ def validity(
         segments,
         attributes,
         history_of(segments, dt.date(2030, 1, 1), connection),
-        first_half_models(sales, sorted(chains), SETTINGS, existing=None),
+        first_half_models(connection, sales, sorted(chains), SETTINGS, existing=None),
         SETTINGS,
     )
 
@@ -131,7 +131,7 @@ def test_segments_of_a_build_before_the_second_half_are_tested(
     own = segments.filter(pl.col("category") == "Tea")
     sales = sales_of(tea, connection)
     split_on = halves(chains["Tea"])[1].starts[0]
-    none = first_half_models(sales, [], SETTINGS, existing=None)
+    none = first_half_models(connection, sales, [], SETTINGS, existing=None)
     for known_on, verdict in (
         (split_on - dt.timedelta(days=1), "holds"),
         (split_on, "not possible"),
@@ -153,14 +153,14 @@ def test_sales_without_dates_are_not_tested_and_have_no_other_rows(
         segments,
         NO_ATTRIBUTES,
         history_of(segments, dt.date(1999, 1, 1), connection),
-        first_half_models(sales, [], SETTINGS, existing=None),
+        first_half_models(connection, sales, [], SETTINGS, existing=None),
         SETTINGS,
     )
     assert set(found["verdict"]) == {"not possible"}
     assert "there are no sales with dates" in explanation(found, "Tea", "segments")
     assert expected_shares_table(sales, segments, SETTINGS).is_empty()
     value = value_table(
-        sales, segments, first_half_models(sales, [], SETTINGS, existing=None), SETTINGS
+        sales, segments, first_half_models(connection, sales, [], SETTINGS, existing=None), SETTINGS
     )
     assert value.height == 3
     assert all("there are no sales with dates" in text for text in value["explanation"])
@@ -196,7 +196,7 @@ def test_more_clusters_than_are_planted_are_not_worth_their_upkeep(
     chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
 ) -> None:
     sales = sales_of(chains, connection)
-    models = first_half_models(sales, sorted(chains), SETTINGS, existing=None)
+    models = first_half_models(connection, sales, sorted(chains), SETTINGS, existing=None)
     found = value_table(sales, segments, models, SETTINGS)
     assert set(found["category"]) == {"Bread", "Honey", "Tea"}
     assert explanations(found)["Honey"] == (
@@ -261,7 +261,7 @@ def test_the_order_of_products_is_tested_where_there_are_clusters(
     chains: dict[str, Panel], segments: pl.DataFrame, connection: duckdb.DuckDBPyConnection
 ) -> None:
     sales = sales_of(chains, connection)
-    models = first_half_models(sales, list(chains), SETTINGS, existing=None)
+    models = first_half_models(connection, sales, list(chains), SETTINGS, existing=None)
     validity = validity_table(
         sales,
         segments,
