@@ -24,6 +24,7 @@ import yaml
 from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
 from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.given_vars import read_vars
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.settings import Settings, SettingsError
@@ -65,13 +66,9 @@ def _vars(given: str) -> dict[str, Any]:
     """The vars from a file or from text."""
     is_file = given.endswith((".yml", ".yaml"))
     try:
-        text = Path(given).read_text(encoding="utf-8") if is_file else given
-        content = yaml.safe_load(text) or {}
-    except (OSError, yaml.YAMLError) as error:
-        problem = str(error).partition("\n")[0]
-        raise InputError([f"--vars {given}: {problem}"]) from error
-    if not isinstance(content, dict):
-        raise InputError([f"--vars {given}: it is a mapping, such as inputs: {{sales: sales.csv}}"])
+        content = read_vars(Path(given).read_text(encoding="utf-8") if is_file else given)
+    except (OSError, ValueError) as error:
+        raise InputError([f"--vars {given}: {error}" if is_file else str(error)]) from error
     if problems := misspelled_vars(content):
         raise InputError(problems)
     return content

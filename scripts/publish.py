@@ -11,10 +11,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
+from segmentation.inputs.given_vars import VarsError, read_vars
 from segmentation.publishing.engine_tables import publish_to_engine
 from segmentation.publishing.lake import LATEST, publish_to_lake, runs_to_keep
 from segmentation.publishing.postgres import publish_to_postgres
@@ -52,12 +51,8 @@ def to_lake(path: Path) -> str:
 
 def to_engine(path: Path) -> str:
     """Publish to the engine of the vars, say how many tables it has."""
-    text = os.environ.get("STORE_SEGMENTS_VARS") or "{}"
-    try:
-        given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EngineError(f"VARS: {' '.join(str(error).split())}") from error
-    engine = Engine.from_var(given.get("engine")) if isinstance(given, dict) else None
+    given = read_vars(os.environ.get("STORE_SEGMENTS_VARS", ""))
+    engine = Engine.from_var(given.get("engine"))
     if engine is None:
         raise EngineError("the var engine is not given; run make publish-engine VARS=my.yml")
     n_tables = publish_to_engine(path, engine)
@@ -82,7 +77,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         sys.stdout.write(TARGETS[arguments.target](arguments.published) + "\n")
-    except (MissingPackageError, PublishingError, EngineError) as error:
+    except (MissingPackageError, PublishingError, EngineError, VarsError) as error:
         sys.stderr.write(f"{arguments.target}: {error}\n")
         return 2
     return 0
