@@ -133,6 +133,35 @@ def wait_until_free(path: str, seconds: float) -> None:
             return
 
 
+def attach(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> None:
+    """Attach a database of the profile.
+
+    Parameters
+    ----------
+    connection
+        Connection that attaches it.
+    sql
+        The statement.
+    path
+        What the profile has as its path.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be attached. Neither the message nor a traceback has a password in it.
+    """
+    cause = None
+    try:
+        connection.execute(sql)
+    except duckdb.Error as error:
+        cause = " ".join(without_secrets(str(error)).split())
+    if cause:
+        raise DatabaseError(
+            f"cannot attach the database {without_secrets(path)}: {cause}; "
+            "start its server, or correct its address in the environment or in profiles.yml"
+        )
+
+
 @contextmanager
 def opened_to_read(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Connection that reads a built database, closed at the end of the block.
