@@ -13,6 +13,8 @@ import duckdb
 
 from segmentation.warehouse.secrets import without_secrets
 
+#: Names that DuckDB gives to no file.
+_RESERVED: Final = frozenset({"main", "system", "temp"})
 #: Seconds between two looks at a file that another process has open.
 _PAUSE: Final = 0.5
 
@@ -65,16 +67,24 @@ def is_file(database: str) -> bool:
 
 
 def check_name(path: str) -> None:
-    """Refuse a file name that dbt-duckdb cannot quote: the name of the database is made from it.
+    """Refuse a file name from which dbt-duckdb cannot make the name of the database.
 
     Raises
     ------
     DatabaseError
-        If the name contains a quote.
+        If dbt could not quote the name, or if DuckDB would give the database another one.
     """
-    if set(Path(path).stem) & set("'\""):
+    stem = Path(path).stem
+    reason = ""
+    if set(path) & set("#?"):
+        reason = "dbt takes what follows # or ? for no part of the path"
+    elif not stem.isprintable() or set(stem) & set("'\";"):
+        reason = "the name of the file has a quote, a semicolon or an invisible character in it"
+    elif stem.lower() in _RESERVED:
+        reason = f"{stem} is a name of DuckDB's own"
+    if reason:
         raise DatabaseError(
-            f"STORE_SEGMENTS_DB: {path!r} is not allowed; the name of the file has a quote in it"
+            f"STORE_SEGMENTS_DB: {without_secrets(path)!r} is not allowed; {reason}"
         )
 
 

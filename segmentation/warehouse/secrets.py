@@ -74,7 +74,7 @@ def without_secrets(value: Any) -> Any:
             else without_secrets(item)
             for key, item in value.items()
         }
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     if isinstance(value, str):
         without_urls = "".join(_without_urls(value))
