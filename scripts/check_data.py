@@ -28,6 +28,7 @@ from segmentation.inputs.given_vars import read_vars
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.settings import Settings, SettingsError
+from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.secrets import without_secrets
 
 _PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -127,7 +128,7 @@ def _show(report: IntakeReport) -> None:
     remarks = [f"  {name}: {text}" for name, texts in report.remarks.items() for text in texts]
     if remarks:
         lines += ["", "Worth a look:", *remarks]
-    print(without_secrets("\n".join(lines)))  # noqa: T201
+    print(visible(without_secrets("\n".join(lines))))  # noqa: T201
 
 
 def _table(profile: pl.DataFrame) -> list[str]:
@@ -182,7 +183,8 @@ def _merged(report: IntakeReport, inputs: Mapping[str, str], given: Mapping[str,
 
 
 def _stop(problems: Sequence[str]) -> int:
-    print(without_secrets("check-data: " + "\n".join(problems)), file=sys.stderr)  # noqa: T201
+    text = visible(without_secrets("check-data: " + "\n".join(problems)))
+    print(text, file=sys.stderr)  # noqa: T201
     return 1
 
 

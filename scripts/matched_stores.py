@@ -14,6 +14,7 @@ import duckdb
 
 from segmentation.evaluation.matching import MatchedStores, matched_stores
 from segmentation.evaluation.periods import panels
+from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
 
@@ -137,9 +138,9 @@ def main(given: Sequence[str] | None = None) -> int:
             text = getattr(found, name).write_csv()
             write_file(arguments.output / f"{name}.csv", text.encode())
     except (DatabaseError, FileError, MatchingError) as error:
-        sys.stderr.write(f"matched stores: {error}\n")
+        sys.stderr.write(visible(f"matched stores: {error}\n"))
         return 2
-    sys.stdout.write(f"{found.effect['explanation'].item()}\n{arguments.output}\n")
+    sys.stdout.write(visible(f"{found.effect['explanation'].item()}\n{arguments.output}\n"))
     return 0
 
 

@@ -194,4 +194,4 @@ def test_a_database_that_cannot_be_written_is_reported_without_a_traceback(
 
 def test_nothing_that_a_run_shows_can_steer_a_terminal() -> None:
     shown = json.loads(Outcome(["a\x1b[2J\tb\nc\x9b"], "S\x07").to_json())
-    assert shown == {"lines": ["a [2J\tb\nc "], "problem": "S "}
+    assert shown == {"lines": ["a␛[2J\tb\nc\ufffd"], "problem": "S␇"}

@@ -56,6 +56,20 @@ def test_data_that_is_refused_gives_the_setting_and_a_status(
     assert "set columns: {sales: {store_id: Store}}" in capsys.readouterr().out
 
 
+def test_control_characters_of_values_are_shown_as_symbols(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "products.csv").write_text(
+        "product_id,category,need_state,colo\x1b[2Jr\np\x1b[2J1,Food\x9b,\x07Fresh,red\n"
+    )
+    assert main([*inputs, "--vars", "columns: {sales: {store_id: Store}}", *TODAY]) == 1
+    assert main([*inputs, "x\x1b[2J", *TODAY]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "p␛[2J1" in shown
+    assert "x␛[2J" in shown or "x\\x1b[2J" in shown
+    assert not set(shown) & set("\x1b\x9b\x07")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
