@@ -102,7 +102,7 @@ def folders() -> Iterator[Finding]:
     places = {
         "published folder": Path(published).parent if published else database.parent / "published",
         "pictures": Path(os.environ.get("STORE_SEGMENTS_PICTURES") or PROJECT / "assets"),
-        "dbt target": Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target"),
+        "dbt target": PROJECT / (os.environ.get("DBT_TARGET_PATH") or "target"),
         "dbt log": Path(os.environ.get("DBT_LOG_PATH") or PROJECT / "logs"),
     }
     yield _database(database)

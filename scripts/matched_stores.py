@@ -14,6 +14,7 @@ import duckdb
 
 from segmentation.evaluation.matching import MatchedStores, matched_stores
 from segmentation.evaluation.periods import panels
+from segmentation.run.project import target_folder
 from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
@@ -121,7 +122,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=PROJECT / "target" / "matched_stores",
+        default=target_folder(PROJECT) / "matched_stores",
         help="folder of the CSV files; default: %(default)s",
     )
     arguments = parser.parse_args(given)

@@ -20,6 +20,7 @@ from segmentation.publishing.postgres import publish_to_postgres
 from segmentation.publishing.publish import published_path
 from segmentation.publishing.published import PublishingError
 from segmentation.publishing.workbook import export
+from segmentation.run.project import target_folder
 from segmentation.warehouse.extensions import MissingPackageError
 from segmentation.warehouse.secrets import without_secrets
 
@@ -40,7 +41,7 @@ def to_postgres(path: Path) -> str:
 
 def to_lake(path: Path) -> str:
     """Publish to the lake, report what was written."""
-    location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(PROJECT / "target" / "lake")
+    location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(target_folder(PROJECT) / "lake")
     n_runs = runs_to_keep(os.environ.get("STORE_SEGMENTS_PARQUET_RUNS", ""))
     publication = publish_to_lake(path, location, n_runs)
     return (
@@ -62,7 +63,7 @@ def to_engine(path: Path) -> str:
 
 def to_files(path: Path) -> str:
     """Write the workbook and the CSV files, say where they are."""
-    folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or PROJECT / "target" / "export")
+    folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or target_folder(PROJECT) / "export")
     return "\n".join(map(str, export(path, folder)))
 
 
