@@ -29,6 +29,7 @@ from segmentation.inputs.names import InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.settings import Settings, SettingsError
 from segmentation.warehouse.control_characters import visible
+from segmentation.warehouse.files import FileError, write_file
 from segmentation.warehouse.secrets import without_secrets
 
 _PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -55,12 +56,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stop(str(error).splitlines())
     _show(report)
     text = report.vars_file(inputs) if not project_vars else _merged(report, inputs, project_vars)
-    if given.write:
-        given.write.write_text(text, encoding="utf-8")
-        print(f"\nThe vars are in {given.write}: make build VARS={given.write}")  # noqa: T201
-    else:
-        print(f"\nVars for a build (save them with --write my.yml):\n\n{without_secrets(text)}")  # noqa: T201
+    try:
+        _give(text, given.write)
+    except FileError as error:
+        return _stop([str(error)])
     return 0 if report.is_good else 1
+
+
+def _give(text: str, path: Path | None) -> None:
+    """Write the vars to a file as they are, or show them without secrets."""
+    shown = without_secrets(text)
+    has_secrets = shown != text
+    if path is None:
+        masked = "; passwords are masked here" if has_secrets else ""
+        print(f"\nVars for a build (save them with --write my.yml{masked}):\n\n{shown}")  # noqa: T201
+        return
+    write_file(path, text.encode(), mode=0o600 if has_secrets else 0o666)
+    print(f"\nThe vars are in {path}: make build VARS={path}")  # noqa: T201
+    if has_secrets:
+        print("It has a password in it, and only you can read it.")  # noqa: T201
 
 
 def _vars(given: str) -> dict[str, Any]:

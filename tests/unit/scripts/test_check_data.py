@@ -32,6 +32,33 @@ def test_good_data_gives_a_vars_file_that_checks_the_same(
     assert main(["--vars", str(written), *TODAY]) == 0
 
 
+def test_vars_with_a_password_are_written_as_they_are_for_the_owner_alone(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"columns": {"sales": {"store_id": "Store"}}, "lake": "https://me:Zq7Kx@host/x"}
+    written = tmp_path / "my.yml"
+    arguments = [*inputs, "--vars", yaml.safe_dump(given), *TODAY]
+    assert main([*arguments, "--write", str(written)]) == 0
+    assert yaml.safe_load(written.read_text())["lake"] == given["lake"]
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert main(arguments) == 0
+    shown = "".join(capsys.readouterr())
+    assert "It has a password in it, and only you can read it." in shown
+    assert "--write my.yml; passwords are masked here" in shown
+    assert "lake: https://***@host/x" in shown
+    assert "Zq7Kx" not in shown
+
+
+def test_vars_that_cannot_be_written_are_one_message(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    mapping = "columns: {sales: {store_id: Store}}"
+    written = tmp_path / "file" / "my.yml"
+    assert main([*inputs, "--vars", mapping, "--write", str(written), *TODAY]) == 1
+    assert f"check-data: {written} cannot be written: " in capsys.readouterr().err
+
+
 def test_what_is_worth_a_look_is_shown(
     inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
