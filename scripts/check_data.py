@@ -24,9 +24,12 @@ import yaml
 from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
 from segmentation.inputs.check import IntakeReport, check_data
+from segmentation.inputs.given_vars import read_vars
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.settings import Settings, SettingsError
+from segmentation.warehouse.control_characters import visible
+from segmentation.warehouse.files import FileError, write_file
 from segmentation.warehouse.secrets import without_secrets
 
 _PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -53,25 +56,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stop(str(error).splitlines())
     _show(report)
     text = report.vars_file(inputs) if not project_vars else _merged(report, inputs, project_vars)
-    if given.write:
-        given.write.write_text(text, encoding="utf-8")
-        print(f"\nThe vars are in {given.write}: make build VARS={given.write}")  # noqa: T201
-    else:
-        print(f"\nVars for a build (save them with --write my.yml):\n\n{without_secrets(text)}")  # noqa: T201
+    try:
+        _give(text, given.write)
+    except FileError as error:
+        return _stop([str(error)])
     return 0 if report.is_good else 1
+
+
+def _give(text: str, path: Path | None) -> None:
+    """Write the vars to a file as they are, or show them without secrets."""
+    shown = without_secrets(text)
+    has_secrets = shown != text
+    if path is None:
+        masked = "; passwords are masked here" if has_secrets else ""
+        print(f"\nVars for a build (save them with --write my.yml{masked}):\n\n{shown}")  # noqa: T201
+        return
+    write_file(path, text.encode(), mode=0o600 if has_secrets else 0o666)
+    print(f"\nThe vars are in {path}: make build VARS={path}")  # noqa: T201
+    if has_secrets:
+        print("It has a password in it, and only you can read it.")  # noqa: T201
 
 
 def _vars(given: str) -> dict[str, Any]:
     """The vars from a file or from text."""
     is_file = given.endswith((".yml", ".yaml"))
     try:
-        text = Path(given).read_text(encoding="utf-8") if is_file else given
-        content = yaml.safe_load(text) or {}
-    except (OSError, yaml.YAMLError) as error:
-        problem = str(error).partition("\n")[0]
-        raise InputError([f"--vars {given}: {problem}"]) from error
-    if not isinstance(content, dict):
-        raise InputError([f"--vars {given}: it is a mapping, such as inputs: {{sales: sales.csv}}"])
+        content = read_vars(Path(given).read_text(encoding="utf-8") if is_file else given)
+    except (OSError, ValueError) as error:
+        raise InputError([f"--vars {given}: {error}" if is_file else str(error)]) from error
     if problems := misspelled_vars(content):
         raise InputError(problems)
     return content
@@ -130,7 +142,7 @@ def _show(report: IntakeReport) -> None:
     remarks = [f"  {name}: {text}" for name, texts in report.remarks.items() for text in texts]
     if remarks:
         lines += ["", "Worth a look:", *remarks]
-    print(without_secrets("\n".join(lines)))  # noqa: T201
+    print(visible(without_secrets("\n".join(lines))))  # noqa: T201
 
 
 def _table(profile: pl.DataFrame) -> list[str]:
@@ -185,7 +197,8 @@ def _merged(report: IntakeReport, inputs: Mapping[str, str], given: Mapping[str,
 
 
 def _stop(problems: Sequence[str]) -> int:
-    print(without_secrets("check-data: " + "\n".join(problems)), file=sys.stderr)  # noqa: T201
+    text = visible(without_secrets("check-data: " + "\n".join(problems)))
+    print(text, file=sys.stderr)  # noqa: T201
     return 1
 
 

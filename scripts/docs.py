@@ -12,7 +12,7 @@ from pathlib import Path
 from segmentation.pictures.catalog import file_problem
 from segmentation.pictures.drawings import KINDS
 from segmentation.pictures.rendering import placeholder
-from segmentation.run.project import PICTURES
+from segmentation.run.project import PICTURES, target_folder
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
 
@@ -94,7 +94,12 @@ def copy_pictures(drawn: dict[str, tuple[str, str]], site: Path) -> int:
 def main() -> int:
     """Read the arguments, make the site, serve it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--target-path", type=Path, default=PROJECT / "target", help="of the site")
+    parser.add_argument(
+        "--target-path",
+        type=Path,
+        default=target_folder(PROJECT),
+        help="of the site; default: %(default)s",
+    )
     parser.add_argument("--serve", action="store_true", help="show it until interrupted")
     parser.add_argument("--port", type=int, default=8080, help="default: %(default)s")
     arguments = parser.parse_args()

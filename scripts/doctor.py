@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
 from typing import Final
@@ -48,10 +48,12 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """The finding as text."""
+        """The finding as text, without a password that a path may have."""
+        from segmentation.warehouse.secrets import without_secrets  # noqa: PLC0415 (needs the path)
+
         mark = "ok" if not self.problem else "--" if self.is_optional else "!!"
         advice = f": {self.problem}" if self.problem else ""
-        return f"{mark}  {self.subject:<34} {self.state}{advice}"
+        return str(without_secrets(f"{mark}  {self.subject:<34} {self.state}{advice}"))
 
 
 def _is_installed() -> bool:
@@ -98,16 +100,37 @@ def folders() -> Iterator[Finding]:
     database = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
     published = os.environ.get("STORE_SEGMENTS_PUBLISHED")
     places = {
-        "database": database,
         "published folder": Path(published).parent if published else database.parent / "published",
         "pictures": Path(os.environ.get("STORE_SEGMENTS_PICTURES") or PROJECT / "assets"),
-        "dbt target": Path(os.environ.get("DBT_TARGET_PATH") or PROJECT / "target"),
+        "dbt target": PROJECT / (os.environ.get("DBT_TARGET_PATH") or "target"),
         "dbt log": Path(os.environ.get("DBT_LOG_PATH") or PROJECT / "logs"),
     }
+    yield _database(database)
     for subject, path in places.items():
         yield _writable(subject, path)
     yield _room(database)
     yield _cache()
+
+
+def _database(path: Path) -> Finding:
+    """Where the database is, and whether a build accepts its name."""
+    finding = _writable("database", path)
+    if util.find_spec("duckdb") is None:
+        return finding
+    from segmentation.warehouse.database import (  # noqa: PLC0415 (needs packages)
+        DatabaseError,
+        check_name,
+        is_file,
+        wait_seconds,
+    )
+
+    try:
+        if is_file(str(path)):
+            check_name(str(path))
+        wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", ""))
+    except DatabaseError as error:
+        return replace(finding, problem=str(error))
+    return finding
 
 
 def _existing(path: Path) -> Path:
@@ -152,6 +175,7 @@ def databases() -> Iterator[Finding]:
         PublishedFileError,
         published_file,
     )
+    from segmentation.run.log import newer_code  # noqa: PLC0415
     from segmentation.warehouse.database import (  # noqa: PLC0415
         DatabaseError,
         is_file,
@@ -162,7 +186,7 @@ def databases() -> Iterator[Finding]:
     if not is_file(database):
         return
     if not Path(database).exists():
-        yield Finding("last build", "none yet", "run make build", is_optional=True)
+        yield Finding("last run", "none yet; make build is the first")
         return
     try:
         with opened_to_read(Path(database)) as connection:
@@ -170,7 +194,8 @@ def databases() -> Iterator[Finding]:
                 "select status || ', started ' || strftime(started_at, '%Y-%m-%d %H:%M') || ' UTC'"
                 " from governance.runs order by started_at desc limit 1"
             ).fetchone()
-        yield Finding("last run", str(found[0]) if found else "none yet")
+            problem = newer_code(connection) or ""
+        yield Finding("last run", str(found[0]) if found else "none yet", problem)
     except DatabaseError as error:
         yield Finding("last run", "unknown", str(error))
     published = published_path(database, os.environ.get("STORE_SEGMENTS_PUBLISHED", ""))
@@ -200,6 +225,7 @@ def programs() -> Iterator[Finding]:
 
 def main() -> int:
     """Print all findings; 1 if something stops a build."""
+    sys.path.insert(0, str(PROJECT))  # the package may not be installed yet
     sections = {
         "Versions": versions(),
         "Folders": folders(),

@@ -14,6 +14,8 @@ import duckdb
 
 from segmentation.evaluation.matching import MatchedStores, matched_stores
 from segmentation.evaluation.periods import panels
+from segmentation.run.project import target_folder
+from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
 
@@ -120,7 +122,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=PROJECT / "target" / "matched_stores",
+        default=target_folder(PROJECT) / "matched_stores",
         help="folder of the CSV files; default: %(default)s",
     )
     arguments = parser.parse_args(given)
@@ -137,9 +139,9 @@ def main(given: Sequence[str] | None = None) -> int:
             text = getattr(found, name).write_csv()
             write_file(arguments.output / f"{name}.csv", text.encode())
     except (DatabaseError, FileError, MatchingError) as error:
-        sys.stderr.write(f"matched stores: {error}\n")
+        sys.stderr.write(visible(f"matched stores: {error}\n"))
         return 2
-    sys.stdout.write(f"{found.effect['explanation'].item()}\n{arguments.output}\n")
+    sys.stdout.write(visible(f"{found.effect['explanation'].item()}\n{arguments.output}\n"))
     return 0
 
 

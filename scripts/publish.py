@@ -11,16 +11,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 from segmentation.engine.options import EngineError
 from segmentation.engine.session import Engine
+from segmentation.inputs.given_vars import VarsError, read_vars
 from segmentation.publishing.engine_tables import publish_to_engine
 from segmentation.publishing.lake import LATEST, publish_to_lake, runs_to_keep
 from segmentation.publishing.postgres import publish_to_postgres
 from segmentation.publishing.publish import published_path
 from segmentation.publishing.published import PublishingError
 from segmentation.publishing.workbook import export
+from segmentation.run.project import target_folder
 from segmentation.warehouse.extensions import MissingPackageError
 from segmentation.warehouse.secrets import without_secrets
 
@@ -41,7 +41,7 @@ def to_postgres(path: Path) -> str:
 
 def to_lake(path: Path) -> str:
     """Publish to the lake, report what was written."""
-    location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(PROJECT / "target" / "lake")
+    location = os.environ.get("STORE_SEGMENTS_PARQUET") or str(target_folder(PROJECT) / "lake")
     n_runs = runs_to_keep(os.environ.get("STORE_SEGMENTS_PARQUET_RUNS", ""))
     publication = publish_to_lake(path, location, n_runs)
     return (
@@ -52,12 +52,8 @@ def to_lake(path: Path) -> str:
 
 def to_engine(path: Path) -> str:
     """Publish to the engine of the vars, say how many tables it has."""
-    text = os.environ.get("STORE_SEGMENTS_VARS") or "{}"
-    try:
-        given = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EngineError(f"VARS: {' '.join(str(error).split())}") from error
-    engine = Engine.from_var(given.get("engine")) if isinstance(given, dict) else None
+    given = read_vars(os.environ.get("STORE_SEGMENTS_VARS", ""))
+    engine = Engine.from_var(given.get("engine"))
     if engine is None:
         raise EngineError("the var engine is not given; run make publish-engine VARS=my.yml")
     n_tables = publish_to_engine(path, engine)
@@ -67,7 +63,7 @@ def to_engine(path: Path) -> str:
 
 def to_files(path: Path) -> str:
     """Write the workbook and the CSV files, say where they are."""
-    folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or PROJECT / "target" / "export")
+    folder = Path(os.environ.get("STORE_SEGMENTS_EXPORT") or target_folder(PROJECT) / "export")
     return "\n".join(map(str, export(path, folder)))
 
 
@@ -82,7 +78,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         sys.stdout.write(TARGETS[arguments.target](arguments.published) + "\n")
-    except (MissingPackageError, PublishingError, EngineError) as error:
+    except (MissingPackageError, PublishingError, EngineError, VarsError) as error:
         sys.stderr.write(f"{arguments.target}: {error}\n")
         return 2
     return 0

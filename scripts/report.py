@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segmentation.report.contents import read_contents
 from segmentation.report.page import report_html
+from segmentation.run.project import target_folder
 from segmentation.warehouse.database import DatabaseError
 from segmentation.warehouse.files import FileError, write_file
 
@@ -23,7 +24,7 @@ def main() -> int:
     parser.add_argument(
         "--output",
         type=Path,
-        default=PROJECT / "target" / "report.html",
+        default=target_folder(PROJECT) / "report.html",
         help="default: %(default)s",
     )
     arguments = parser.parse_args()

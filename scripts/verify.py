@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from segmentation.inputs.given_vars import VarsError, read_vars
 from segmentation.inputs.locations import Location
 from segmentation.inputs.options import INPUT_VARS, InputOptions
 from segmentation.inputs.reading import read_input
@@ -154,16 +155,19 @@ def report(builds: Mapping[str, Mapping[str, Fingerprint]]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--vars", type=yaml.safe_load, default={}, help="as those of dbt")
+    parser.add_argument("--vars", default="", help="as those of dbt")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the builds in this folder")
     options = parser.parse_args(arguments)
-    variables = project_variables(options.vars)
     try:
+        variables = project_variables(read_vars(options.vars))
         if options.keep:
             builds = four_builds(options.keep, variables)
         else:
             with tempfile.TemporaryDirectory() as folder:
                 builds = four_builds(Path(folder), variables)
+    except VarsError as error:
+        sys.stderr.write(f"verify: {error}\n")
+        return 2
     except BuildFailedError as error:
         sys.stderr.write(f"{error}\nverify: this build failed, so nothing can be compared\n")
         return 2

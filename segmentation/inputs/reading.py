@@ -302,7 +302,7 @@ def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterat
     Raises
     ------
     InputError
-        If there is no file, or if two have the same content.
+        If there is no file, if something is none, or if two have the same content.
     """
     with tempfile.TemporaryDirectory() as folder:
         files: dict[Path, str] = {}
@@ -318,6 +318,7 @@ def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterat
         else:
             found = connection.execute("select file from glob(?) order by file", [location])
             files = {Path(path): path for (path,) in found.fetchall()}
+            _refuse_other_than_files([*files, Path(location)])
             data = {path: shown for path, shown in files.items() if not _is_no_data(path)}
             if files and not data:
                 raise InputError(
@@ -331,6 +332,25 @@ def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterat
                 raise InputError([f"{location!r}: there is no such file"])
         _refuse_same_content(files)
         yield files
+
+
+def _refuse_other_than_files(paths: Iterable[Path]) -> None:
+    """Reading a pipe waits for a writer, and reading a device may not end."""
+    if other := next(filter(_is_no_file, paths), None):
+        raise InputError(
+            [
+                f"{other} is a folder, a pipe or a device, and no file; name a file, or several"
+                " by a pattern such as exports/*.csv"
+            ]
+        )
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether there is something that is no file, nor a link to one."""
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:  # no place that can be looked at: the reader says why
+        return False
 
 
 def _is_no_data(path: Path) -> bool:

@@ -23,6 +23,7 @@ from segmentation.report.steps import next_steps
 from segmentation.report.verdicts import input_verdicts
 from segmentation.segments.wording import TRAITS_DESCRIBED, Trait, clause
 from segmentation.settings import CURRENCY_OF_RUN, LANES, money_pattern
+from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.database import opened_to_read
 
 #: The file stays below ten megabytes: what is shown is cut in this order.
@@ -393,7 +394,7 @@ def _groups(rows: list[Row]) -> list[Row]:
 def _embeddable(value: object) -> str:
     """JSON that nothing in the data can make end the script element it stands in."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=float)
-    return text.replace("<", "\\u003c")
+    return visible(text).replace("<", "\\u003c")
 
 
 _FACTS: Final = f"""

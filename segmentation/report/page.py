@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from segmentation.pictures.style import PALETTE
 from segmentation.report.charts import library
 from segmentation.report.contents import Contents
+from segmentation.warehouse.control_characters import visible
 
 #: In a cell that has no value: an en dash.
 NO_VALUE = "\N{EN DASH}"
@@ -23,7 +24,11 @@ MAX_BYTES = 10_000_000
 def report_html(contents: Contents) -> str:
     """Fill the template; style, scripts, pictures and data are all embedded in the file."""
     environment = Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FunctionLoader(_text),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= {"number": _number, "percent": _percent, "line": _line}
     environment.filters["money"] = partial(_money, pattern=contents.facts["money"])
@@ -46,6 +51,11 @@ def report_html(contents: Contents) -> str:
 
 def _text(name: str) -> str:
     return files("segmentation.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _shown(value: Any) -> Any:
+    """What an expression of the template gives; markup of our own stays as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def _number(value: Any, digits: int = 2) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from segmentation.engine.session import Engine
 from segmentation.inputs.locations import Location
+from segmentation.warehouse.control_characters import visible
 
-#: Control characters but for tabs and line breaks; ids and values of the inputs may have them.
-_STEERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Statuses of a node that fail a run.
 FAILURES: Final = frozenset({"error", "fail", "runtime error", "partial success"})
 #: Statuses of a node that did what it should.
@@ -113,8 +111,8 @@ class Outcome:
 
     def to_json(self) -> str:
         """The JSON object that the macro `show` reads; nothing in it can steer a terminal."""
-        lines = [_STEERING.sub(" ", line) for line in self.lines]
-        problem = self.problem and _STEERING.sub(" ", self.problem)
+        lines = [visible(line) for line in self.lines]
+        problem = self.problem and visible(self.problem)
         return json.dumps({"lines": lines, "problem": problem})
 
 

@@ -32,6 +32,7 @@ from segmentation.run.log import input_relation, loaded_at
 from segmentation.run.publication import Publication
 from segmentation.settings import Lane, Settings, Transform
 from segmentation.warehouse.database import (
+    attach,
     check_name,
     is_file,
     sql_name,
@@ -139,10 +140,13 @@ class Plugin:
             wait_until_free(path, wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", "")))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Register the functions of this module, once per database connection."""
+        """Attach databases and register the functions of this module, once per connection."""
         for name, extension in _EXTENSIONS.items():
             if any(name in self._kinds_of(attached) for attached in self._attached()):
                 load_extension(conn, extension)
+        # dbt-duckdb attaches them next, unless they are, and would show passwords if it cannot
+        for attached in self._attached():
+            attach(conn, attached.to_sql(), str(attached.path))
         conn.create_function(segmentation_setting.__name__, segmentation_setting)
         conn.create_function(segmentation_transform.__name__, segmentation_transform)
         conn.create_function(

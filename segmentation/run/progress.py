@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Final
 
+from segmentation.warehouse.control_characters import visible
+
 _LOCK: Final = threading.Lock()
 
 
@@ -20,5 +22,5 @@ def report(text: str) -> None:
     if stream is None:
         return
     with _LOCK:
-        stream.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+        stream.write(f"{time.strftime('%H:%M:%S')}  {visible(text)}\n")
         stream.flush()

@@ -1,8 +1,9 @@
-"""Folders of the dbt project that is running; the one place that knows them."""
+"""Folders of the dbt project; the one place that knows them."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,17 @@ def project_folder() -> Path:
 
     flags: Any = get_flags()  # type: ignore[no-untyped-call]
     return Path(flags.PROJECT_DIR).resolve()
+
+
+def target_folder(project: Path) -> Path:
+    """Folder for what can be made again: the one that dbt writes to.
+
+    Parameters
+    ----------
+    project
+        Folder of the dbt project; a relative `DBT_TARGET_PATH` starts there, as for dbt.
+    """
+    return project / (os.environ.get("DBT_TARGET_PATH") or "target")
 
 
 def pictures_folder(project: Path, connection: duckdb.DuckDBPyConnection) -> Path:

@@ -13,6 +13,8 @@ import duckdb
 
 from segmentation.warehouse.secrets import without_secrets
 
+#: Names that DuckDB gives to no file.
+_RESERVED: Final = frozenset({"main", "system", "temp"})
 #: Seconds between two looks at a file that another process has open.
 _PAUSE: Final = 0.5
 
@@ -65,16 +67,24 @@ def is_file(database: str) -> bool:
 
 
 def check_name(path: str) -> None:
-    """Refuse a file name that dbt-duckdb cannot quote: the name of the database is made from it.
+    """Refuse a file name from which dbt-duckdb cannot make the name of the database.
 
     Raises
     ------
     DatabaseError
-        If the name contains a quote.
+        If dbt could not quote the name, or if DuckDB would give the database another one.
     """
-    if set(Path(path).stem) & set("'\""):
+    stem = Path(path).stem
+    reason = ""
+    if set(path) & set("#?"):
+        reason = "dbt takes what follows # or ? for no part of the path"
+    elif not stem.isprintable() or set(stem) & set("'\";"):
+        reason = "the name of the file has a quote, a semicolon or an invisible character in it"
+    elif stem.lower() in _RESERVED:
+        reason = f"{stem} is a name of DuckDB's own"
+    if reason:
         raise DatabaseError(
-            f"STORE_SEGMENTS_DB: {path!r} is not allowed; the name of the file has a quote in it"
+            f"STORE_SEGMENTS_DB: {without_secrets(path)!r} is not allowed; {reason}"
         )
 
 
@@ -131,6 +141,35 @@ def wait_until_free(path: str, seconds: float) -> None:
             time.sleep(_PAUSE)
         else:
             return
+
+
+def attach(connection: duckdb.DuckDBPyConnection, sql: str, path: str) -> None:
+    """Attach a database of the profile.
+
+    Parameters
+    ----------
+    connection
+        Connection that attaches it.
+    sql
+        The statement.
+    path
+        What the profile has as its path.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be attached. Neither the message nor a traceback has a password in it.
+    """
+    cause = None
+    try:
+        connection.execute(sql)
+    except duckdb.Error as error:
+        cause = " ".join(without_secrets(str(error)).split())
+    if cause:
+        raise DatabaseError(
+            f"cannot attach the database {without_secrets(path)}: {cause}; "
+            "start its server, or correct its address in the environment or in profiles.yml"
+        )
 
 
 @contextmanager

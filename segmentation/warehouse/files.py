@@ -9,11 +9,20 @@ class FileError(RuntimeError):
     """A file cannot be written; the message says which and why."""
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a file and the folders above it; an existing file is replaced at the end.
 
     The content goes into a hidden file beside it first, so that a full disk leaves neither an empty
     file nor half of one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        All of its bytes.
+    mode
+        Permissions of the file, without those that the umask takes away.
 
     Raises
     ------
@@ -24,6 +33,8 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            unfinished.unlink(missing_ok=True)
+            unfinished.touch(mode)
             unfinished.write_bytes(content)
             unfinished.replace(path)
         finally:

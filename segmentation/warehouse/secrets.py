@@ -32,7 +32,7 @@ _SECRET_KEY: Final = re.compile(rf".*{_NAME}", re.IGNORECASE | re.VERBOSE | re.D
 #: blank after it, since messages of parsers read "unexpected token: x" and "expected token 'end'".
 _KEY: Final = re.compile(
     rf"""
-    {_NAME} (?: (?:\\*["'`])? \s* (?:=|%3D) \s* | \\*["'`] \s* : \s* )
+    {_NAME} (?: (?:\\*["'`])? \s* (?: :?=[=>]? | %3D ) \s* | \\*["'`] \s* : \s* )
     | (?!(?<![\w.-])token) {_NAME} (?: \s*:[^\S\n]+ | [^\S\n]+ (?=["']) )
     | \b bearer [^\S\n]+
     """,
@@ -41,8 +41,12 @@ _KEY: Final = re.compile(
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://\S*")
 _USER: Final = re.compile(r"(?<![\w.:/@*%+-])[\w.%+-]{1,200}:(?!//)[^\s@]+@")
 _OPENING: Final = re.compile(r"""\\*["'`]|\{""")
+#: A quote that may begin a text with a value in it, such as a location in a message.
+_BEFORE_TEXT: Final = re.compile(r"""(?:^|(?<=[\s(\[{,:=]))\\*["'`]""")
 #: An unquoted value ends with white space; with a semicolon where one follows, as in ODBC.
 _BARE_VALUE: Final = re.compile(r"(?:\\[^\n]|\S)+(?:[^\S\n][^=;\n]*;)?")
+#: What may follow the quote that ends a text before the next blank.
+_PUNCTUATION: Final = r"""[\\"'`,;.:)\]}&>]*"""
 #: What may follow the quote that ends a value; after anything else it is part of the value.
 _AFTER_QUOTE: Final = re.compile(r"""\s|\\*["'`]|[,;.:)\]}&]|\Z""")
 
@@ -70,7 +74,7 @@ def without_secrets(value: Any) -> Any:
             else without_secrets(item)
             for key, item in value.items()
         }
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     if isinstance(value, str):
         without_urls = "".join(_without_urls(value))
@@ -117,21 +121,42 @@ def _has_host(url: str) -> bool:
 
 def _without_values(text: str) -> Iterator[str]:
     """Parts of a text, each value of a secret key masked."""
-    position = 0
+    position, quote = 0, ""
     while found := _KEY.search(text, position):
-        yield text[position : found.end()]
-        position = _end_of_value(text, found.end())
+        before = text[position : found.end()]
+        yield before
+        quote = _open_quote(before, quote)
+        position = _end_of_value(text, found.end(), quote)
         if position > found.end():
             yield MASK
     yield text[position:]
 
 
-def _end_of_value(text: str, start: int) -> int:
-    """Position after the value that starts at a position."""
+def _open_quote(text: str, quote: str) -> str:
+    """The quote that is open at the end of a text; `quote` is open at its start."""
+    position = 0
+    while True:
+        if not quote:
+            opening = _BEFORE_TEXT.search(text, position)
+            if opening is None:
+                return ""
+            quote, position = opening.group(), opening.end()
+        closing = _closing(quote).search(text, position)
+        if closing is None:
+            return quote
+        quote, position = "", closing.end()
+
+
+def _closing(quote: str) -> re.Pattern[str]:
+    """Pattern of the quote that ends a text."""
+    return re.compile(rf"(?<!\\){re.escape(quote)}(?={_AFTER_QUOTE.pattern})")
+
+
+def _end_of_value(text: str, start: int, quote: str) -> int:
+    """Position after the value that starts at a position, in a text within quotes or without."""
     opening = _OPENING.match(text, start)
     if opening is None:
-        bare = _BARE_VALUE.match(text, start)
-        return bare.end() if bare else start
+        return _end_of_bare_value(text, start, quote)
     quote = opening.group()
     if quote == "'" and text.startswith("''", start):
         if _AFTER_QUOTE.match(text, start + 2) and text[start + 2 : start + 3] != "'":
@@ -147,3 +172,22 @@ def _end_of_value(text: str, start: int) -> int:
             return position
         position += is_doubled
     return len(text)
+
+
+def _end_of_bare_value(text: str, start: int, quote: str) -> int:
+    """Position after a value without quotes; `quote` ends the text that it is in."""
+    bare = _BARE_VALUE.match(text, start)
+    if bare is None:
+        return start
+    if not quote:
+        return bare.end()
+    word, phrase = (_end_of(pattern, text, start) for pattern in (r"\S*", r"[^=;\n]*"))
+    closing = re.compile(rf"{_closing(quote).pattern}{_PUNCTUATION}\Z").search(text, start, word)
+    closing = closing or _closing(quote).search(text, word, phrase)
+    return closing.start() if closing else bare.end()
+
+
+def _end_of(pattern: str, text: str, start: int) -> int:
+    """Position after a pattern, which may be empty."""
+    found = re.compile(pattern).match(text, start)
+    return found.end() if found else start

@@ -126,4 +126,4 @@ def test_the_command_takes_the_engine_from_the_vars(
     assert refused.stderr == (
         "engine: the var engine is not given; run make publish-engine VARS=my.yml\n"
     )
-    assert publish("[").stderr.startswith("engine: VARS: while parsing ")
+    assert publish("[").stderr.startswith("engine: the vars are not valid YAML: ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +41,16 @@ def test_a_later_run_that_built_nothing_is_not_the_one_that_the_report_dates(
     assert found.facts["started_at"] == built.facts["started_at"]
     assert found.versions == built.versions
     assert "did not succeed" not in text_of(found)
+
+
+def test_control_characters_of_names_are_shown_as_symbols(copied: Project) -> None:
+    copied.execute(
+        "update segments.segment_summary set segment_name = 'x' || chr(27) || '[2J' || chr(155);"
+        " update segments.store_segments set store_id = store_id || chr(27) || '[2J' || chr(127)"
+    )
+    html = report_html(replace(read_contents(copied.database), has_pictures=False))
+    assert "x␛[2J\ufffd" in html
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", html)
 
 
 def test_a_build_that_failed_half_way_is_said_to_have_failed(copied: Project) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
+import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -11,10 +14,12 @@ import duckdb
 import polars as pl
 import pytest
 
+from segmentation.inputs.check import check_data
 from segmentation.inputs.names import InputError
 from segmentation.inputs.options import InputOptions
 from segmentation.inputs.reading import FILE_KINDS, read_input
 from segmentation.settings import Settings
+from tests.integration.helpers import is_listed
 
 SALES: Final = pl.DataFrame(
     {
@@ -43,6 +48,48 @@ def written(folder: Path, ending: str) -> Path:
     path = folder / f"sales{ending}"
     WRITERS[ending](path)
     return path
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)  # a whole path may be too long
+
+
+def make_link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+@pytest.mark.parametrize("make", [make_pipe, make_socket, make_link_to_device, Path.mkdir])
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    connection: duckdb.DuckDBPyConnection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+    make: Callable[[Path], None],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"sales{ending}"
+    make(path)
+    options = InputOptions({}, Settings({}))
+    report = check_data(connection, {"demographics": str(path)}, options, dt.date(2026, 6, 30))
+    ((message,),) = report.problems.values()
+    if make is Path.mkdir and path.suffix in {".parquet", ".pq"}:  # Parquet files lie in folders
+        assert "there is no such file" in message
+    else:
+        assert message.startswith(f"{path} is a folder, a pipe or a device, and no file; name a ")
+        assert is_listed(message)
+
+
+def test_a_location_that_is_too_long_for_a_file_is_refused(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    with pytest.raises(InputError):
+        read_input(connection, "sales", f"/{'x' * 10_000}.csv", InputOptions({}, Settings({})))
 
 
 @pytest.mark.parametrize("ending", WRITERS)

@@ -4,15 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
+from dbt.adapters.duckdb.credentials import Attachment
 
 from segmentation.run.invocation import Outcome
 from segmentation.run.plugin import Plugin, segmentation_setting
+from segmentation.warehouse.database import DatabaseError
 
 from .helpers import invocation
 
@@ -115,6 +120,27 @@ def test_the_configuration_of_the_profile_stays_and_no_extension_is_fetched() ->
     assert config == {"threads": 2, "autoinstall_known_extensions": False}
 
 
+def test_a_database_that_cannot_be_attached_is_one_line_without_its_password() -> None:
+    lake = "ducklake:postgres:host=127.0.0.1 port=1 dbname=x user=u password=Zq7Kx"
+    credentials = SimpleNamespace(attach=[Attachment(path=lake, alias="lake")])
+    plugin = Plugin("segmentation", {}, credentials)
+    with duckdb.connect() as connection, pytest.raises(DatabaseError) as raised:
+        plugin.configure_connection(connection)
+    (line,) = "".join(traceback.format_exception_only(raised.value)).splitlines()
+    assert "cannot attach the database ducklake:postgres:host=127.0.0.1 port=1" in line
+    assert "; start its server, or correct its address" in line
+    assert "Zq7Kx" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_what_the_profile_attaches_is_there_and_can_be_attached_again(tmp_path: Path) -> None:
+    attached = Attachment(path=str(tmp_path / "it's.duckdb"), alias="shop")
+    with duckdb.connect() as connection:
+        plugin = Plugin("segmentation", {}, SimpleNamespace(attach=[attached]))
+        plugin.configure_connection(connection)
+        connection.execute(attached.to_sql())
+        connection.execute("create table shop.main.t as select 1 as x")
+
+
 def test_libraries_that_a_model_imports_use_one_thread_in_each_of_dbts() -> None:
     asked = """
 import json, threading
@@ -168,4 +194,4 @@ def test_a_database_that_cannot_be_written_is_reported_without_a_traceback(
 
 def test_nothing_that_a_run_shows_can_steer_a_terminal() -> None:
     shown = json.loads(Outcome(["a\x1b[2J\tb\nc\x9b"], "S\x07").to_json())
-    assert shown == {"lines": ["a [2J\tb\nc "], "problem": "S "}
+    assert shown == {"lines": ["a␛[2J\tb\nc\ufffd"], "problem": "S␇"}

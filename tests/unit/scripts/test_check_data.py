@@ -32,6 +32,33 @@ def test_good_data_gives_a_vars_file_that_checks_the_same(
     assert main(["--vars", str(written), *TODAY]) == 0
 
 
+def test_vars_with_a_password_are_written_as_they_are_for_the_owner_alone(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"columns": {"sales": {"store_id": "Store"}}, "lake": "https://me:Zq7Kx@host/x"}
+    written = tmp_path / "my.yml"
+    arguments = [*inputs, "--vars", yaml.safe_dump(given), *TODAY]
+    assert main([*arguments, "--write", str(written)]) == 0
+    assert yaml.safe_load(written.read_text())["lake"] == given["lake"]
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert main(arguments) == 0
+    shown = "".join(capsys.readouterr())
+    assert "It has a password in it, and only you can read it." in shown
+    assert "--write my.yml; passwords are masked here" in shown
+    assert "lake: https://***@host/x" in shown
+    assert "Zq7Kx" not in shown
+
+
+def test_vars_that_cannot_be_written_are_one_message(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    mapping = "columns: {sales: {store_id: Store}}"
+    written = tmp_path / "file" / "my.yml"
+    assert main([*inputs, "--vars", mapping, "--write", str(written), *TODAY]) == 1
+    assert f"check-data: {written} cannot be written: " in capsys.readouterr().err
+
+
 def test_what_is_worth_a_look_is_shown(
     inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,13 +83,28 @@ def test_data_that_is_refused_gives_the_setting_and_a_status(
     assert "set columns: {sales: {store_id: Store}}" in capsys.readouterr().out
 
 
+def test_control_characters_of_values_are_shown_as_symbols(
+    inputs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "products.csv").write_text(
+        "product_id,category,need_state,colo\x1b[2Jr\np\x1b[2J1,Food\x9b,\x07Fresh,red\n"
+    )
+    assert main([*inputs, "--vars", "columns: {sales: {store_id: Store}}", *TODAY]) == 1
+    assert main([*inputs, "x\x1b[2J", *TODAY]) == 1
+    shown = "".join(capsys.readouterr())
+    assert "p␛[2J1" in shown
+    assert "x␛[2J" in shown or "x\\x1b[2J" in shown
+    assert not set(shown) & set("\x1b\x9b\x07")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "there is no input to check"),
         (["sales.csv"], "write name=location"),
         (["--vars", "missing.yml"], "--vars missing.yml"),
-        (["--vars", "[1]"], "it is a mapping"),
+        (["--vars", "[1]"], "the vars are not allowed; they are a mapping"),
+        (["--vars", "{a: [}"], "not valid YAML: line 1, column 6: "),
         (["--vars", "{formats: {sales: {sold_on: '%d/%m/%y'}}}", "sales=x.csv"], "four-digit"),
         (["--vars", "{inputs: [1]}"], "it is a mapping of name to location"),
         (["--vars", "{formats: [1]}", "sales=x.csv"], "formats"),

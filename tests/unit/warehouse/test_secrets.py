@@ -72,12 +72,35 @@ def test_urls_lose_passwords_queries_and_fragments(shown: str, expected: str) ->
         ("me:pw@host/db", "***@host/db"),
         ("me:p/w@host/db", "***@host/db"),
         ("password: hunter2", "password: ***"),
+        ("f(secret => 'p w', region => 'x')", "f(secret => ***, region => 'x')"),
+        ("f(secret := 'p w', region := 'x')", "f(secret := ***, region := 'x')"),
+        ("secret == 'p w' and region == 'x'", "secret == *** and region == 'x'"),
         ('{"password": "p\\"w", "user": "me"}', '{"password": ***, "user": "me"}'),
     ],
 )
 def test_connection_strings_lose_their_secrets(shown: str, expected: str | None) -> None:
     expected = expected or "create secret (type s3, key_id ***, secret ***)"
     assert without_secrets(shown) == expected
+
+
+@pytest.mark.parametrize("quote", ["'", '"', "`", '\\"'])
+@pytest.mark.parametrize(
+    "value", ["postgres:host=h password=pw", "Server=h;Pwd=p w", "a.csv?sig=1"]
+)
+@pytest.mark.parametrize(
+    "after", [" is not allowed; it is a path", ": not found", "), next; x", ""]
+)
+def test_a_masked_value_ends_with_the_quotes_that_it_is_in(
+    quote: str, value: str, after: str
+) -> None:
+    key = value.rpartition("=")[0]
+    shown = without_secrets(f"inputs.sales: {quote}{value}{quote}{after}")
+    assert shown == f"inputs.sales: {quote}{key}=***{quote}{after}"
+
+
+def test_a_quote_within_a_password_does_not_end_it() -> None:
+    shown = without_secrets("'host=h password=ab',cd user=me' is not allowed")
+    assert shown == "'host=h password=*** user=me' is not allowed"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +155,16 @@ def test_no_quoted_value_of_libpq_is_shown(key: str, password: str, equals: str)
 def test_no_bare_value_is_shown(key: str, password: str) -> None:
     text = f"host=h {key}={CANARY}{password}{CANARY} user=me"
     assert CANARY not in without_secrets(text)
+
+
+@given(
+    SECRET_KEYS,
+    PASSWORDS.filter(lambda text: not any(map(str.isspace, text))),
+    st.sampled_from(["'{}' is not allowed; it is a path", '"{}": x', '["{}", "{}"]', "it's {}"]),
+)
+def test_no_bare_value_in_quotes_is_shown(key: str, password: str, sentence: str) -> None:
+    text = f"host=h {key}={CANARY}{password}{CANARY}"
+    assert CANARY not in without_secrets(sentence.replace("{}", text))
 
 
 @given(SECRET_KEYS, PASSWORDS)
