@@ -52,7 +52,8 @@ def generate(site: Path) -> None:
     DocsError
         If it does not succeed.
     """
-    command = [str(DBT), "--quiet", "docs", "generate", "--target-path", str(site)]
+    where = str(site.absolute())  # dbt starts a relative path at the project
+    command = [str(DBT), "--quiet", "docs", "generate", "--target-path", where]
     made = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         shown = _COLORS.sub("", made.stdout + made.stderr)
@@ -113,7 +114,7 @@ def main() -> int:
     sys.stdout.write(f"{arguments.target_path / 'index.html'} ({n_shown} pictures)\n")
     if arguments.serve:
         command = [str(DBT), "docs", "serve", "--port", str(arguments.port)]
-        command += ["--target-path", str(arguments.target_path)]
+        command += ["--target-path", str(arguments.target_path.absolute())]
         return subprocess.run(command, env=ENVIRONMENT, check=False).returncode
     return 0
 
