@@ -270,18 +270,39 @@ def test_the_check_says_the_same_of_awkward_inputs_here_and_on_an_engine(
     assert there.verdicts() == here.verdicts()
 
 
-def test_a_delta_table_gives_the_same_tables_as_its_rows_in_parquet(
-    sail: Sail, tmp_path: Path
+def write_delta(_: Sail, parts: list[pl.DataFrame], folder: Path) -> None:
+    """A Delta table of the last two parts; the first one is an earlier version."""
+    for mode, part in zip(("overwrite", "overwrite", "append"), parts, strict=True):
+        write_deltalake(folder, part, mode=mode)
+
+
+def write_iceberg(sail: Sail, parts: list[pl.DataFrame], folder: Path) -> None:
+    """The same as an Iceberg table, written by the engine."""
+    options = EngineOptions.from_var(sail.engine(folder))
+    assert options is not None
+    session = Engine(options).session
+    for mode, part in zip(("overwrite", "overwrite", "append"), parts, strict=True):
+        rows = session.createDataFrame(part.to_arrow())
+        rows.write.format("iceberg").mode(mode).save(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("table_format", "write"), [("delta", write_delta), ("iceberg", write_iceberg)]
+)
+def test_a_table_with_versions_gives_the_same_tables_as_its_rows_in_parquet(
+    sail: Sail,
+    tmp_path: Path,
+    table_format: str,
+    write: Callable[[Sail, list[pl.DataFrame], Path], None],
 ) -> None:
     variables = small_inputs().write(tmp_path / "inputs", "parquet")
     sales = pl.read_parquet(tmp_path / "inputs" / "sales.parquet")
     half = len(sales) // 2
-    for mode, part in (("overwrite", sales), ("overwrite", sales[:half]), ("append", sales[half:])):
-        write_deltalake(tmp_path / "delta", part, mode=mode)  # the first version does not count
+    write(sail, [sales, sales[:half], sales[half:]], tmp_path / "table")
     here, there = Project(tmp_path / "here"), Project(tmp_path / "there")
     expected = built(here, variables)
-    variables["inputs"]["sales"] = str(tmp_path / "delta")
-    found = built(there, variables, engine=sail.engine(tmp_path / "shared", format="delta"))
+    variables["inputs"]["sales"] = str(tmp_path / "table")
+    found = built(there, variables, engine=sail.engine(tmp_path / "shared", format=table_format))
     assert differing_tables(expected, found) == []
 
 
