@@ -225,6 +225,8 @@ def choose_clusters(
         winner, reason = _best_by_index(z, passing, settings, make_clusterer, n_jobs, ks)
     if fixed:
         alone = "the data alone give no structure" if winner is None else f"the data: {reason}"
+        if winner is not None:
+            winner.verdict = f"the data alone: {winner.verdict.removeprefix('chosen: ')}"
         winner = next(candidate for candidate in candidates if candidate.k == fixed)
         beyond = (
             f", beyond max_clusters = {settings.max_clusters}"

@@ -711,6 +711,10 @@ def test_a_fixed_number_below_the_smallest_one_is_searched_too(selection: str) -
     assert [one.k for one in result.candidates] == [2, 3, 4]
     assert result.chosen is result.candidates[0]
     assert result.chosen.verdict.startswith("chosen: fixed by n_clusters; place ")
+    assert result.candidates[1].verdict.startswith("the data alone: best by ")
+    same = search(z, selection=selection, max_clusters=4, n_clusters=3).chosen
+    assert same is not None
+    assert same.verdict.startswith("chosen: fixed by n_clusters; the data alone: best by ")
     above = search(z, selection=selection, min_clusters=3, max_clusters=4, n_clusters=4)
     assert [one.k for one in above.candidates] == [3, 4]
     assert above.reason.startswith("k = 4 fixed by n_clusters (the data: k = 3 chosen: best by ")
