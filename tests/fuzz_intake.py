@@ -78,6 +78,8 @@ class Case:
         Amounts of the sales that have to be read, each as often as it was written.
     n_rows
         Rows of the file of sales, including those that must be rejected.
+    separator
+        Mark between two values of the file of sales.
     is_soft
         Whether good lines may be lost with a damaged one, as in an open quote.
     what
@@ -87,6 +89,7 @@ class Case:
     inputs: dict[str, str] = field(default_factory=dict)
     amounts: Counter[Decimal] = field(default_factory=Counter)
     n_rows: int = 0
+    separator: str = ","
     is_soft: bool = False
     what: dict[str, Any] = field(default_factory=dict)
 
@@ -161,15 +164,15 @@ def _write_csv(
     places: int,
 ) -> None:
     encoding, separator, day = rng.choice(ENCODINGS), rng.choice(SEPARATORS), rng.choice(DAYS)
+    case.separator = separator
     marks, currency, minus = rng.choice(NUMBERS), rng.choice(CURRENCIES), rng.choice(NEGATIVES)
     if encoding == "cp1252":
         minus = minus.replace("\u2212", "-")
     quoting: Literal[0, 1] = rng.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
     columns = ["store_id", "product_id", "sold_on", "sales_amount", "units"]
-    if rng.random() < 0.2:
-        columns.remove("sold_on")
-    if rng.random() < 0.3:
-        columns.remove("units")
+    for column, share in (("sold_on", 0.2), ("units", 0.3)):
+        if rng.random() < share:
+            columns.remove(column)
     rng.shuffle(columns)
     notes = rng.random() < 0.3
     header = [names[column] for column in columns] + (["note"] * notes)
@@ -250,8 +253,7 @@ def _no_amount(
 def _cut(case: Case, rng: random.Random, lines: list[str], line: Callable[[str], str]) -> None:
     """One more line, of which the first value is left."""
     text = line("1")
-    first = next(mark for mark in text if mark in {",", ";", "\t", "|"})
-    lines.insert(rng.randrange(len(lines)), text.partition(first)[0])
+    lines.insert(rng.randrange(len(lines)), text.partition(case.separator)[0])
     case.n_rows += 1
     case.is_soft = True
 
@@ -260,8 +262,7 @@ def _more_values(
     case: Case, rng: random.Random, lines: list[str], line: Callable[[str], str]
 ) -> None:
     text = line("7")
-    separator = next((mark for mark in ("\t", "|", ";", ",") if mark in text), ",")
-    lines.insert(rng.randrange(len(lines)), text + separator + "more" + separator + "values")
+    lines.insert(rng.randrange(len(lines)), case.separator.join([text, "more", "values"]))
     case.n_rows += 1
     case.is_soft = True  # "a, b; c" in the note
 
@@ -481,7 +482,7 @@ def main() -> int:
     """Try seeds until the time is over or one fails."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, help="repeat this one, and keep its files")
+    parser.add_argument("--seed", type=int, help="repeat this one")
     parser.add_argument("--staging", type=int, default=0, help="every n-th file goes through dbt")
     parser.add_argument("--keep-going", action="store_true", help="show all failures")
     given = parser.parse_args()
