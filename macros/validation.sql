@@ -15,7 +15,7 @@
             else {{ column }}::varchar
         end,
         chr(0)
-    ), lambda part: nfc_normalize(part)), chr(0)), '^[\s\pZ\pC]*="([^"]*)"[\s\pZ\pC]*$', '\1'), '^[\s\pZ\pC]+|[\s\pZ\pC]+$', '', 'g')
+    ), lambda part: nfc_normalize(part)), chr(0)), '^[\s\pZ\p{Cc}\p{Cf}]*="([^"]*)"[\s\pZ\p{Cc}\p{Cf}]*$', '\1'), '^[\s\pZ\p{Cc}\p{Cf}]+|[\s\pZ\p{Cc}\p{Cf}]+$', '', 'g')
 {%- endmacro %}
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
 from segmentation.warehouse.database import sql_literal
 
 #: Evidence of a column whose format is set.
 SET_BY_FORMATS: Final = "set by formats"
-#: Characters that look like nothing: Unicode blanks, line ends, and characters without width.
-BLANKS: Final = (
-    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u00a0\u00ad\u1680\u180e"
-    + "".join(map(chr, range(0x2000, 0x2010)))
-    + "".join(map(chr, range(0x2028, 0x2030)))
-    + "\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff"
+#: Characters that look like nothing: Unicode's blanks, and what controls and formats texts.
+BLANKS: Final = "".join(
+    character
+    for character in map(chr, (*range(0x20000), *range(0xE0000, 0xE1000)))
+    if unicodedata.category(character) in ("Zs", "Zl", "Zp", "Cc", "Cf")
 )
+#: DuckDB knows no literal with it.
+NUL: Final = "\0"
 #: Some programs write it for a minus.
 SOFT_HYPHEN: Final = "\u00ad"
 #: Begins numbers of cells in a column of a workbook that can have texts too; blanks to `tidy`.
@@ -55,7 +57,7 @@ def tidy(column: str, *, keep: str = "") -> str:
         A character that is no blank here.
     """
     text = f"{column}::varchar"
-    blanks = sql_literal(BLANKS.replace(keep, ""))
+    blanks = f"{sql_literal(BLANKS.replace(keep, '').replace(NUL, ''))} || chr(0)"
     # DuckDB's normalization ends at a NUL, so that 12<NUL>34 € would be 12: it gets the parts
     parts = f"list_transform(string_split({text}, chr(0)), lambda part: nfc_normalize(part))"
     whole = f"array_to_string({parts}, chr(0))"

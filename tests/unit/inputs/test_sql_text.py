@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import duckdb
+import polars as pl
 import pytest
 
 from segmentation.inputs.number_formats import NumberFormat
-from segmentation.inputs.sql_text import tidy
+from segmentation.inputs.sql_text import BLANKS, tidy
 
 
 @pytest.mark.parametrize(
@@ -24,6 +28,21 @@ def test_a_text_is_without_blanks_around_it_and_complete(text: str, expected: st
     with duckdb.connect() as connection:
         (found,) = connection.execute(f"select {tidy('$1')}", [text]).fetchall()
     assert found == (expected,)
+
+
+def test_staging_takes_the_same_characters_for_blanks() -> None:
+    """Amounts that the check cannot read are not read by staging either."""
+    macros = (Path(__file__).parents[3] / "macros" / "validation.sql").read_text()
+    (blanks,) = re.findall(r"\|(\[\S+\])\+\$', '', 'g'\)", macros)
+    letters = [chr(code) for code in range(1, 0x10000) if not 0xD800 <= code < 0xE000]
+    with duckdb.connect() as connection:
+        connection.register("letters", pl.DataFrame({"letter": letters}))
+        found = connection.execute(
+            f"select letter from letters where regexp_full_match(letter, '{blanks}')"
+        ).fetchall()
+        padded = "chr(0) || '7' || chr(0)"
+        assert connection.execute(f"select {tidy(padded)}").fetchall() == [("7",)]
+    assert {letter for (letter,) in found} == {*BLANKS} & {*letters}
 
 
 @pytest.mark.parametrize("text", ["\u20ac 12\x0034", "12\x0034", "\u20ac 12.50\0\x0025"])
