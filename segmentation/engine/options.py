@@ -14,7 +14,8 @@ from segmentation.warehouse.secrets import without_secrets
 
 #: Spark Connect's port where the address names none.
 DEFAULT_PORT: Final = 15002
-_TABLE: Final = re.compile(r"\w+(\.\w+){0,2}")
+_TABLE: Final = re.compile(r"(?!.*\.(parquet|pq)$)[\w-]+(\.[\w-]+){0,2}")
+_MOST_PORTS: Final = 65_535
 #: Files whose columns have no types; engines read them differently.
 _UNTYPED: Final = re.compile(r"\.(csv|tsv|txt|xlsx)(\.(gz|zst))?([?].*)?$", re.IGNORECASE)
 
@@ -24,9 +25,16 @@ class EngineError(RuntimeError):
 
 
 def _address(value: object) -> object:
-    if isinstance(value, str) and re.match(r"sc://[^/:;\s]+(:\d+)?(/|$)", value):
+    found = re.match(r"sc://[^/:;\s]+(?::(\d+))?(/|$)", value) if isinstance(value, str) else None
+    if found and 0 < int(found[1] or DEFAULT_PORT) <= _MOST_PORTS:
         return value
     raise ValueError("it is the address of a Spark Connect server, such as sc://host:15002")
+
+
+def _destination(value: object) -> object:
+    if isinstance(value, str) and ("/" in value or is_table(value)):
+        return value
+    raise ValueError("it is a schema of the catalog, such as shop.segments, or a folder or URL")
 
 
 def _partitions(value: object) -> object:
@@ -58,7 +66,7 @@ class EngineOptions(BaseModel):
     shared: str = Field(min_length=1)
     partitions: Annotated[int | Literal["auto"], PlainValidator(_partitions)] = "auto"
     format: Literal["parquet", "delta", "iceberg"] = "parquet"
-    tables: Annotated[str, Field(min_length=1)] | None = None
+    tables: Annotated[str, PlainValidator(_destination)] | None = None
 
     @classmethod
     def from_var(cls, given: object) -> Self | None:

@@ -79,6 +79,11 @@ class EngineSales:
         connection.register("_engine_rows", empty)
         described = connection.execute("describe from _engine_rows").fetchall()
         connection.unregister("_engine_rows")
+        lowered = [name.lower() for name in empty.schema.names]
+        if repeated := [name for name in empty.schema.names if lowered.count(name.lower()) > 1]:
+            raise EngineError(
+                f"{self.location}: several columns are called {repeated[0]!r}; rename all but one"
+            )
         # in every column too: DuckDB needs no row to know that a null is not "S1"
         refused = f"error({sql_literal(_ON_ENGINE)})"
         columns = ", ".join(f"{refused}::{row[1]} as {sql_name(row[0])}" for row in described)
@@ -202,7 +207,7 @@ class EngineSales:
             types={row[0]: row[1] for row in described},
             folder="",
             views=views,
-            settings={"memory_limit": _MEMORY},
+            settings={"memory_limit": _MEMORY, "TimeZone": _time_zone(connection)},
         )
         nothing = _on_nothing(order, tables)
         with (
@@ -248,6 +253,12 @@ def drop_results(connection: duckdb.DuckDBPyConnection) -> None:
     for database, name in found:
         if name != _SOURCE:
             connection.execute(f"drop table {sql_name(database)}.{SCHEMA}.{sql_name(name)}")
+
+
+def _time_zone(connection: duckdb.DuckDBPyConnection) -> str:
+    """The time zone of the build: a time of a worker is on another day in another one."""
+    ((name,),) = connection.execute("select current_setting('TimeZone')").fetchall()
+    return str(name)
 
 
 def _database(connection: duckdb.DuckDBPyConnection) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -30,6 +31,10 @@ _Result = TypeVar("_Result")
 _PATIENCE: Final = 10
 #: Tasks of the check before a build, so that it is likely to meet every worker.
 _N_PROBES: Final = 16
+#: What a table with versions keeps beside its files.
+_LOGS: Final = {"delta": "_delta_log/*.json", "iceberg": "metadata/*.metadata.json"}
+_MOST_LINES: Final = 3
+_INFERENCE: Final = "spark.sql.sources.partitionColumnTypeInference.enabled"
 _PROBE: Final = ("probe", "engine", "rows")
 _LOCK: Final = Lock()
 _SESSIONS: Final[dict[str, Any]] = {}
@@ -40,6 +45,7 @@ class Engine:
     """A Spark Connect server and the folder that it shares with this machine."""
 
     options: EngineOptions
+    _looked_at: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def from_var(cls, given: object) -> Self | None:
@@ -83,6 +89,7 @@ class Engine:
         EngineError
             If the client is not installed or the server cannot be reached.
         """
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages are in the errors, too
         try:
             from pyspark.cloudpickle import register_pickle_by_value  # noqa: PLC0415
             from pyspark.sql import SparkSession  # noqa: PLC0415
@@ -99,7 +106,9 @@ class Engine:
                 register_pickle_by_value(tasks)
                 with self.explained("cannot be used"):
                     session = SparkSession.builder.remote(remote).create()
-                # half a minute and not ten: a server that is gone rarely comes back
+                    # half a minute and not ten: a server that is gone rarely comes back
+                    # 007 is an id, also as the name of a folder
+                    session.conf.set(_INFERENCE, "false")
                 policy = DefaultPolicy(max_retries=7, max_backoff=10_000)
                 session.client.set_retry_policies([policy])
                 _SESSIONS[remote] = session
@@ -118,13 +127,34 @@ class Engine:
 
     def frame(self, location: str) -> Any:
         """The rows at a location, or of a table of the catalog, as a lazy frame of Spark."""
+        self._refuse_other_format(location)
         with self.explained(f"cannot read {location!r}"):
             if is_table(location):
-                return self.session.table(location)
+                return self.session.table(_quoted(location))
             reader = self.session.read
             if self.options.format == "parquet":
                 return reader.option("mergeSchema", "true").parquet(location)
             return reader.format(self.options.format).load(location)
+
+    def _refuse_other_format(self, location: str) -> None:
+        """Refuse Delta and Iceberg tables read as Parquet: rows that were deleted would count."""
+        if is_table(location) or self.options.format != "parquet" or location in self._looked_at:
+            return
+        folder = re.split(r"[*?{\[]", location)[0]
+        folder = folder.rpartition("/")[0] if folder != location else folder.rstrip("/")
+        for kind, log in _LOGS.items():
+            if self._has_text(f"{folder}/{log}"):
+                raise EngineError(f"{location!r} is a table of {kind}; set engine.format: {kind}")
+        self._looked_at.add(location)
+
+    def _has_text(self, location: str) -> bool:
+        """Whether the engine finds text files at a location."""
+        from pyspark.errors import PySparkException  # noqa: PLC0415
+
+        try:
+            return bool(self.session.read.text(location).limit(1).toArrow().num_rows)
+        except PySparkException:  # there are none
+            return False
 
     def frames_of_files(self, location: str) -> dict[str, Any]:
         """The rows of each Parquet file at a location; empty for tables and other formats.
@@ -154,8 +184,7 @@ class Engine:
         """Create a schema of the catalog unless it is there."""
         with self.explained(f"cannot create the schema {name}"):
             if not self.session.catalog.databaseExists(name):
-                quoted = ".".join(f"`{part}`" for part in name.split("."))
-                self.session.sql(f"create schema if not exists {quoted}")
+                self.session.sql(f"create schema if not exists {_quoted(name)}")
 
     def replace_table(self, target: str, file: Path) -> None:
         """Give a table, of the catalog or at a location, the rows of a local Parquet file.
@@ -177,7 +206,7 @@ class Engine:
                 writer = rows.write.format(self.options.format).mode("overwrite")
                 writer = writer.option("overwriteSchema", "true")  # of Delta: columns may change
                 if is_table(target):
-                    writer.saveAsTable(target)
+                    writer.saveAsTable(_quoted(target))
                 else:
                     writer.save(target)
 
@@ -320,6 +349,8 @@ class Engine:
         folder = f"{root}/store_segments-{uuid.uuid4().hex}"
         url = f"{self.options.shared_url.rstrip('/')}/{folder.rpartition('/')[2]}"
         try:
+            if isinstance(filesystem, fs.LocalFileSystem) and not Path(root).parent.is_dir():
+                raise EngineError(self._not_shared(f"there is no folder {Path(root).parent}"))
             with self._writable():
                 filesystem.create_dir(folder, recursive=True)
                 with filesystem.open_output_stream(f"{folder}/{MARKER}") as stream:
@@ -340,9 +371,18 @@ class Engine:
 
     def _reported(self, frame: Any, task: Callable[..., Any], schema: str) -> list[dict[str, Any]]:
         """Run a function in tasks; its reports."""
-        with self.explained():
-            # one more stage: some engines try a task again only if another one reads its result
-            reports = frame.mapInArrow(task, schema).repartition(1).toArrow().to_pylist()
+        import grpc  # noqa: PLC0415 (only with an engine)
+        from pyspark.errors import PySparkException  # noqa: PLC0415
+
+        # one more stage: some engines try a task again only if another one reads its result
+        job = frame.mapInArrow(task, schema).repartition(1)
+        try:
+            reports = job.toArrow().to_pylist()
+        except (PySparkException, grpc.RpcError):
+            # Sail gives up where the result of the task that failed was being read
+            self._reach()
+            with self.explained():
+                reports = job.toArrow().to_pylist()
         for report in reports:
             if report["problem"]:
                 raise EngineError(self._refusal(report["problem"]))
@@ -369,10 +409,16 @@ class Engine:
     def explained(self, what: str = "the job failed") -> Iterator[None]:
         """Errors of the engine on one line."""
         import grpc  # noqa: PLC0415 (only with an engine)
-        from pyspark.errors import PySparkException  # noqa: PLC0415
+        from pyspark.errors import PySparkException, RetriesExceeded  # noqa: PLC0415
 
         try:
             yield
+        except RetriesExceeded as error:
+            cause = _line(error.__cause__ or error)
+            raise EngineError(
+                f"{self._address}: {what}: {cause}; is it a Spark Connect server, and does the"
+                " address ask for TLS (a token does) where there is none?"
+            ) from error
         except (PySparkException, grpc.RpcError) as error:
             raise EngineError(f"{self._address}: {what}: {_line(error)}") from error
 
@@ -401,6 +447,11 @@ class Engine:
         return str(without_secrets(self.options.shared))
 
 
+def _quoted(name: str) -> str:
+    """A name of the catalog in SQL of Spark; parts may have a dash."""
+    return ".".join(f"`{part}`" for part in name.split("."))
+
+
 def _dealt(sizes: Sequence[int], n_groups: int) -> list[list[int]]:
     """Places of some sizes in groups of about the same sum: the largest first, to the smallest."""
     groups: list[list[int]] = [[] for _ in range(n_groups)]
@@ -427,4 +478,6 @@ def _line(error: BaseException) -> str:
     if callable(details) and details():
         lines = [" ".join(str(details()).split())]
     traced = any(line.startswith("Traceback") for line in lines)
+    if lines[0].endswith(":") and not traced:
+        lines[0] = " ".join(lines[:_MOST_LINES])
     return str(without_secrets(lines[-1] if traced else lines[0]))

@@ -209,11 +209,7 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
     """
     import duckdb
 
-    connection = duckdb.connect(
-        config={"threads": 1, "temp_directory": tempfile.gettempdir(), **order.settings}
-    )
-    # DuckDB takes a stream for one row; it would keep all rows and join the small tables to them
-    connection.execute("set disabled_optimizers = 'build_side_probe_side'")
+    connection = duckdb.connect(config={"threads": 1, "temp_directory": tempfile.gettempdir()})
 
     def name(text: str) -> str:
         return '"' + text.replace('"', '""') + '"'
@@ -222,7 +218,11 @@ def opened(rows: Any, tables: Mapping[tuple[str, str, str], Any], order: Order) 
         return ".".join(map(name, parts))
 
     database = order.rows[0]
+    # DuckDB takes a stream for one row; it would keep all rows and join the small tables to them
+    settings = {"disabled_optimizers": "build_side_probe_side", **order.settings}
     try:
+        for setting, value in settings.items():
+            connection.execute(f"set {setting} = '{value}'")
         connection.execute(f"attach if not exists ':memory:' as {name(database)}")
         places = [order.rows, *tables, *((database, *view[:2]) for view in order.views)]
         for schema in sorted({parts[1] for parts in places if parts[0] == database}):

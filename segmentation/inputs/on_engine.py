@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import duckdb
 
-from segmentation.engine.options import EngineError, location_problem
+from segmentation.engine.options import EngineError, is_table, location_problem
 from segmentation.engine.sales import EngineSales
 from segmentation.engine.session import Engine
 from segmentation.inputs.names import InputError
@@ -33,10 +36,10 @@ def read_sales(
     Raises
     ------
     InputError
-        If the location is of a format without types, if the engine cannot read it, or if a column
-        is missing.
+        If the location is of a format without types, if it has files that engines leave out, if the
+        engine cannot read it, or if a column is missing.
     """
-    if problem := location_problem(location):
+    if problem := location_problem(location) or _left_out(location):
         raise InputError([problem])
     sales = EngineSales(engine, location, compares_rows=options.rejects_repeats)
     try:
@@ -44,3 +47,17 @@ def read_sales(
         return native_plan(connection, _NAME, location, relation, options, sales)
     except EngineError as error:
         raise InputError([str(error)]) from error
+
+
+def _left_out(location: str) -> str:
+    """Why files at a location would not be read, if they are seen from here; empty if all are."""
+    if "://" in location or is_table(location):
+        return ""
+    folder = re.sub(r"/\*(\.parquet)?$", "", location)
+    found = sorted(map(str, Path(folder).glob("[_.]*.parquet")))
+    if not found:
+        return ""
+    return (
+        "engines leave out files whose names begin with _ or a dot, such as"
+        f" {found[0]}; rename them"
+    )

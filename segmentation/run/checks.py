@@ -123,6 +123,8 @@ def _check_inputs(
     except EngineError as error:
         check.problems.extend(str(error).splitlines())
         return
+    if engine is not None and settings is None:
+        return  # a wrong setting is said at once, and not after a job of the engine
     locations = _locations(cursor, invocation, check, sales_are_there=engine is not None)
     try:
         options = InputOptions({name: given.get(name) for name in INPUT_VARS}, settings)

@@ -21,6 +21,8 @@ from segmentation.engine.options import EngineError, EngineOptions
 from segmentation.engine.sales import EngineSales
 from segmentation.engine.session import Engine
 from segmentation.inputs.check import check_data
+from segmentation.inputs.names import InputError
+from segmentation.inputs.on_engine import read_sales
 from segmentation.inputs.options import InputOptions
 from segmentation.warehouse.fingerprints import Fingerprint, differing_tables, relation_fingerprint
 
@@ -306,6 +308,39 @@ def test_a_table_with_versions_gives_the_same_tables_as_its_rows_in_parquet(
     assert differing_tables(expected, found) == []
 
 
+def test_files_that_an_engine_would_read_otherwise_are_refused(sail: Sail, tmp_path: Path) -> None:
+    rows = pl.DataFrame({"store_id": ["s1"], "product_id": ["p1"], "sales_amount": [5.0]})
+    for folder in ("delta", "iceberg/data", "hidden"):
+        (tmp_path / folder).mkdir(parents=True)
+    write_delta(sail, [rows, rows, rows], tmp_path / "delta")
+    write_iceberg(sail, [rows, rows, rows], tmp_path / "iceberg")
+    rows.write_parquet(tmp_path / "hidden" / "a.parquet")
+    rows.write_parquet(tmp_path / "hidden" / "_b.parquet")
+    options = EngineOptions.from_var(sail.engine(tmp_path / "shared"))
+    assert options is not None
+    for location, message in {
+        "delta": "is a table of delta; set engine.format: delta",
+        "delta/*.parquet": "is a table of delta; set engine.format: delta",
+        "iceberg": "is a table of iceberg; set engine.format: iceberg",
+        "hidden": "engines leave out files whose names begin with _ or a dot, such as ",
+        "hidden/*.parquet": "engines leave out files whose names begin with _ or a dot, such as ",
+    }.items():
+        with duckdb.connect() as connection, pytest.raises(InputError) as raised:
+            read_sales(connection, f"{tmp_path}/{location}", InputOptions(), Engine(options))
+        (problem,) = raised.value.problems
+        assert message in problem
+        assert is_listed(f"inputs.sales: {problem}")
+
+
+def test_a_folder_that_is_misspelled_is_not_made(sail: Sail, tmp_path: Path) -> None:
+    options = EngineOptions.from_var(sail.engine(tmp_path / "no" / "shared"))
+    assert options is not None
+    with pytest.raises(EngineError, match="there is no folder") as raised:
+        Engine(options).check()
+    assert is_listed(str(raised.value))
+    assert not (tmp_path / "no").exists()
+
+
 @pytest.fixture
 def numbers(tmp_path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path, str]]:
     """A database, sales of 1,000 rows, and a query that sums them."""
@@ -370,7 +405,7 @@ def test_an_engine_that_dies_during_a_job_ends_the_build_with_one_line(
         with pytest.raises(EngineError) as raised:
             sales.merged(connection, endless, {"amount": "sum"}, name="x")
         killer.join()
-    assert str(raised.value).startswith(f"engine.remote: {server.remote}: the job failed: ")
+    assert str(raised.value).startswith(f"engine.remote: {server.remote} cannot be reached (")
     assert "\n" not in str(raised.value)
     assert is_listed(str(raised.value))
     assert not any(shared.iterdir())

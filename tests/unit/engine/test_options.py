@@ -22,6 +22,12 @@ def test_without_the_var_there_is_no_engine() -> None:
             {**_GOOD, "remote": "spark://host"},
             "engine.remote: 'spark://host' is not allowed; it is",
         ),
+        (
+            {**_GOOD, "remote": "sc://host:99999"},
+            "engine.remote: 'sc://***' is not allowed; it is the",
+        ),
+        ({**_GOOD, "tables": "a b"}, "engine.tables: 'a b' is not allowed; it is a schema of the"),
+        ({**_GOOD, "tables": "a.b.c.d"}, "engine.tables: 'a.b.c.d' is not allowed; it is a schema"),
         ({**_GOOD, "partitions": 0}, "engine.partitions: 0 is not allowed; it is a number of"),
         ({**_GOOD, "partitions": True}, "engine.partitions: True is not allowed; it is a number"),
         ({**_GOOD, "format": "csv"}, "engine.format: 'csv' is not allowed; input should be"),
@@ -55,7 +61,9 @@ def test_files_without_types_are_refused_with_the_conversion(location: str) -> N
     assert "sales.parquet" in problem
 
 
-@pytest.mark.parametrize("location", ["a/*.parquet", "s3://bucket/sales", "shop.main.sales"])
+@pytest.mark.parametrize(
+    "location", ["a/*.parquet", "s3://bucket/sales", "sales.parquet", "my-shop.main.sales"]
+)
 def test_parquet_folders_and_tables_are_allowed(location: str) -> None:
     assert location_problem(location) == ""
-    assert is_table(location) == (location == "shop.main.sales")
+    assert is_table(location) == (location == "my-shop.main.sales")

@@ -230,6 +230,34 @@ def test_rows_stream_through_a_task_past_the_small_tables(
     assert found == [("S1", 3_000_000, Decimal("14998500000.0000"))]
 
 
+def test_a_task_has_the_time_zone_of_the_build(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    sales = EngineSales(_Partitions(tmp_path, [_table([("1", "2", None)])]), "sales", n_rows=1)
+    _declared(connection, sales)
+    for zone in ("Pacific/Auckland", "UTC"):
+        connection.execute(f"set TimeZone = '{zone}'")
+        at = "timestamptz '2025-01-01 20:30:00+00'::date"
+        relation = sales.merged(
+            connection, f"select {at} as day from shop.engine.sales", None, name="x"
+        )
+        expected = connection.execute(f"select {at}").fetchall()
+        assert connection.execute(f"from {relation}").fetchall() == expected
+
+
+@pytest.mark.parametrize("names", [("Store", "STORE"), ("amount", "Store", "Amount")])
+def test_columns_that_differ_only_in_case_are_refused(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    class _Repeated(_Partitions):
+        def schema(self, _: str) -> pa.Schema:
+            return pa.schema([(name, pa.string()) for name in names])
+
+    sales = EngineSales(_Repeated(tmp_path, []), "sales")
+    with pytest.raises(EngineError, match=r"sales: several columns are called '\w+'; rename"):
+        sales.declare(connection)
+
+
 def test_rows_that_appear_during_the_build_stop_it(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
