@@ -30,7 +30,6 @@ from segmentation.run.summary import next_steps, segments_were_built, summary, w
 from segmentation.run.webhook import ADDRESS, delivery, failure_message, success_message
 from segmentation.settings import Settings
 from segmentation.warehouse.database import sql_literal
-from segmentation.warehouse.files import FileError, write_file
 from segmentation.warehouse.secrets import without_secrets
 
 
@@ -157,15 +156,11 @@ def on_engine(
 def _problem_of_publishing(
     cursor: duckdb.DuckDBPyConnection, publication: Publication, path: Path
 ) -> str | None:
-    """Publish with the data contract; what to say if the files could not be written.
-
-    The contract comes first, so that there is no published file without it.
-    """
+    """Publish with the data contract; what to say if the files could not be written."""
     try:
-        contract = data_contract(publication.tables, path)
-        write_file(contract_path(path), contract.encode())
-        publish(cursor, publication.tables, publication.queries, path)
-    except (OSError, FileError, duckdb.Error) as error:
+        contract = {contract_path(path): data_contract(publication.tables, path)}
+        publish(cursor, publication.tables, publication.queries, path, contract)
+    except (OSError, duckdb.Error) as error:
         cause = " ".join(str(error).split())
         problem = f"the build is complete and was not published: {path} could not be written"
         return f"{problem}: {cause}"
