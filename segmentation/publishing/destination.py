@@ -28,13 +28,14 @@ def destination_problem(published: Path, database: str) -> str | None:
     if reason := _unusable(published):
         shown = without_secrets(str(published))
         return f"STORE_SEGMENTS_PUBLISHED: {shown!r} is not allowed; {reason}"
-    for place in (published, contract_path(published)):
+    places = (published, contract_path(published))
+    for place in places:
         if is_other_than_file(place):
             return (
                 f"{place} is a folder, a pipe or a device, and no file;"
                 " STORE_SEGMENTS_PUBLISHED names a file"
             )
-    if is_file(database) and _is_same_file(published, Path(database)):
+    if is_file(database) and any(_is_same_file(place, Path(database)) for place in places):
         return (
             f"STORE_SEGMENTS_PUBLISHED: {str(published)!r} is not allowed; it is the database of"
             " the build, which publishing would overwrite"

@@ -76,6 +76,12 @@ def test_the_database_of_the_build_is_refused_by_any_path(
     assert is_listed(problem)
 
 
+def test_a_database_in_the_place_of_the_contract_is_refused(tmp_path: Path) -> None:
+    problem = destination_problem(tmp_path / "a.duckdb", str(tmp_path / "a.odcs.yaml"))
+    assert problem is not None
+    assert problem.endswith(_IS_DATABASE)
+
+
 @pytest.mark.parametrize("kind", ["database", "tables", "csv", "cut off"])
 def test_a_file_that_is_not_ours_is_refused_and_says_what_to_do(
     tmp_path: Path, database: Path, kind: str
