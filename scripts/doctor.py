@@ -107,7 +107,9 @@ def folders() -> Iterator[Finding]:
     }
     yield _database(database)
     for subject, path in places.items():
-        yield _writable(subject, path)
+        finding = _writable(subject, path)
+        is_published = subject == "published folder"
+        yield _destination(finding, str(database), published or "") if is_published else finding
     yield _room(database)
     yield _cache()
 
@@ -119,6 +121,7 @@ def _database(path: Path) -> Finding:
         return finding
     from segmentation.warehouse.database import (  # noqa: PLC0415 (needs packages)
         DatabaseError,
+        check_kind,
         check_name,
         is_file,
         wait_seconds,
@@ -127,10 +130,24 @@ def _database(path: Path) -> Finding:
     try:
         if is_file(str(path)):
             check_name(str(path))
+            check_kind(path)
         wait_seconds(os.environ.get("STORE_SEGMENTS_WAIT", ""))
     except DatabaseError as error:
         return replace(finding, problem=str(error))
     return finding
+
+
+def _destination(finding: Finding, database: str, published: str) -> Finding:
+    """The folder of the published file, and whether a build may replace what is there."""
+    if finding.problem or util.find_spec("duckdb") is None:
+        return finding
+    from segmentation.publishing.destination import (  # noqa: PLC0415 (needs packages)
+        destination_problem,
+    )
+    from segmentation.publishing.publish import published_path  # noqa: PLC0415
+
+    path = published_path(database, published)
+    return replace(finding, problem=(path and destination_problem(path, database)) or "")
 
 
 def _existing(path: Path) -> Path:
@@ -203,7 +220,7 @@ def databases() -> Iterator[Finding]:
         return
     try:
         with published_file(published):
-            yield Finding("last publication", "can be read")
+            yield Finding("last publication", "can be opened")
     except PublishedFileError as error:
         yield Finding("last publication", "none", str(error), is_optional=True)
 

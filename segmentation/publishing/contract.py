@@ -24,6 +24,8 @@ from open_data_contract_standard.model import (
 import segmentation
 from segmentation.publishing.publish import Table, plain_text
 
+#: What tells the contract of this project from others.
+_ID: Final = "store_segments"
 #: Logical types of the standard, by the id of DuckDB's type.
 _LOGICAL_TYPES: Final[Mapping[str, str]] = {
     "varchar": "string",
@@ -44,6 +46,15 @@ def contract_path(published: Path) -> Path:
     return published.with_suffix(".odcs.yaml")
 
 
+def has_contract(published: Path) -> bool:
+    """Whether the contract beside a file is one of this project, as it is for published files."""
+    try:
+        text = contract_path(published).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return f"id: {_ID}" in text.splitlines()
+
+
 def data_contract(tables: Iterable[Table], published: Path) -> str:
     """The contract as YAML; the same tables give the same text.
 
@@ -61,7 +72,7 @@ def data_contract(tables: Iterable[Table], published: Path) -> str:
     contract = OpenDataContractStandard(
         apiVersion="v3.1.0",
         kind="DataContract",
-        id="store_segments",
+        id=_ID,
         name="Store segments",
         version=segmentation.__version__,
         status="active",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -23,6 +28,10 @@ _ALIAS: Final = "store_segments_unfinished"
 STORAGE_VERSION: Final = "v1.0.0"
 #: Oldest version of DuckDB that a test opens the file with; 1.0 cannot load the table macros.
 OLDEST_CLIENT: Final = "1.1.3"
+#: Folders in which builds write their unfinished files, beside the published one.
+_FOLDERS: Final = ".store_segments_unfinished-"
+#: Seconds in which a new folder is certainly locked.
+_RECENT: Final = 60
 #: Everyone who can read the folder can read the file; nobody can write to it.
 _MODE: Final = 0o444
 #: Tables of the file about itself, in `main`.
@@ -147,16 +156,17 @@ def publish(
     tables: Sequence[Table],
     queries: Sequence[Query],
     path: Path,
+    beside: Mapping[Path, str] = MappingProxyType({}),
 ) -> None:
     """Copy tables and views into a new file and put it in the place of the old one.
 
     A view of nothing but published tables stays one, and a table is found without its schema too,
     as a view in `main`. The file says of itself what is in it: tables and columns have their
     descriptions as comments, `main.tables` lists the tables with their keys, `main.queries` the
-    queries, and each query is a macro. It is written under another name
+    queries, and each query is a macro. It is written in a folder of this build
     and renamed when it is complete and on disk, so that a reader has the old one or the new one:
     a client that has the old one open keeps it (POSIX `rename`).
-    If anything fails the old file stays as it is.
+    If anything fails before the renames, the old files stay as they are.
 
     Parameters
     ----------
@@ -168,56 +178,73 @@ def publish(
         What becomes a macro.
     path
         The published file.
+    beside
+        Texts by path, in the same folder; they are replaced right after the published file.
 
     Raises
     ------
     OSError, duckdb.Error
-        If the file cannot be written.
+        If a file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    _remove(unfinished)
+    _remove_leftovers(path.parent)
+    with _own_folder(path.parent) as folder:
+        unfinished = folder / path.name
+        _write(connection, tables, queries, unfinished)
+        unfinished.chmod(_MODE)
+        _to_disk(unfinished)
+        for place, text in beside.items():
+            new = folder / place.name
+            new.write_text(text, encoding="utf-8")
+            _to_disk(new)
+        unfinished.replace(path)
+        for place in beside:
+            (folder / place.name).replace(place)
+        _to_disk(path.parent)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[Table],
+    queries: Sequence[Query],
+    unfinished: Path,
+) -> None:
+    """Write the new file (`publish`), whose name is that of the published one."""
     (database,) = connection.execute("select current_database()").fetchone() or ("",)
     names = {table.name: table.sql for table in tables}
     schemas = sorted({table.schema for table in tables})
     copied = {table.name: table.sql for table in tables if not table.view}
     views = {table.name: view for table in tables if (view := table.as_view(copied))}
     shortcuts = {name: sql for name, sql in names.items() if name not in _OF_THE_FILE}
-    if path.stem in schemas:  # `a.b` in a view could be the table b of the schema a or of the file
+    # `a.b` in a view could be the table b of the schema a or of the file
+    if unfinished.stem in schemas:
         views, shortcuts = {}, {}
+    connection.execute(
+        f"attach {sql_literal(str(unfinished))} as {_ALIAS}"
+        f" (storage_version {sql_literal(STORAGE_VERSION)})"
+    )
     try:
-        connection.execute(
-            f"attach {sql_literal(str(unfinished))} as {_ALIAS}"
-            f" (storage_version {sql_literal(STORAGE_VERSION)})"
-        )
-        try:
-            with _one_transaction(connection):
-                for schema in schemas:
-                    connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
-                for table in tables:
-                    if table.name in views:
-                        continue
-                    source = f"{sql_name(database)}.{table.sql}"
-                    connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
-        finally:
-            connection.execute(f"detach {_ALIAS}")
-        # alone and under another name: a database may be called like one of its schemas
-        with duckdb.connect() as alone:
-            alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
-            alone.execute(f"use {_ALIAS}")
-            with _one_transaction(alone):
-                for view in views.values():
-                    alone.execute(view)
-                _describe(alone, tables, views)
-                for name, sql in shortcuts.items():
-                    alone.execute(f"create view main.{sql_name(name)} as from {sql}")
-            _add_queries(alone, names, queries)
-        unfinished.chmod(_MODE)
-        _to_disk(unfinished)
-        unfinished.replace(path)
-        _to_disk(path.parent)
+        with _one_transaction(connection):
+            for schema in schemas:
+                connection.execute(f"create schema {_ALIAS}.{sql_name(schema)}")
+            for table in tables:
+                if table.name in views:
+                    continue
+                source = f"{sql_name(database)}.{table.sql}"
+                connection.execute(f"create table {_ALIAS}.{table.sql} as from {source}")
     finally:
-        _remove(unfinished)
+        connection.execute(f"detach {_ALIAS}")
+    # alone and under another name: a database may be called like one of its schemas
+    with duckdb.connect() as alone:
+        alone.execute(f"attach {sql_literal(str(unfinished))} as {_ALIAS}")
+        alone.execute(f"use {_ALIAS}")
+        with _one_transaction(alone):
+            for view in views.values():
+                alone.execute(view)
+            _describe(alone, tables, views)
+            for name, sql in shortcuts.items():
+                alone.execute(f"create view main.{sql_name(name)} as from {sql}")
+        _add_queries(alone, names, queries)
 
 
 @contextmanager
@@ -297,10 +324,35 @@ def _examples(
     return {**given, **dict(zip(columns, row or (), strict=False))}
 
 
-def _remove(unfinished: Path) -> None:
-    """Delete what an attempt has left, with DuckDB's log beside it."""
-    for path in (unfinished, Path(f"{unfinished}.wal")):
-        path.unlink(missing_ok=True)
+@contextmanager
+def _own_folder(parent: Path) -> Iterator[Path]:
+    """A new folder for the files of this build alone, locked while the build writes to it."""
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS, dir=parent))
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Delete the folders of builds that were killed: those that no process has locked.
+
+    A recent one may not be locked yet. Without locks (some network disks), all of them stay.
+    """
+    for folder in parent.glob(f"{_FOLDERS}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime < _RECENT:
+                continue
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _to_disk(path: Path) -> None:

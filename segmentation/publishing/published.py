@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Final
 import duckdb
 
 from segmentation.settings import CURRENCY_OF_RUN
-from segmentation.warehouse.database import sql_literal, sql_name
+from segmentation.warehouse.database import is_other_than_file, sql_literal, sql_name
 from segmentation.warehouse.fingerprints import Fingerprint, relation_fingerprint
 
 #: Name under which the published file is attached.
@@ -25,6 +26,10 @@ class PublishingError(RuntimeError):
 
 class PublishedFileError(PublishingError):
     """There is no published file that can be read; the message says why and what to do."""
+
+
+class NotPublishedError(PublishedFileError):
+    """The file is a database that no build has published."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,9 @@ class PublishedTable:
 def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory that has the published file attached, to read.
 
+    If the block fails, the published file is read as a whole: where that fails too, it is the file
+    that is damaged, and not what the block writes to.
+
     Parameters
     ----------
     path
@@ -85,19 +93,64 @@ def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises
     ------
     PublishedFileError
-        If it is not there, or is none.
+        If it is not there, is none, or is damaged.
     """
+    if is_other_than_file(path):
+        raise PublishedFileError(
+            f"{path} is a folder, a pipe or a device, and no file;"
+            " STORE_SEGMENTS_PUBLISHED names a file"
+        )
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         try:
             connection.execute(f"attach {sql_literal(str(path))} as {SOURCE} (read_only)")
-            connection.execute(f"from {SOURCE}.main.tables limit 0")
+            connection.execute(
+                "select schema_name, table_name, description, key_columns"
+                f" from {SOURCE}.main.tables limit 0"
+            )
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise NotPublishedError(
+                f"{path} is a database, and no published build of this project; make build"
+                " publishes one, STORE_SEGMENTS_PUBLISHED names another file"
+            ) from error
         except duckdb.Error as error:
-            cause = f": {' '.join(str(error).split())}" if path.exists() else ""
+            if os.path.exists(path):  # noqa: PTH110 (never raises)
+                raise _unreadable(path, error) from error
             raise PublishedFileError(
-                f"there is no published build at {path}{cause}; make build publishes one, "
+                f"there is no published build at {path}; make build publishes one, "
                 "STORE_SEGMENTS_PUBLISHED names another file"
             ) from error
-        yield connection
+        try:
+            yield connection
+        except PublishedFileError:
+            raise
+        except (duckdb.Error, PublishingError) as error:
+            if damage := _damage(path):
+                raise _unreadable(path, damage) from error
+            raise
+
+
+def _unreadable(path: Path, error: duckdb.Error) -> PublishedFileError:
+    """What to say of a file that DuckDB cannot read."""
+    cause = " ".join(str(error).split())
+    return PublishedFileError(
+        f"the published file {path} cannot be read: {cause}; if it is damaged, delete it and run"
+        " make build, which publishes it again; STORE_SEGMENTS_PUBLISHED names another file"
+    )
+
+
+def _damage(path: Path) -> duckdb.Error | None:
+    """What DuckDB says if it cannot read all tables of the published file."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name, table_name from duckdb_tables() where not internal"
+            ).fetchall()
+            for schema, name in tables:
+                table = f"{sql_name(schema)}.{sql_name(name)}"
+                connection.execute(f"select bit_xor(hash(t)) from {table} as t").fetchall()
+    except duckdb.Error as error:
+        return error
+    return None
 
 
 def published_tables(connection: duckdb.DuckDBPyConnection) -> list[PublishedTable]:

@@ -23,7 +23,10 @@ from segmentation.inputs.names import REQUIRED, InputError
 from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_vars
 from segmentation.inputs.reading import LINES, drop_unused, not_allowed
 from segmentation.inputs.select import select_of
+from segmentation.publishing.destination import destination_problem
+from segmentation.publishing.publish import published_path
 from segmentation.run.invocation import Invocation
+from segmentation.run.publication import COMMANDS
 from segmentation.settings import EXTERNAL_SCOPE, LANES, ONLY_IN, Lane, Settings, SettingsError
 from segmentation.warehouse.database import execute
 
@@ -88,6 +91,7 @@ def check_run(
         cursor.register("_rows", rows.to_arrow())
         execute(cursor, f"create or replace table governance.{name} as from _rows")
         cursor.unregister("_rows")
+    check.problems.extend(publishing_problems(invocation))
     check.problems.extend(empty_build_problems(cursor, invocation))
     check.problems.extend(clock_problems(cursor, invocation))
     if settings is not None and not check.problems:
@@ -99,6 +103,15 @@ def check_run(
         check.problems.extend(pinned_model_problems(cursor, settings))
         check.problems.extend(kept_model_problems(cursor, settings))
     return check
+
+
+def publishing_problems(invocation: Invocation) -> Iterator[str]:
+    """Why the build could not be published once it is complete."""
+    path = published_path(invocation.path, invocation.published)
+    if invocation.command in COMMANDS and path is not None:
+        problem = destination_problem(path, invocation.path)
+        if problem:
+            yield problem
 
 
 def _check_inputs(

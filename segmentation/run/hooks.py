@@ -14,6 +14,7 @@ from segmentation.engine.options import EngineError
 from segmentation.engine.sales import EngineSales, drop_results
 from segmentation.inputs.reading import drop_unused
 from segmentation.publishing.contract import contract_path, data_contract
+from segmentation.publishing.destination import destination_problem
 from segmentation.publishing.publish import publish, published_path
 from segmentation.run.checks import check_run
 from segmentation.run.invocation import Invocation, NodeResult, Outcome
@@ -30,7 +31,6 @@ from segmentation.run.summary import next_steps, segments_were_built, summary, w
 from segmentation.run.webhook import ADDRESS, delivery, failure_message, success_message
 from segmentation.settings import Settings
 from segmentation.warehouse.database import sql_literal
-from segmentation.warehouse.files import FileError, write_file
 from segmentation.warehouse.secrets import without_secrets
 
 
@@ -110,7 +110,7 @@ def end_run(
     path = published_path(invocation.path, invocation.published)
     is_complete = path is not None and publication.is_complete(results)
     if path is not None and is_complete:
-        problem = _problem_of_publishing(cursor, publication, path)
+        problem = _problem_of_publishing(cursor, invocation, publication, path)
         if problem:
             with suppress(duckdb.Error):  # a disk that is full may not take this either
                 close_run(cursor, invocation, problem, results)
@@ -155,17 +155,21 @@ def on_engine(
 
 
 def _problem_of_publishing(
-    cursor: duckdb.DuckDBPyConnection, publication: Publication, path: Path
+    cursor: duckdb.DuckDBPyConnection,
+    invocation: Invocation,
+    publication: Publication,
+    path: Path,
 ) -> str | None:
     """Publish with the data contract; what to say if the files could not be written.
 
-    The contract comes first, so that there is no published file without it.
+    What the run has found at its start may be different by now.
     """
+    if problem := destination_problem(path, invocation.path):
+        return f"the build is complete and was not published: {problem}"
     try:
-        contract = data_contract(publication.tables, path)
-        write_file(contract_path(path), contract.encode())
-        publish(cursor, publication.tables, publication.queries, path)
-    except (OSError, FileError, duckdb.Error) as error:
+        contract = {contract_path(path): data_contract(publication.tables, path)}
+        publish(cursor, publication.tables, publication.queries, path, contract)
+    except (OSError, duckdb.Error) as error:
         cause = " ".join(str(error).split())
         problem = f"the build is complete and was not published: {path} could not be written"
         return f"{problem}: {cause}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,6 +67,25 @@ def is_file(database: str) -> bool:
     return has_drive or ":" not in database.split("/", maxsplit=1)[0]
 
 
+def is_other_than_file(path: Path) -> bool:
+    """Whether something is there that is no file; opening a pipe would wait forever."""
+    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 (never raise)
+
+
+def check_kind(path: Path) -> None:
+    """Refuse a database that is there and is no file.
+
+    Raises
+    ------
+    DatabaseError
+        If it is a folder, a pipe or a device.
+    """
+    if is_other_than_file(path):
+        raise DatabaseError(
+            f"{path} is a folder, a pipe or a device, and no file; STORE_SEGMENTS_DB names a file"
+        )
+
+
 def check_name(path: str) -> None:
     """Refuse a file name from which dbt-duckdb cannot make the name of the database.
 
@@ -123,8 +143,9 @@ def wait_until_free(path: str, seconds: float) -> None:
     Raises
     ------
     DatabaseError
-        If another process still has it, or if it cannot be opened at all.
+        If another process still has it, if it is no file, or if it cannot be opened at all.
     """
+    check_kind(Path(path))
     until = time.monotonic() + seconds
     while True:
         try:
@@ -187,6 +208,7 @@ def opened_to_read(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         If there is no such file, if another process has it open, if it is damaged or no DuckDB
         file, or if it lacks a table that the block reads.
     """
+    check_kind(path)
     if not path.is_file():
         raise DatabaseError(
             f"there is no database {without_secrets(str(path))}; run make build first"

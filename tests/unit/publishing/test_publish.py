@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from segmentation.publishing import publish as module
 from segmentation.publishing.publish import Query, Table, plain_text, publish, published_path
 
 STORES = Table(
@@ -165,6 +169,81 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_the_connection(
     assert ("store_segments_unfinished",) not in databases
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_publication_that_fails_leaves_the_file_and_the_texts_beside_it(tmp_path: Path) -> None:
+    path, contract = tmp_path / "stores.duckdb", tmp_path / "stores.yaml"
+    published(path, []).close()
+    contract.write_text("old")
+    with duckdb.connect() as connection, pytest.raises(duckdb.Error):
+        publish(connection, [STORES], [], path, {contract: "new"})
+    assert contract.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == [path, contract]
+
+
+def test_a_publication_replaces_the_texts_beside_the_file(tmp_path: Path) -> None:
+    path, contract = tmp_path / "stores.duckdb", tmp_path / "stores.yaml"
+    contract.write_text("old")
+    with duckdb.connect() as connection:
+        connection.execute("create schema segments; create table segments.stores as select 1 as n")
+        publish(connection, [STORES], [], path, {contract: "new"})
+    assert contract.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == [path, contract]
+
+
+def test_two_builds_can_publish_the_same_file_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "stores.duckdb"
+    describe = module._describe
+    others: list[str] = []
+
+    def another_build_first(connection: duckdb.DuckDBPyConnection, *given: object) -> None:
+        if not others:
+            others.append("started")
+            published(path, []).close()
+        describe(connection, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_describe", another_build_first)
+    with published(path, []) as connection:
+        assert connection.execute("from stores").fetchall() == [("O'1", 1)]
+        assert connection.execute("select count(*) from tables").fetchall() == [(1,)]
+    assert others == ["started"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+_UNFINISHED = """
+import pathlib, sys
+from segmentation.publishing.publish import _own_folder
+with _own_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "stores.duckdb").write_text("half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_leftovers_of_killed_builds_go_and_files_of_living_ones_stay(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _UNFINISHED, str(tmp_path)]
+    builds = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    killed, living = builds
+    folders = [Path(build.stdout.readline().strip()) for build in builds if build.stdout]
+    try:
+        killed.kill()
+        killed.wait()
+        published(tmp_path / "a.duckdb", []).close()
+        assert all(folder.is_dir() for folder in folders)
+        for folder in folders:
+            os.utime(folder, (0, 0))
+        published(tmp_path / "a.duckdb", []).close()
+        assert [folder.is_dir() for folder in folders] == [False, True]
+        assert (folders[1] / "stores.duckdb").read_text() == "half"
+    finally:
+        living.communicate()
+        killed.communicate()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.duckdb"]
 
 
 def test_descriptions_lose_pictures_and_line_breaks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -59,6 +60,18 @@ def test_a_part_that_reads_what_no_build_has_made_cannot_start(
     assert problem.startswith("this part of the project reads lanes.unknown and 1 more, which")
     assert is_listed(problem)
     assert check_run(cursor, run, [["lanes", "known"]]).problems == []
+
+
+@pytest.mark.parametrize("command", ["build", "run", "retry", "test"])
+def test_a_file_that_is_not_ours_is_not_published_to(
+    cursor: duckdb.DuckDBPyConnection, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "own.duckdb"
+    path.write_text("store,sales\n")
+    found = problems(cursor, published=str(path), command=command)
+    refused = [text for text in found if "is no published build of this project" in text]
+    assert len(refused) == (command != "test")
+    assert all(map(is_listed, refused))
 
 
 def test_names_that_have_no_effect_cannot_start(cursor: duckdb.DuckDBPyConnection) -> None:

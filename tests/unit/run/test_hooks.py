@@ -13,6 +13,7 @@ from segmentation.run.hooks import end_run, start_run
 from segmentation.run.invocation import NodeResult
 from segmentation.run.log import LAYOUT
 from segmentation.run.publication import Publication
+from tests.integration.helpers import is_listed
 
 from .helpers import invocation
 
@@ -109,6 +110,19 @@ def test_a_build_that_cannot_be_published_fails_and_says_where(
     assert cursor.execute("select status, message from governance.runs").fetchall() == [
         ("failed", outcome.problem)
     ]
+
+
+def test_a_file_that_appeared_during_the_run_is_not_replaced(
+    cursor: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("store,sales\n")
+    outcome = end_run(cursor, invocation(published=str(path)), [_MADE], _PUBLICATION)
+    assert outcome.problem is not None
+    assert "the build is complete and was not published: " in outcome.problem
+    assert is_listed(outcome.problem)
+    assert path.read_text() == "store,sales\n"
+    assert status(cursor) == ("failed", outcome.problem)
 
 
 def test_an_input_that_changed_during_the_run_fails_it_and_nothing_is_published(

@@ -87,3 +87,25 @@ def test_a_password_in_the_name_of_the_database_is_not_shown(options: tuple[str,
     done = doctor(*options, STORE_SEGMENTS_DB="md:sales?motherduck_token=Zq7Kx")
     assert "motherduck_token=***" in done.stdout
     assert "Zq7Kx" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("variable", ["STORE_SEGMENTS_DB", "STORE_SEGMENTS_PUBLISHED"])
+def test_a_pipe_in_the_place_of_a_file_is_a_problem(tmp_path: Path, variable: str) -> None:
+    pipe = tmp_path / "stores.duckdb"
+    os.mkfifo(pipe)
+    environment = {"STORE_SEGMENTS_DB": str(tmp_path / "other.duckdb"), variable: str(pipe)}
+    done = doctor(**environment)
+    assert done.returncode == 1
+    assert f"{pipe} is a folder, a pipe or a device, and no file; {variable} names a file" in (
+        done.stdout
+    )
+
+
+@pytest.mark.parametrize("name", ["stores.duckdb", "own.csv", "a?b.duckdb"])
+def test_a_published_file_that_a_build_refuses_is_a_problem(tmp_path: Path, name: str) -> None:
+    database = tmp_path / "stores.duckdb"
+    duckdb.connect(str(database)).close()
+    (tmp_path / "own.csv").write_text("store,sales\n")
+    done = doctor(STORE_SEGMENTS_DB=str(database), STORE_SEGMENTS_PUBLISHED=str(tmp_path / name))
+    assert done.returncode == 1
+    assert "!!  published folder  " in done.stdout

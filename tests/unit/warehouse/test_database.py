@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -11,6 +12,7 @@ from segmentation.warehouse.database import (
     opened_to_read,
     wait_until_free,
 )
+from tests.integration.helpers import is_listed
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 
@@ -75,3 +77,23 @@ def test_a_damaged_file_is_one_message_that_the_runbook_has(
     with pytest.raises(DatabaseError, match=said) as built:
         wait_until_free(str(database), 0)
     assert "\n" not in f"{read.value}{built.value}"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "stores.duckdb"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path = Path(os.devnull)
+    with pytest.raises(DatabaseError) as read, opened_to_read(path):
+        pass
+    with pytest.raises(DatabaseError) as built:
+        wait_until_free(str(path), 0)
+    assert str(read.value) == str(built.value)
+    assert str(read.value) == (
+        f"{path} is a folder, a pipe or a device, and no file; STORE_SEGMENTS_DB names a file"
+    )
+    assert is_listed(str(read.value))
