@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from segmentation.warehouse.advisories import findings, locked_versions
+from segmentation.warehouse.interrupts import end_on_interrupt
 
 REPOSITORY: Final = Path(__file__).parents[1]
 NOT_CHECKED: Final = """\
@@ -38,4 +39,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("audit: interrupted")
     sys.exit(main())

@@ -1,31 +1,18 @@
-"""The command `dbt`, which Ctrl-C ends at once and in one line, as do vars that are not YAML.
-
-dbt lets a KeyboardInterrupt rise through its layers: most show it as a traceback, and a few lose
-it, so that the build goes on. A build may be killed at any moment (docs/promises.md), so here the
-process just ends.
-"""
+"""The command `dbt`, which Ctrl-C ends at once and in one line, as do vars that are not YAML."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 
 from segmentation.inputs.given_vars import VarsError, read_vars
+from segmentation.warehouse.interrupts import end_on_interrupt
 
 MESSAGE = (
-    "\nThe build was interrupted: readers have the last complete build. make build starts again.\n"
+    "The build was interrupted: readers have the last complete build. make build starts again."
 )
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Say what happened and die of the signal, so that shells and make know about it."""
-    os.write(2, MESSAGE.encode())
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
 
 
 def _checked(arguments: Sequence[str]) -> list[str]:
@@ -43,7 +30,7 @@ def _checked(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, _end)
+    end_on_interrupt(MESSAGE)
     try:
         arguments = _checked(sys.argv[1:])
     except VarsError as error:

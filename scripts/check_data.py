@@ -30,6 +30,7 @@ from segmentation.inputs.options import INPUT_VARS, InputOptions, misspelled_var
 from segmentation.settings import Settings, SettingsError
 from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.files import FileError, write_file
+from segmentation.warehouse.interrupts import end_on_interrupt
 from segmentation.warehouse.secrets import without_secrets
 
 _PROJECT: Final = Path(__file__).resolve().parents[1]
@@ -203,4 +204,5 @@ def _stop(problems: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("check-data: interrupted")
     sys.exit(main())

@@ -15,6 +15,7 @@ from segmentation.pictures.rendering import placeholder
 from segmentation.run.project import PICTURES, target_folder
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
+from segmentation.warehouse.interrupts import end_on_interrupt
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
@@ -120,4 +121,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("docs: interrupted")
     sys.exit(main())

@@ -18,6 +18,7 @@ from segmentation.run.project import target_folder
 from segmentation.warehouse.control_characters import visible
 from segmentation.warehouse.database import DatabaseError, opened_to_read
 from segmentation.warehouse.files import FileError, write_file
+from segmentation.warehouse.interrupts import end_on_interrupt
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
@@ -146,4 +147,5 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("matched stores: interrupted")
     sys.exit(main())

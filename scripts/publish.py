@@ -22,6 +22,7 @@ from segmentation.publishing.published import PublishingError
 from segmentation.publishing.workbook import export
 from segmentation.run.project import target_folder
 from segmentation.warehouse.extensions import MissingPackageError
+from segmentation.warehouse.interrupts import end_on_interrupt
 from segmentation.warehouse.secrets import without_secrets
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -85,4 +86,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("publish: interrupted")
     sys.exit(main())

@@ -12,6 +12,7 @@ from segmentation.report.page import report_html
 from segmentation.run.project import target_folder
 from segmentation.warehouse.database import DatabaseError
 from segmentation.warehouse.files import FileError, write_file
+from segmentation.warehouse.interrupts import end_on_interrupt
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATABASE = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
@@ -39,4 +40,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_on_interrupt("report: interrupted")
     sys.exit(main())

@@ -177,4 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # after the builds are deleted
+        sys.exit("\nverify: interrupted")

@@ -253,6 +253,8 @@ class _ProjectBlock(_Strict):
 
 _PROJECT_NAMES: Final = tuple(_ProjectBlock.model_fields)
 _SCOPE_NAMES: Final = tuple(ScopeSettings.model_fields)
+#: What the var `segmentation` can have at its top.
+SETTINGS: Final = frozenset({*_PROJECT_NAMES, *_SCOPE_NAMES})
 
 
 class Settings:

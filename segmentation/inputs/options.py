@@ -18,7 +18,7 @@ from pydantic import (
 from segmentation.inputs.date_formats import is_strptime_format
 from segmentation.inputs.names import REQUIRED, InputError, normalized, unknown_input
 from segmentation.inputs.number_formats import Decimal, Thousands
-from segmentation.settings import Settings
+from segmentation.settings import SETTINGS, Settings
 
 #: Vars of the project beside those of `INPUT_VARS`.
 OTHER_VARS: Final = (
@@ -36,17 +36,22 @@ ReadAs = Literal["category", "number", "ignore"]
 
 
 def misspelled_vars(names: Iterable[str]) -> list[str]:
-    """Vars that have no effect because their name is nearly one of this project, one line each.
+    """Vars that have no effect where they are, one line each.
 
-    Other names can be vars of your own models.
+    They are settings outside of `segmentation`, or nearly have a name of this project. Other names
+    can be vars of your own models.
     """
     known = (*OTHER_VARS, *INPUT_VARS)
-    close = {name: get_close_matches(name, known, 1, _LIKE) for name in names if name not in known}
-    return [
-        f"{name}: unknown var; did you mean {found[0]}? This project has: {', '.join(known)}"
-        for name, found in close.items()
-        if found
-    ]
+    problems = []
+    for name in names:
+        if name in SETTINGS:
+            problems.append(f"{name}: it is a setting; write segmentation: {{{name}: ...}}")
+        elif name not in known and (close := get_close_matches(name, known, 1, _LIKE)):
+            problems.append(
+                f"{name}: unknown var; did you mean {close[0]}? This project has:"
+                f" {', '.join(known)}"
+            )
+    return problems
 
 
 class _Strict(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -87,6 +88,17 @@ def failure_message(invocation: Invocation, cause: str) -> str:
     )
 
 
+def _is_http(address: str) -> bool:
+    """Whether an address can be called; the errors of the standard library show parts of it."""
+    try:
+        parts = urlsplit(address)
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_plain = address.isascii() and address.isprintable() and " " not in address
+    return parts.scheme in {"http", "https"} and is_complete and is_plain
+
+
 def send(address: str, message: str) -> None:
     """Post a message.
 
@@ -102,7 +114,7 @@ def send(address: str, message: str) -> None:
     WebhookError
         If the address is not an HTTP one, or the message was not accepted within ten seconds.
     """
-    if urlsplit(address).scheme not in {"http", "https"}:
+    if not _is_http(address):
         raise WebhookError(f"{ADDRESS} is not an http or https address")
     request = urllib.request.Request(  # noqa: S310 (the scheme is checked)
         address,
@@ -112,7 +124,7 @@ def send(address: str, message: str) -> None:
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         # (an HTTP error is an OSError; its text has no address)
         raise WebhookError(f"the message to {ADDRESS} was not delivered: {error}") from error
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from segmentation.inputs.check import check_data
 from segmentation.inputs.names import InputError, in_yaml
 from segmentation.inputs.options import InputOptions, misspelled_vars
+from tests.integration.helpers import is_listed
 
 from .helpers import PRODUCTS, TODAY, check, check_parts, column, dated, listed, sales, total
 
@@ -692,6 +693,9 @@ def test_settings_of_names_that_nothing_has_are_refused(
     first, second = options.unknown_inputs(["demographics"])
     assert first.startswith("sheets.slaes: unknown input; did you mean sales? known ones: sales, ")
     assert second.startswith("encodings.prices: unknown input; known ones: sales, ")
+    (problem,) = misspelled_vars(["max_clusters", "segmentation"])
+    assert problem == "max_clusters: it is a setting; write segmentation: {max_clusters: ...}"
+    assert is_listed(problem)
     assert misspelled_vars(["colums", "region", "formats"]) == [
         "colums: unknown var; did you mean columns? This project has: inputs, external_sources, "
         "known_external_sources, segmentation, engine, columns, formats, sheets, encodings"

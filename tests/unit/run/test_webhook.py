@@ -159,8 +159,14 @@ def test_a_message_that_is_not_accepted_is_a_warning_without_the_address(
         ("http://127.0.0.1:1/x", "was not delivered"),
         ("file:///etc/passwd", "is not an http or https address"),
         ("hook", "is not an http or https address"),
+        ("http://[hunTer2/x", "is not an http or https address"),
+        ("http://127.0.0.1:hunTer2/x", "is not an http or https address"),
+        ("http://127.0.0.1:1/a hunTer2", "is not an http or https address"),
+        ("http://127.0.0.1:1/a\nhunTer2", "is not an http or https address"),
+        ("http:///hunTer2", "is not an http or https address"),
     ],
 )
 def test_an_address_that_cannot_be_reached_or_used_says_so(address: str, expected: str) -> None:
-    with pytest.raises(WebhookError, match=expected):
+    with pytest.raises(WebhookError, match=expected) as raised:
         send(address, "text")
+    assert "hunTer2" not in str(raised.value)
