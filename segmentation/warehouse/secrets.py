@@ -315,11 +315,13 @@ def _end_of_bare_value(text: str, start: int, quote: str) -> int:
     """Position after a value without quotes; `quote` ends the text that it is in."""
     end = _end_of(_BARE_VALUE, text, start)
     if quote and end > start:
-        far = _end_of(rf"\S*[^=;\n]{{0,{_FAR}}}", text, start)
-        for word in re.compile(r"\S+").finditer(text, start, far):
-            tail = word.start() + len(word.group().rstrip(_PUNCTUATION))
-            if closing := _closing(quote).search(text, tail, word.end()):
-                return start + len(text[start : closing.start()].rstrip())
+        word = _end_of(r"\S*", text, start)
+        tail = start + len(text[start:word].rstrip(_PUNCTUATION))
+        phrase = _end_of(rf"[^=;\n]{{0,{_FAR}}}", text, word)
+        last = re.compile(rf"{_closing(quote).pattern}(?=[{re.escape(_PUNCTUATION)}]*(?:\s|\Z))")
+        closing = _closing(quote).search(text, tail, word) or last.search(text, word, phrase)
+        if closing:
+            return start + len(text[start : closing.start()].rstrip())
     is_in_sentence = end - start > 1 and text[end - 1] in ":;" and text[end : end + 1].isspace()
     return end - is_in_sentence
 

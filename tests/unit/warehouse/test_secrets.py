@@ -309,10 +309,8 @@ def test_no_message_of_the_project_is_changed(placeholder: str) -> None:
     "unit",
     [
         *("\\", "'", "password: x ", "'password x=a''", "https://a:b\n", "'https://a?b ", "a:a:,"),
-        *("https://a/hooks/'", "hook.", "-----BEGIN ", "%25", "cookie: 'a", "secret:\n", "{["),
+        *("https://a/hooks/'", "hook.", "-----BEGIN ", "%25", "cookie: 'a", "secret:\n", "p={["),
     ],
 )
-@pytest.mark.parametrize("before", ["", "https://"])
-def test_a_long_hostile_text_is_masked_in_the_end(unit: str, before: str) -> None:
-    text = before + unit * (1_000_000 // len(unit))
-    assert without_secrets(text)
+def test_a_long_hostile_text_is_masked_in_the_end(unit: str) -> None:
+    assert without_secrets(unit * (1_000_000 // len(unit)))
