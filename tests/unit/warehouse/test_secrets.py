@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation.warehouse.secrets import MASK, without_secrets
+from tests.integration.helpers import listed_messages
 
 #: Text that no message contains by chance, so that finding a part of it means that it leaked.
 CANARY = "Zq7Kx"
@@ -55,31 +57,97 @@ def test_urls_lose_passwords_queries_and_fragments(shown: str, expected: str) ->
     ("shown", "expected"),
     [
         ("dbname=lake password=pw user=me", "dbname=lake password=*** user=me"),
-        ("dbname=lake PASSWORD = 'p w' user=me", "dbname=lake PASSWORD = *** user=me"),
-        (r"password='it\'s' user=me", "password=*** user=me"),
+        ("dbname=lake PASSWORD = 'p w' user=me", "dbname=lake PASSWORD = '***' user=me"),
+        (r"password='it\'s' user=me", "password='***' user=me"),
         (r"password=p\ w user=me", "password=*** user=me"),
         ("sslpassword=pw host=h", "sslpassword=*** host=h"),
-        ("password='never closed user=me", "password=***"),
-        ("password='' user=me", "password=*** user=me"),
-        ("attach 'postgres:password=''p w'' user=me'", "attach 'postgres:password=*** user=me'"),
-        ("Server=h;Password=p w;Database=d", "Server=h;Password=***Database=d"),
-        ("Server=h;PWD={p;w}};Database=d}", "Server=h;PWD=***"),
+        ("password='never closed user=me", "password='***"),
+        ("password='' user=me", "password='***' user=me"),
+        (
+            "attach 'postgres:password=''p w'' user=me'",
+            "attach 'postgres:password=''***'' user=me'",
+        ),
+        ("Server=h;Password=p w;Database=d", "Server=h;Password=***"),
+        ("Server=h;PWD={p;w}};Database=d}", "Server=h;PWD={***}"),
         ("md:sales?motherduck_token=abc", "md:sales?motherduck_token=***"),
         ("catalog#token=abc", "catalog#token=***"),
         ("token%3Dabc", "token%3D***"),
-        ("create secret (type s3, key_id 'a', secret 'b')", None),
+        (
+            "create secret (type s3, key_id 'a', secret 'b')",
+            "create secret (type s3, key_id '***', secret '***')",
+        ),
         ("Authorization: Bearer abc", "Authorization: Bearer ***"),
         ("me:pw@host/db", "***@host/db"),
         ("me:p/w@host/db", "***@host/db"),
         ("password: hunter2", "password: ***"),
-        ("f(secret => 'p w', region => 'x')", "f(secret => ***, region => 'x')"),
-        ("f(secret := 'p w', region := 'x')", "f(secret := ***, region := 'x')"),
-        ("secret == 'p w' and region == 'x'", "secret == *** and region == 'x'"),
-        ('{"password": "p\\"w", "user": "me"}', '{"password": ***, "user": "me"}'),
+        ("f(secret => 'p w', region => 'x')", "f(secret => '***', region => 'x')"),
+        ("f(secret := 'p w', region := 'x')", "f(secret := '***', region := 'x')"),
+        ("secret == 'p w' and region == 'x'", "secret == '***' and region == 'x'"),
+        ('{"password": "p\\"w", "user": "me"}', '{"password": "***", "user": "me"}'),
     ],
 )
-def test_connection_strings_lose_their_secrets(shown: str, expected: str | None) -> None:
-    expected = expected or "create secret (type s3, key_id ***, secret ***)"
+def test_connection_strings_lose_their_secrets(shown: str, expected: str) -> None:
+    assert without_secrets(shown) == expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        # percent-encoded and escaped
+        ("https%3A%2F%2Fu%3Apw%40h%2Fx.csv", "https%3A%2F%2F***%40h%2Fx.csv"),
+        ("https%253A%252F%252Fu%253Apw%2540h", "https%253A%252F%252F***%2540h"),
+        ("https://proxy/https%3A%2F%2Fh%2Fa%3Fv%3D1", "https://proxy/https%3A%2F%2Fh%2Fa%3F***"),
+        ("p%61ssword=pw", "p%61ssword=***"),
+        ("%22password%22%3A%22p%20w%22", "%22password%22%3A***"),
+        (r"password\u003dpw", r"password\u003d***"),
+        ("https://h/a?sig=a%22b%3Ec", "https://h/a?***"),
+        # keys and their values
+        ("client_secret:pw", "client_secret:***"),
+        ("Password\tpw", "Password\t***"),
+        (r"Password\tpw", r"Password\t***"),
+        ("password:\n  pw\nuser: me", "password:\n  ***\nuser: me"),
+        ("password: |-\n  pw\nuser: me", "password: |-\n  ***\nuser: me"),
+        ("secret:\n  api_token: pw", "secret:\n  api_token: ***"),
+        ("client_secrets:\n  - pw", "client_secrets:\n  - ***"),
+        ("auth=pw jwt=pw session=pw db_pass=pw", "auth=*** jwt=*** session=*** db_pass=***"),
+        ("sessionid=pw PHPSESSID=pw", "sessionid=*** PHPSESSID=***"),
+        ('{"tokens": ["a", ["b"], "c"], "n": 1}', '{"tokens": [***], "n": 1}'),
+        ('{"credentials": {"a": {"b": 1}, "c": 2}, "n": 1}', '{"credentials": {***}, "n": 1}'),
+        ("authorization=Basic pw", "authorization=Basic ***"),
+        ("Authorization: Digest a=b, c=d\nnext", "Authorization: Digest ***\nnext"),
+        ("Cookie: a=b; s=pw\nnext", "Cookie: ***\nnext"),
+        ("curl -H 'Cookie: a=b; s=pw' host", "curl -H 'Cookie: ***' host"),
+        # PEM
+        (
+            "private_key=-----BEGIN PRIVATE KEY-----\npw\n-----END PRIVATE KEY-----",
+            "private_key=***",
+        ),
+        ("a -----BEGIN RSA PRIVATE KEY-----\npw\n-----END RSA PRIVATE KEY----- b", "a *** b"),
+        ("a -----BEGIN PRIVATE KEY-----\npw", "a ***"),
+        # URLs
+        ("//u:pw@h/x", "//***@h/x"),
+        ("me:p@w@host/db", "***@host/db"),
+        ("https://h/a.csv;jsessionid=pw", "https://h/a.csv;***"),
+        ("sc://h:443/;x-api=pw;token=pw", "sc://h:443/;***"),
+        ("sc://h:443/;token=pw cannot be reached", "sc://h:443/;*** cannot be reached"),
+        ("https://h/a?sig=1 p2w fails", "https://h/a?*** fails"),
+        ("https://h/a?\n  p2w\nproducts: a.csv", "https://h/a?***\nproducts: a.csv"),
+        ("cannot read 'https://h/a?sig=1 pw pw': no", "cannot read 'https://h/a?***': no"),
+        ("https://hooks.slack.com/services/T0/B0/pw", "https://hooks.slack.com/***"),
+        ("https://discord.com/api/webhooks/1/pw", "https://discord.com/api/webhooks/***"),
+        ("https://x.webhook.office.com/webhookb2/a@b/In/pw", "https://***"),
+        ("https://x.webhook.office.com/webhookb2/pw", "https://x.webhook.office.com/***"),
+        ("https://chat.shop.com/hooks/pw: HTTP 403", "https://chat.shop.com/hooks/***: HTTP 403"),
+        ("https://api.telegram.org/bot1:pw/send", "https://api.telegram.org/bot***"),
+        # advice after a value
+        (
+            "inputs.sales password=x: unknown input; known ones: sales, products",
+            "inputs.sales password=***: unknown input; known ones: sales, products",
+        ),
+        ("token=x; give another one", "token=***; give another one"),
+    ],
+)
+def test_other_spellings_lose_their_secrets(shown: str, expected: str) -> None:
     assert without_secrets(shown) == expected
 
 
@@ -179,3 +247,70 @@ def test_no_value_in_json_is_shown(key: str, password: str) -> None:
 def test_every_text_is_masked_without_an_error_and_once_is_enough(text: str) -> None:
     once = without_secrets(text)
     assert without_secrets(once) == once
+
+
+#: Sentences that a secret may be in, in every spelling that is masked.
+SPELLINGS = [
+    *(f"{key}={{}}" for key in ("password", "authorization", "Cookie", "auth", "jwt", "session")),
+    *("sessionid={} b", "client_secret:{}", "Password\t{}", "password:\n  {}", "api_key: >-\n  {}"),
+    *("p%61ssword={}", "password%3D{}", "%22token%22%3A%22{}%22", r"token\u003d{}"),
+    *("https%3A%2F%2Fu%3A{}%40h%2Fx.csv", "https%253A%252F%252Fu%253A{}%2540h", "//u:{}@h/x"),
+    *("https://u:{}@h/x", "https://h/x?v={}", "https://h/x#{}", "https://h/a.csv;v={}"),
+    *("'https://h/a?v=b {}'", "http://h/a?\n {}1", "sc://h:443/;x-api={};user_id=me"),
+    *("https://hooks.slack.com/services/T/B/{}", "https://discord.com/api/webhooks/1/{}"),
+    *("https://a.webhook.office.com/webhookb2/a@b/IncomingWebhook/{}", "https://h/hooks/{}"),
+    "key=-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
+    *("Authorization: Basic {}", "Authorization: Digest a=b, response={}", "Cookie: a=b; s={}"),
+    *('{{"credentials": {{"a": [1], "b": "{}"}}}}', '{{"tokens": ["a", "{}"]}}', "u:p@{}@h/x"),
+]
+#: Texts without a secret, before and after one.
+SURROUNDINGS = ["", "; inputs.sales: ", " is not allowed ", ": no such file; ", "\n", ", a="]
+
+
+@given(
+    st.sampled_from(SPELLINGS),
+    st.text(string.ascii_letters + string.digits + "-._~+", max_size=8),
+    st.sampled_from(SURROUNDINGS),
+    st.sampled_from(SURROUNDINGS),
+)
+def test_no_secret_is_shown_in_any_spelling(
+    spelling: str, secret: str, before: str, after: str
+) -> None:
+    shown = without_secrets(before + spelling.format(f"{CANARY}{secret}{CANARY}") + after)
+    assert CANARY not in shown
+    assert without_secrets(shown) == shown
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("password", "token", "session", "cookie", "=", ":", ": ", "; ", " ", "\n", "\t"),
+                *("'", '"', "\\", "''", "{", "}", "[", "]", ",", "@", "//", "https://", "h/", "?"),
+                *("%3D", "%20", "%22", "***", "a", "B1", "hooks/", "-----BEGIN", "-----END-----"),
+            ]
+        ),
+        max_size=20,
+    ).map("".join)
+)
+def test_what_is_masked_is_not_changed_again(text: str) -> None:
+    once = without_secrets(text)
+    assert without_secrets(once) == once
+
+
+@pytest.mark.parametrize("placeholder", ["sales", "data/sales-*.csv", "12.5", "it's"])
+def test_no_message_of_the_project_is_changed(placeholder: str) -> None:
+    for listed in listed_messages():
+        message = re.sub("<[^<>]+>", placeholder, listed)
+        assert without_secrets(message) == message
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("\\", "'", "password: x ", "'password x=a''", "https://a:b\n", "'https://a?b ", "a:a:,"),
+        *("https://a/hooks/'", "hook.", "-----BEGIN ", "%25", "cookie: 'a", "secret:\n", "p={["),
+    ],
+)
+def test_a_long_hostile_text_is_masked_in_the_end(unit: str) -> None:
+    assert without_secrets(unit * (1_000_000 // len(unit)))
