@@ -34,6 +34,12 @@ _N_PROBES: Final = 16
 #: What a table with versions keeps beside its files.
 _LOGS: Final = {"delta": "_delta_log/*.json", "iceberg": "metadata/*.metadata.json"}
 _MOST_LINES: Final = 3
+#: A server that freezes during a job is given up; Spark allows one ping in five minutes.
+_KEEP_ALIVE: Final = {
+    "grpc.keepalive_time_ms": 310_000,
+    "grpc.keepalive_timeout_ms": 30_000,
+    "grpc.http2.max_pings_without_data": 0,
+}
 _INFERENCE: Final = "spark.sql.sources.partitionColumnTypeInference.enabled"
 _PROBE: Final = ("probe", "engine", "rows")
 _LOCK: Final = Lock()
@@ -92,8 +98,9 @@ class Engine:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages are in the errors, too
         try:
             from pyspark.cloudpickle import register_pickle_by_value  # noqa: PLC0415
-            from pyspark.sql import SparkSession  # noqa: PLC0415
+            from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
             from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
+            from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
         except ImportError as error:
             raise EngineError(
                 f"{self._address}: the package pyspark-client is not installed; run make engine,"
@@ -105,7 +112,8 @@ class Engine:
             if remote not in _SESSIONS:
                 register_pickle_by_value(tasks)
                 with self.explained("cannot be used"):
-                    session = SparkSession.builder.remote(remote).create()
+                    channel = DefaultChannelBuilder(remote, list(_KEEP_ALIVE.items()))
+                    session = SparkSession.builder.channelBuilder(channel).create()
                     # half a minute and not ten: a server that is gone rarely comes back
                     # 007 is an id, also as the name of a folder
                     session.conf.set(_INFERENCE, "false")
@@ -372,16 +380,18 @@ class Engine:
     def _reported(self, frame: Any, task: Callable[..., Any], schema: str) -> list[dict[str, Any]]:
         """Run a function in tasks; its reports."""
         import grpc  # noqa: PLC0415 (only with an engine)
-        from pyspark.errors import PySparkException  # noqa: PLC0415
+        from pyspark.errors import PySparkException, RetriesExceeded  # noqa: PLC0415
 
         # one more stage: some engines try a task again only if another one reads its result
         job = frame.mapInArrow(task, schema).repartition(1)
         try:
             reports = job.toArrow().to_pylist()
-        except (PySparkException, grpc.RpcError):
-            # Sail gives up where the result of the task that failed was being read
+        except (PySparkException, grpc.RpcError) as error:
             self._reach()
             with self.explained():
+                if isinstance(error, RetriesExceeded):
+                    raise
+                # Sail gives up where the result of the task that failed was being read
                 reports = job.toArrow().to_pylist()
         for report in reports:
             if report["problem"]:
