@@ -419,7 +419,7 @@ def test_lines_around_a_bad_one_are_read(bad_lines: Outcome) -> None:
     ("name", "cause"),
     [
         ("foot_traffic", "No magic bytes found at end of file"),
-        ("competition", "there is no such file"),
+        ("competition", "is a folder, a pipe or a device, and no file"),
         ("promotions", "is empty; there is nothing to read"),
     ],
 )

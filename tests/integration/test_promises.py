@@ -329,6 +329,7 @@ path, stop, query = sys.argv[1:]
 states, n = set(), 0
 while not pathlib.Path(stop).exists():
     with duckdb.connect(path, read_only=True, config={"threads": 1}) as connection:
+        connection.execute("set enable_progress_bar = false")  # of a query of two seconds
         states.add(json.dumps(connection.execute(query).fetchall(), default=str))
         time.sleep(2)
         states.add(json.dumps(connection.execute(query).fetchall(), default=str))
