@@ -125,7 +125,8 @@ canary: $(VENV)/.installed-dev  ## Test and build with the newest packages that 
 	uv venv --quiet --clear --python "$(BIN)/python" "$(CANARY)"
 	uv pip install --quiet --system-certs --python "$(CANARY)/bin/python" --editable '.[dev,extras,engine]'
 	uv pip freeze --quiet --python "$(CANARY)/bin/python" > "$(CANARY)/versions.txt"
-	PATH="$(CANARY)/bin:$$PATH" pytest -n $(WORKERS) -m "not slow" tests/unit
+	PATH="$(CANARY)/bin:$$PATH" pytest -n $(WORKERS) -m "not slow" tests/unit \
+		--ignore tests/unit/scripts/test_doctor.py  # it finds versions that are not the locked ones
 	PATH="$(CANARY)/bin:$$PATH" STORE_SEGMENTS_DB="$(CANARY)/canary.duckdb" STORE_SEGMENTS_PICTURES="$(CANARY)/pictures" \
 		dbt --quiet build --target-path "$(CANARY)/dbt"
 
