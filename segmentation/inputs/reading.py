@@ -44,6 +44,7 @@ from segmentation.inputs.text_files import (
 )
 from segmentation.warehouse.database import sql_literal, sql_name
 from segmentation.warehouse.extensions import MissingPackageError, load_extension
+from segmentation.warehouse.files import other_than_file
 
 #: Locations that DuckDB reads through its extension `httpfs`.
 _REMOTE: Final = tuple(
@@ -335,22 +336,9 @@ def _local_files(connection: duckdb.DuckDBPyConnection, location: str) -> Iterat
 
 
 def _refuse_other_than_files(paths: Iterable[Path]) -> None:
-    """Reading a pipe waits for a writer, and reading a device may not end."""
-    if other := next(filter(_is_no_file, paths), None):
-        raise InputError(
-            [
-                f"{other} is a folder, a pipe or a device, and no file; name a file, or several"
-                " by a pattern such as exports/*.csv"
-            ]
-        )
-
-
-def _is_no_file(path: Path) -> bool:
-    """Whether there is something that is no file, nor a link to one."""
-    try:
-        return path.exists() and not path.is_file()
-    except OSError:  # no place that can be looked at: the reader says why
-        return False
+    """Refuse folders, pipes and devices."""
+    if problem := next(filter(None, map(other_than_file, paths)), None):
+        raise InputError([f"{problem}; name a file, or several by a pattern such as exports/*.csv"])
 
 
 def _is_no_data(path: Path) -> bool:

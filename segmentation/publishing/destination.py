@@ -1,4 +1,4 @@
-"""Whether a build can put its published file where it is told to, and may replace what is there."""
+"""Check the path of the published file before a build writes or replaces anything there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from segmentation.publishing.published import (
     PublishedFileError,
     published_file,
 )
-from segmentation.warehouse.database import is_file, is_other_than_file
+from segmentation.warehouse.database import is_file
+from segmentation.warehouse.files import other_than_file
 from segmentation.warehouse.secrets import without_secrets
 
 
@@ -30,11 +31,8 @@ def destination_problem(published: Path, database: str) -> str | None:
         return f"STORE_SEGMENTS_PUBLISHED: {shown!r} is not allowed; {reason}"
     places = (published, contract_path(published))
     for place in places:
-        if is_other_than_file(place):
-            return (
-                f"{place} is a folder, a pipe or a device, and no file;"
-                " STORE_SEGMENTS_PUBLISHED names a file"
-            )
+        if problem := other_than_file(place):
+            return f"{problem}; STORE_SEGMENTS_PUBLISHED names a file"
     if is_file(database) and any(_is_same_file(place, Path(database)) for place in places):
         return (
             f"STORE_SEGMENTS_PUBLISHED: {str(published)!r} is not allowed; it is the database of"

@@ -13,7 +13,8 @@ from typing import Final
 import duckdb
 
 from segmentation.settings import CURRENCY_OF_RUN
-from segmentation.warehouse.database import is_other_than_file, sql_literal, sql_name
+from segmentation.warehouse.database import sql_literal, sql_name
+from segmentation.warehouse.files import other_than_file
 from segmentation.warehouse.fingerprints import Fingerprint, relation_fingerprint
 
 #: Name under which the published file is attached.
@@ -95,11 +96,8 @@ def published_file(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     PublishedFileError
         If it is not there, is none, or is damaged.
     """
-    if is_other_than_file(path):
-        raise PublishedFileError(
-            f"{path} is a folder, a pipe or a device, and no file;"
-            " STORE_SEGMENTS_PUBLISHED names a file"
-        )
+    if problem := other_than_file(path):
+        raise PublishedFileError(f"{problem}; STORE_SEGMENTS_PUBLISHED names a file")
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         try:
             connection.execute(f"attach {sql_literal(str(path))} as {SOURCE} (read_only)")

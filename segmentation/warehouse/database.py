@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from segmentation.warehouse.files import other_than_file
 from segmentation.warehouse.secrets import without_secrets
 
 #: Names that DuckDB gives to no file.
@@ -67,11 +67,6 @@ def is_file(database: str) -> bool:
     return has_drive or ":" not in database.split("/", maxsplit=1)[0]
 
 
-def is_other_than_file(path: Path) -> bool:
-    """Whether something is there that is no file; opening a pipe would wait forever."""
-    return os.path.exists(path) and not os.path.isfile(path)  # noqa: PTH110, PTH113 (never raise)
-
-
 def check_kind(path: Path) -> None:
     """Refuse a database that is there and is no file.
 
@@ -80,10 +75,8 @@ def check_kind(path: Path) -> None:
     DatabaseError
         If it is a folder, a pipe or a device.
     """
-    if is_other_than_file(path):
-        raise DatabaseError(
-            f"{path} is a folder, a pipe or a device, and no file; STORE_SEGMENTS_DB names a file"
-        )
+    if problem := other_than_file(path):
+        raise DatabaseError(f"{problem}; STORE_SEGMENTS_DB names a file")
 
 
 def check_name(path: str) -> None:

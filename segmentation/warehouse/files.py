@@ -1,12 +1,23 @@
-"""Files that appear under their name only when they are complete."""
+"""Files that appear under their name only when they are complete, and what is no file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 class FileError(RuntimeError):
     """A file cannot be written; the message says which and why."""
+
+
+def other_than_file(path: Path) -> str:
+    """Say that something is there and is no file; empty for a file, a link to one and nothing.
+
+    Reading a pipe waits for a writer, and reading a device may not end.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (never raise)
+        return f"{path} is a folder, a pipe or a device, and no file"
+    return ""
 
 
 def write_file(path: Path, content: bytes, mode: int = 0o666) -> None:

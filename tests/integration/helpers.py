@@ -75,6 +75,17 @@ def is_listed(message: str) -> bool:
     )
 
 
+def no_file(kind: str, path: Path) -> Path:
+    """A `folder` or a `pipe` at a path, or the path of a `device`."""
+    if kind == "device":
+        return Path(os.devnull)
+    if kind == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    return path
+
+
 @dataclass(frozen=True)
 class DbtRun:
     """What one call of dbt came to.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
@@ -11,7 +10,7 @@ import pytest
 from segmentation.publishing.contract import contract_path, data_contract
 from segmentation.publishing.destination import destination_problem
 from segmentation.publishing.publish import Table, publish
-from tests.integration.helpers import is_listed
+from tests.integration.helpers import is_listed, no_file
 
 _TABLE = Table("segments", "stores", types={"n": "integer"})
 _IS_DATABASE = "is not allowed; it is the database of the build, which publishing would overwrite"
@@ -127,16 +126,11 @@ def test_another_database_is_refused_even_with_the_contract_of_a_published_build
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device", "contract"])
 def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
-    path = shown = tmp_path / "published.duckdb"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "contract":
-        shown = contract_path(path)
-        shown.mkdir()
+    path = tmp_path / "published.duckdb"
+    if kind == "contract":
+        shown = no_file("folder", contract_path(path))
     else:
-        path = shown = Path(os.devnull)
+        path = shown = no_file(kind, path)
     problem = destination_problem(path, "stores.duckdb")
     assert problem == (
         f"{shown} is a folder, a pipe or a device, and no file;"

@@ -1,8 +1,7 @@
-"""What is said of a published file that cannot be read."""
+"""Messages about a published file that cannot be read."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ from segmentation.publishing.published import (
     published_tables,
 )
 from segmentation.publishing.workbook import ExportError, export
-from tests.integration.helpers import is_listed
+from tests.integration.helpers import is_listed, no_file
 
 _BLOCK = 262_144
 
@@ -124,13 +123,7 @@ def test_another_database_is_no_published_build(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "published.duckdb"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    else:
-        path = Path(os.devnull)
+    path = no_file(kind, tmp_path / "published.duckdb")
     with pytest.raises(PublishedFileError) as raised, published_file(path):
         pass
     assert str(raised.value).startswith(f"{path} is a folder, a pipe or a device, and no file;")

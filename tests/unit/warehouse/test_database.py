@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
@@ -12,7 +11,7 @@ from segmentation.warehouse.database import (
     opened_to_read,
     wait_until_free,
 )
-from tests.integration.helpers import is_listed
+from tests.integration.helpers import is_listed, no_file
 
 RUNBOOK = Path(__file__).parents[3] / "docs" / "runbook.md"
 
@@ -81,13 +80,7 @@ def test_a_damaged_file_is_one_message_that_the_runbook_has(
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "stores.duckdb"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    else:
-        path = Path(os.devnull)
+    path = no_file(kind, tmp_path / "stores.duckdb")
     with pytest.raises(DatabaseError) as read, opened_to_read(path):
         pass
     with pytest.raises(DatabaseError) as built:
