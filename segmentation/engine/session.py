@@ -9,7 +9,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -51,7 +51,6 @@ class Engine:
     """A Spark Connect server and the folder that it shares with this machine."""
 
     options: EngineOptions
-    _looked_at: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def from_var(cls, given: object) -> Self | None:
@@ -135,7 +134,6 @@ class Engine:
 
     def frame(self, location: str) -> Any:
         """The rows at a location, or of a table of the catalog, as a lazy frame of Spark."""
-        self._refuse_other_format(location)
         with self.explained(f"cannot read {location!r}"):
             if is_table(location):
                 return self.session.table(_quoted(location))
@@ -144,16 +142,21 @@ class Engine:
                 return reader.option("mergeSchema", "true").parquet(location)
             return reader.format(self.options.format).load(location)
 
-    def _refuse_other_format(self, location: str) -> None:
-        """Refuse Delta and Iceberg tables read as Parquet: rows that were deleted would count."""
-        if is_table(location) or self.options.format != "parquet" or location in self._looked_at:
+    def refuse_other_format(self, location: str) -> None:
+        """Refuse Delta and Iceberg tables read as Parquet: rows that were deleted would count.
+
+        Raises
+        ------
+        EngineError
+            If the location is a table of another format than `engine.format`.
+        """
+        if is_table(location) or self.options.format != "parquet":
             return
         folder = re.split(r"[*?{\[]", location)[0]
         folder = folder.rpartition("/")[0] if folder != location else folder.rstrip("/")
         for kind, log in _LOGS.items():
             if self._has_text(f"{folder}/{log}"):
                 raise EngineError(f"{location!r} is a table of {kind}; set engine.format: {kind}")
-        self._looked_at.add(location)
 
     def _has_text(self, location: str) -> bool:
         """Whether the engine finds text files at a location."""

@@ -43,6 +43,7 @@ def read_sales(
         raise InputError([problem])
     sales = EngineSales(engine, location, compares_rows=options.rejects_repeats)
     try:
+        engine.refuse_other_format(location)
         relation = sales.declare(connection)
         return native_plan(connection, _NAME, location, relation, options, sales)
     except EngineError as error:
