@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -258,18 +258,31 @@ def test_the_check_says_the_same_of_awkward_inputs_here_and_on_an_engine(
     ).write_parquet(inputs["sales"])
     need_states = {"category": ["Food", "Food"], "need_state": ["Lunch", "Dinner"]}
     pl.DataFrame({"product_id": ["p1", "p2"], **need_states}).write_parquet(inputs["products"])
-    options = EngineOptions.from_var(sail.engine(tmp_path / "shared", partitions=2))
+    assert_checked_alike(inputs, sail, tmp_path / "shared")
+
+
+def test_the_check_says_the_same_of_the_example_here_and_on_an_engine(
+    sail: Sail, example: dict[str, Any], tmp_path: Path
+) -> None:
+    assert_checked_alike(example["inputs"], sail, tmp_path / "shared")
+
+
+def assert_checked_alike(inputs: Mapping[str, str], sail: Sail, shared: Path) -> None:
+    """The check of inputs comes to the same with and without an engine."""
+    options = EngineOptions.from_var(sail.engine(shared, partitions=2))
     assert options is not None
     reports = []
     for engine in (None, Engine(options)):
         with duckdb.connect() as connection:
-            today = dt.date(2025, 12, 31)
+            today = dt.date(2026, 3, 1)
             reports.append(check_data(connection, inputs, InputOptions(), today, engine=engine))
     here, there = reports
     assert there.problems == here.problems
     assert there.remarks == here.remarks
     assert there.profile().equals(here.profile())
     assert there.verdicts() == here.verdicts()
+    assert there.losses == here.losses
+    assert there.matches == here.matches
 
 
 def write_delta(_: Sail, parts: list[pl.DataFrame], folder: Path) -> None:

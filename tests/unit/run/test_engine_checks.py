@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import sys
 from collections.abc import Iterator
@@ -13,10 +12,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from segmentation.engine.options import EngineOptions
-from segmentation.engine.session import Engine
-from segmentation.inputs.check import check_data
-from segmentation.inputs.options import InputOptions
 from segmentation.run.checks import check_run
 from segmentation.run.log import open_run
 from tests.integration.helpers import is_listed
@@ -162,27 +157,6 @@ def test_fits_need_an_engine_or_the_package_of_a_cluster_and_the_same_libraries(
     with Sail(PYTHONPATH=str(installed.parent)) as older:
         (found,) = problems(sales, older.engine(tmp_path / "shared"), fit_on="engine")
     assert "a worker has numpy 1.0 instead of " in found
-
-
-def test_the_check_of_own_data_says_the_same_on_an_engine(sail: Sail, tmp_path: Path) -> None:
-    seeds = Path(__file__).parents[3] / "seeds"
-    rows = pl.read_csv(seeds / "raw_sales.csv", infer_schema=False)
-    rows.write_parquet(tmp_path / "sales.parquet")
-    inputs = {name: str(seeds / f"raw_{name}.csv") for name in ("products", "demographics")}
-    inputs = {"sales": str(tmp_path / "sales.parquet"), **inputs}
-    options = EngineOptions.from_var(sail.engine(tmp_path / "shared"))
-    assert options is not None
-    reports = []
-    for engine in (None, Engine(options)):
-        with duckdb.connect() as connection:
-            today = dt.date(2026, 3, 1)
-            reports.append(check_data(connection, inputs, InputOptions(), today, engine=engine))
-    here, there = reports
-    assert here.profile().equals(there.profile())
-    assert here.verdicts() == there.verdicts()
-    assert here.losses == there.losses
-    assert here.remarks == there.remarks
-    assert here.matches == there.matches
 
 
 def test_without_an_engine_its_client_is_not_imported(sales: Path) -> None:
