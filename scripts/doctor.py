@@ -99,18 +99,16 @@ def optional_packages() -> Iterator[Finding]:
 def folders() -> Iterator[Finding]:
     """Where a build writes, and whether it may and has room."""
     database = Path(os.environ.get("STORE_SEGMENTS_DB") or PROJECT / "store_segments.duckdb")
-    published = os.environ.get("STORE_SEGMENTS_PUBLISHED")
+    published = os.environ.get("STORE_SEGMENTS_PUBLISHED", "")
     places = {
-        "published folder": Path(published).parent if published else database.parent / "published",
         "pictures": Path(os.environ.get("STORE_SEGMENTS_PICTURES") or PROJECT / "assets"),
         "dbt target": PROJECT / (os.environ.get("DBT_TARGET_PATH") or "target"),
         "dbt log": Path(os.environ.get("DBT_LOG_PATH") or PROJECT / "logs"),
     }
     yield _database(database)
+    yield _destination(database, published)
     for subject, path in places.items():
-        finding = _writable(subject, path)
-        is_published = subject == "published folder"
-        yield _destination(finding, str(database), published or "") if is_published else finding
+        yield _writable(subject, path)
     yield _room(database)
     yield _cache()
 
@@ -138,8 +136,10 @@ def _database(path: Path) -> Finding:
     return finding
 
 
-def _destination(finding: Finding, database: str, published: str) -> Finding:
+def _destination(database: Path, published: str) -> Finding:
     """The folder of the published file, and whether a build may replace what is there."""
+    folder = Path(published).parent if published else database.parent / "published"
+    finding = _writable("published folder", folder)
     if finding.problem or util.find_spec("duckdb") is None:
         return finding
     from segmentation.publishing.destination import (  # noqa: PLC0415 (needs packages)
@@ -147,8 +147,8 @@ def _destination(finding: Finding, database: str, published: str) -> Finding:
     )
     from segmentation.publishing.publish import published_path  # noqa: PLC0415
 
-    path = published_path(database, published)
-    return replace(finding, problem=(path and destination_problem(path, database)) or "")
+    path = published_path(str(database), published)
+    return replace(finding, problem=(path and destination_problem(path, str(database))) or "")
 
 
 def _existing(path: Path) -> Path:

@@ -137,7 +137,7 @@ def _check_inputs(
         check.problems.extend(str(error).splitlines())
         return
     if engine is not None and settings is None:
-        return  # a wrong setting is said at once, and not after a job of the engine
+        return  # report the wrong setting before the engine runs a job
     locations = _locations(cursor, invocation, check, sales_are_there=engine is not None)
     try:
         options = InputOptions({name: given.get(name) for name in INPUT_VARS}, settings)

@@ -20,7 +20,7 @@ def end_on_interrupt(message: str = "interrupted") -> None:
     Parameters
     ----------
     message
-        What is said on standard error.
+        Line to write to standard error.
     """
 
     def end(number: int, _: FrameType | None) -> None:
